@@ -1,0 +1,1 @@
+"""The laboratory: drives the pipeline, breaks it on purpose, accounts for every message."""

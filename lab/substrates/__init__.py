@@ -1,0 +1,1 @@
+"""Where the system can run."""

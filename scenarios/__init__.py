@@ -1,0 +1,1 @@
+"""The phases: experiments that state a claim and show it."""

@@ -1,0 +1,1 @@
+"""The production pipeline: scraper, worker and backend, which meet only on the wire."""

@@ -1,0 +1,1 @@
+"""Stores matches and receipts; answers over HTTP."""

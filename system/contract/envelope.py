@@ -1,0 +1,149 @@
+"""How a match travels: a Celery protocol 2 message, written by hand.
+
+Publishers never import worker code; they need this page only. The shape is Celery's message
+protocol, version 2 (docs.celeryq.dev, "Message Protocol"). `message_id` is the task id, and stays
+the same over every resend, retry and replay: the store's receipt is kept under it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from system.contract import match as contract
+from system.contract.match import Match
+
+PROCESS_TASK = "process_match_data"
+VALIDATE_TASK = "validate_match_data"
+HELLO_TASK = "hello"
+
+LEGACY_TASKS = {
+    "celery_tasks.match_tasks.process_match_data": PROCESS_TASK,
+    "celery_tasks.validation_tasks.validate_match_data": VALIDATE_TASK,
+}
+"""Names that the senders of the earlier system put in their messages → names of this one."""
+
+PUBLISHED_AT = "published_at"
+ATTEMPT = "attempt"
+CONTRACT = "contract_version"
+
+BODY_BYTES_MAX = 64 * 1024
+"""A larger body is dead-lettered unread; a match is some 400 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message ready for the wire.
+
+    Attributes:
+        message_id: also the task id.
+        body: JSON bytes, `[[match], {}, {callbacks…}]`.
+        headers: Celery's and ours: when it was published, which attempt it is, which contract.
+    """
+
+    message_id: str
+    body: bytes
+    headers: Mapping[str, Any]
+    content_type: str = "application/json"
+    content_encoding: str = "utf-8"
+
+    @property
+    def published_at(self) -> datetime:
+        """When the sender put it on the wire for the first time; latency counts from here."""
+        return datetime.fromisoformat(self.headers[PUBLISHED_AT])
+
+    @property
+    def attempt(self) -> int:
+        """Which try to apply it comes next, from 1."""
+        return int(self.headers[ATTEMPT])
+
+    def for_attempt(self, attempt: int) -> Envelope:
+        """The same message, for a later try."""
+        return replace(self, headers={**self.headers, ATTEMPT: attempt})
+
+
+def new_message_id() -> str:
+    """Return a fresh message id."""
+    return str(uuid.uuid4())
+
+
+def wrap(
+    payload: Match | Mapping[str, Any],
+    *,
+    message_id: str,
+    published_at: datetime,
+    task: str = PROCESS_TASK,
+    attempt: int = 1,
+) -> Envelope:
+    """Put a match into its envelope.
+
+    A mapping is sent as it is, unchecked: a retry or a replay passes on what came.
+    """
+    content = contract.dump(payload) if isinstance(payload, Match) else payload
+    body = json.dumps(
+        [[content], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    ).encode()
+    return Envelope(message_id, body, _headers(task, message_id, published_at, attempt))
+
+
+def _headers(task: str, message_id: str, published_at: datetime, attempt: int) -> dict[str, Any]:
+    return {
+        "lang": "py",
+        "task": task,
+        "id": message_id,
+        "root_id": message_id,
+        "parent_id": None,
+        "group": None,
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+        "timelimit": [None, None],
+        "argsrepr": "(match,)",
+        "kwargsrepr": "{}",
+        "origin": "missing-table",
+        "ignore_result": True,
+        PUBLISHED_AT: published_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        ATTEMPT: attempt,
+        CONTRACT: contract.VERSION,
+    }
+
+
+# A dead letter is the original message with these headers added; they are for people first.
+
+DEAD_REASON = "dead_reason"  # invalid | unreadable | unknown-task | refused | exhausted | …
+DEAD_DETAIL = "dead_detail"  # what exactly, in words
+DEAD_WHERE = "dead_where"  # the worker that gave it up
+DEAD_AT = "dead_at"  # when, ISO 8601 in UTC
+DEAD_QUEUE = "dead_queue"  # the queue it came from, where a replay sends it
+DETAIL_MAX = 2000
+
+# Added by the broker to what it dead-letters itself (delivery limit, expiry, rejection).
+BROKER_DEATHS = "x-death"
+
+
+def dead_headers(
+    headers: Mapping[str, Any], *, reason: str, detail: str, where: str, queue: str, at: datetime
+) -> dict[str, Any]:
+    """Return `headers` with the story of a death added."""
+    return {
+        **headers,
+        DEAD_REASON: reason,
+        DEAD_DETAIL: detail[:DETAIL_MAX],
+        DEAD_WHERE: where,
+        DEAD_QUEUE: queue,
+        DEAD_AT: at.astimezone(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def reason_of(headers: Mapping[str, Any]) -> str:
+    """Why a dead letter died: ours where given, else the broker's newest death, else "unknown"."""
+    if DEAD_REASON in headers:
+        return str(headers[DEAD_REASON])
+    deaths = headers.get(BROKER_DEATHS)
+    return str(deaths[0].get("reason", "unknown")) if deaths else "unknown"

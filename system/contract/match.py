@@ -1,0 +1,299 @@
+"""The match on the wire: a model of `match.schema.json`, and the one place that reads a payload.
+
+The schema is the source of truth. This model adds the rules that a schema cannot say (two different
+teams, a kickoff that the clock shows) and the words of a refusal. Tests generate values from the
+schema and hold the two against each other, both ways.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Strict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic import Field as Bounded
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from system.errors import ContractViolation, Violation, shown
+
+LEAGUE_TIME = ZoneInfo("America/New_York")
+"""The league prints US Eastern times on every page, wherever the match is played."""
+
+SCHEMA: dict[str, Any] = json.loads(
+    files("system.contract").joinpath("match.schema.json").read_text("utf-8")
+)
+VERSION: str = SCHEMA["$id"].rsplit(":", 1)[-1]
+
+
+class Status(StrEnum):
+    """Where a match stands."""
+
+    SCHEDULED = "scheduled"
+    TBD = "tbd"
+    LIVE = "live"
+    COMPLETED = "completed"
+    POSTPONED = "postponed"
+    CANCELLED = "cancelled"
+    FORFEIT = "forfeit"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the result is final and counts for the table."""
+        return self in (Status.COMPLETED, Status.FORFEIT)
+
+
+class ObservedFrom(StrEnum):
+    """Where the time of an observation was taken from."""
+
+    MESSAGE = "message"
+    PUBLISHED = "published"
+    ARRIVAL = "arrival"
+
+
+# Types of fields. Text arrives as text: Pydantic alone would also read 1730000000 as a date.
+
+
+def _of_shape(pattern: str, words: str) -> Callable[[Any], Any]:
+    compiled = re.compile(pattern)
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (date, datetime)):  # built by our own code, not read from the wire
+            return value
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise PydanticCustomError("shape", "must be {words}", {"words": words})
+        return value
+
+    return check
+
+
+def _shape_of(field: str, words: str) -> BeforeValidator:
+    """The pattern of `field` in the schema, so that it is written once."""
+    rule = SCHEMA["properties"][field]
+    pattern = rule.get("pattern") or rule["anyOf"][0]["pattern"]
+    return BeforeValidator(_of_shape(pattern, words))
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip(" \u00a0"):
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+def _integral(value: Any) -> Any:
+    """JSON Schema counts 3.0 as an integer, and so do we. A boolean is none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Name = Annotated[
+    _Line, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)
+]
+_ShortName = Annotated[_Name, StringConstraints(max_length=50)]
+_Text = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+_Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
+_Score = Annotated[_Integer, Bounded(ge=0, le=99)]
+
+
+class Match(BaseModel):
+    """One observation of one match. Frozen; every field as on the wire.
+
+    `match_date` and `match_time` are US Eastern, as the league prints them; `match_time` is None
+    where the kickoff is not known yet.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    home_team: _Name
+    away_team: _Name
+    match_date: Annotated[date, _shape_of("match_date", "a date like 2025-10-18")]
+    season: Annotated[_Line, _shape_of("season", "like 2025-26")]
+    age_group: Annotated[_Line, _shape_of("age_group", "like U14")]
+    match_type: _ShortName
+    division: Annotated[_Name, StringConstraints(max_length=100)] | None = None
+    division_id: Annotated[_Integer, Bounded(ge=1, le=2147483647)] | None = None
+    league: Literal["Homegrown", "Academy"] | None = None
+    home_score: _Score | None = None
+    away_score: _Score | None = None
+    match_status: Status | None = None
+    external_match_id: Annotated[_Name, StringConstraints(max_length=64)] | None = None
+    match_time: Annotated[str, _shape_of("match_time", "a time like 15:45")] | None = None
+    location: _Text | None = None
+    notes: _Text | None = None
+    source: _ShortName | None = None
+    observed_at: (
+        Annotated[
+            AwareDatetime,
+            _shape_of("observed_at", "a time with its offset, like 2025-10-18T15:45:00-04:00"),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _rules_across_fields(self) -> Match:
+        broken = list(_broken_across(self))
+        if broken:
+            raise PydanticCustomError("across", "{rules}", {"rules": "; ".join(broken)})
+        return self
+
+    @property
+    def status(self) -> Status:
+        """The status, worked out from the scores where the sender left it open."""
+        if self.match_status is not None:
+            return self.match_status
+        return Status.SCHEDULED if self.home_score is None else Status.COMPLETED
+
+    @property
+    def season_key(self) -> str:
+        """The season in one spelling: both 2025-26 and 2025-2026 give "2025-26"."""
+        first, last = self.season.split("-")
+        return f"{first}-{last[-2:]}"
+
+    @property
+    def identity(self) -> str:
+        """The key under which a match is one match: the league's id, or one derived from what it is.
+
+        Where the league gives no id, the key is made from what names the match (season, league, age
+        group, division, type, teams, date), so it is the same from scrape to scrape. A match
+        without an id that moves to another day cannot be told from a new one.
+        """
+        return self.external_match_id or derived_identity(self)
+
+    @property
+    def kickoff(self) -> datetime | None:
+        """The kickoff in UTC, or None while the time of day is not known."""
+        if self.match_time is None:
+            return None
+        return kickoff_utc(self.match_date, time.fromisoformat(self.match_time))
+
+
+def derived_identity(match: Match) -> str:
+    """Return a stable key for a match to which the league gave no id, like `~3f2a…` (33 characters)."""
+    names = (
+        match.season_key,
+        match.league or "",
+        match.age_group,
+        match.division or "",
+        match.match_type,
+        match.home_team,
+        match.away_team,
+        match.match_date.isoformat(),
+    )
+    return "~" + hashlib.sha256("\x1f".join(names).encode()).hexdigest()[:32]
+
+
+def kickoff_utc(day: date, at: time) -> datetime:
+    """Return league time as UTC. In the hour that autumn repeats, the first one is meant."""
+    return datetime.combine(day, at, LEAGUE_TIME).astimezone(UTC)
+
+
+def _broken_across(match: Match) -> list[str]:
+    """The rules that concern more than one field."""
+    broken = []
+    if match.home_team == match.away_team:
+        broken.append("home_team and away_team must be two different teams")
+    if (match.home_score is None) != (match.away_score is None):
+        broken.append("home_score and away_score: both or neither")
+    elif match.home_score is None and match.match_status is not None and match.match_status.is_over:
+        broken.append(f"a {match.match_status} match needs both scores")
+    if match.match_time is not None:
+        local = datetime.combine(
+            match.match_date, time.fromisoformat(match.match_time), LEAGUE_TIME
+        )
+        if local.astimezone(UTC).astimezone(LEAGUE_TIME).replace(tzinfo=None) != local.replace(
+            tzinfo=None
+        ):
+            broken.append("match_time does not exist on that day (clocks go forward)")
+    return broken
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A match, and the definite time at which it was seen.
+
+    Attributes:
+        match: what was seen.
+        observed_at: when, in UTC; newest wins by this, then by the message's id.
+        observed_from: which clock `observed_at` is: the sender's observation where it says so,
+            else the time of publishing, else that of arrival.
+    """
+
+    match: Match
+    observed_at: datetime
+    observed_from: ObservedFrom
+
+
+def read(payload: Any, *, published_at: datetime | None, arrived_at: datetime) -> Observation:
+    """Read a payload from whichever sender and door; the only place that does.
+
+    Senders of today leave `observed_at` out; then `published_at` stands in, then `arrived_at`.
+
+    Raises:
+        ContractViolation: with every rule that the payload breaks.
+    """
+    match = parse(payload)
+    if match.observed_at is not None:
+        return Observation(match, match.observed_at.astimezone(UTC), ObservedFrom.MESSAGE)
+    if published_at is not None:
+        return Observation(match, published_at.astimezone(UTC), ObservedFrom.PUBLISHED)
+    return Observation(match, arrived_at.astimezone(UTC), ObservedFrom.ARRIVAL)
+
+
+def parse(payload: Any) -> Match:
+    """Turn decoded JSON into a match.
+
+    Raises:
+        ContractViolation: with field, value and rule for every rule broken.
+    """
+    if not isinstance(payload, Mapping):
+        raise ContractViolation(
+            [
+                Violation(
+                    "(match)", shown(payload), f"must be an object, not {type(payload).__name__}"
+                )
+            ]
+        )
+    try:
+        return Match.model_validate(payload)
+    except ValidationError as error:
+        raise ContractViolation([_violation(each, payload) for each in error.errors()]) from None
+
+
+def dump(match: Match) -> dict[str, Any]:
+    """The match as JSON, without the fields that say nothing."""
+    return match.model_dump(mode="json", exclude_none=True)
+
+
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of the contract",
+    "int_type": "must be an integer",
+    "string_type": "must be text",
+    "string_unicode": "must be valid Unicode text",
+}
+
+
+def _violation(error: ErrorDetails, payload: Mapping[str, Any]) -> Violation:
+    if not error["loc"]:
+        teams = {k: payload.get(k) for k in ("home_team", "away_team", "home_score", "away_score")}
+        return Violation("(match)", shown(teams), error["msg"])
+    field = str(error["loc"][0])
+    value = "nothing" if error["type"] == "missing" else shown(payload.get(field))
+    return Violation(shown(field).strip("'\""), value, _WORDS.get(error["type"], error["msg"]))

@@ -1,0 +1,1 @@
+"""Reads league schedule pages and hands each match on."""

@@ -1,0 +1,92 @@
+"""The only reader of the environment. Settings are built once, frozen, and passed in.
+
+Every variable begins with MISSING_TABLE_; a role reads only what it needs, so a scraper never holds
+the database's password. Addresses and secrets have no defaults.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from system.errors import SettingsError
+
+PREFIX = "MISSING_TABLE_"
+S = TypeVar("S", bound=BaseSettings)
+
+
+class Sink(StrEnum):
+    """Where a worker hands matches on to."""
+
+    API = "api"
+    DATABASE = "database"
+
+
+class _Role(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+
+class ScraperSettings(_Role):
+    """What the scraper needs."""
+
+    broker_url: SecretStr | None = Field(None, description="amqp://user:password@host:port/vhost")
+    api_url: str | None = Field(
+        None, description="http://host:port of the backend, for the old path"
+    )
+    api_token: SecretStr | None = Field(None, description="bearer token for writing to the backend")
+    outbox: Path = Field(Path("outbox.sqlite"), description="file of the durable spool")
+
+
+class WorkerSettings(_Role):
+    """What a worker needs."""
+
+    broker_url: SecretStr = Field(description="amqp://user:password@host:port/vhost")
+    result_url: SecretStr | None = Field(
+        None, description="redis://…, for results that callers wait for"
+    )
+    sink: Sink = Field(Sink.API, description="api or database")
+    api_url: str | None = Field(
+        None, description="http://host:port of the backend; for the api sink"
+    )
+    api_token: SecretStr | None = Field(None, description="bearer token; for the api sink")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://…; for the database sink"
+    )
+    concurrency: int = Field(2, ge=1, le=64, description="pool children of one worker")
+    prefetch_multiplier: int = Field(4, ge=1, le=1000, description="deliveries held per child")
+    soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
+    hard_time_limit_s: float = Field(40, gt=0, description="and killed after this")
+
+
+class BackendSettings(_Role):
+    """What the backend needs."""
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    api_token: SecretStr = Field(description="bearer token that writing needs")
+    pool_size: int = Field(8, ge=1, le=100, description="database connections at most")
+
+
+def load(kind: type[S]) -> S:
+    """Read the settings of one role from the environment.
+
+    Raises:
+        SettingsError: naming each variable that is missing or wrong, and what it means.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = []
+        for each in error.errors():
+            name = str(each["loc"][0])
+            about = kind.model_fields[name].description if name in kind.model_fields else ""
+            what = "is not set" if each["type"] == "missing" else each["msg"]
+            lines.append(f"{PREFIX}{name.upper()} {what} ({about})")
+        raise SettingsError("\n".join(lines)) from None

@@ -1,0 +1,1 @@
+"""Consumes matches from the queue and hands them to the backend."""
