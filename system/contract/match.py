@@ -168,7 +168,7 @@ class Match(BaseModel):
 
     @property
     def identity(self) -> str:
-        """The key under which a match is one match: the league's id, or one derived from what it is.
+        """The key under which a match is one match: the league's id, or a derived one.
 
         Where the league gives no id, the key is made from what names the match (season, league, age
         group, division, type, teams, date), so it is the same from scrape to scrape. A match
@@ -185,7 +185,7 @@ class Match(BaseModel):
 
 
 def derived_identity(match: Match) -> str:
-    """Return a stable key for a match to which the league gave no id, like `~3f2a…` (33 characters)."""
+    """A stable key for a match without a league id: `~` and 32 hexadecimal digits."""
     names = (
         match.season_key,
         match.league or "",

@@ -5,8 +5,8 @@ operator needs the right to declare anything. Limits live in policies, not in qu
 changed arguments of a queue that exists are refused by the broker (406) and stop its workers, a
 changed policy is just applied.
 
-           key = queue                       ┌────────────── expired ───────────────┐
-publisher ────────────> (matches) ──> [matches.process] <── worker ── (matches.retry) ──> [… .retry.Ns]
+        key = queue                       ┌────────────── expired ───────────────┐
+publisher ─────────> (matches) ──> [matches.process] <── worker ── (matches.retry) ─> [… .retry.Ns]
                                              │                │
                                        delivery limit      invalid, exhausted
                                              └──> (matches.dead-letter) ──> [matches.dead-letter]
