@@ -64,6 +64,7 @@ class WorkerSettings(_Role):
     prefetch_multiplier: int = Field(4, ge=1, le=1000, description="deliveries held per child")
     soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
     hard_time_limit_s: float = Field(40, gt=0, description="and killed after this")
+    ready_file: Path | None = Field(None, description="touched every 2 s while consuming")
 
 
 class BackendSettings(_Role):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -61,9 +61,18 @@ class Envelope:
         """Which try to apply it comes next, from 1."""
         return int(self.headers[ATTEMPT])
 
+    @property
+    def arguments(self) -> list[Any]:
+        """The positional arguments of the task, decoded: for a match, just the match."""
+        return list(json.loads(self.body)[0])
+
     def for_attempt(self, attempt: int) -> Envelope:
         """The same message, for a later try."""
-        return replace(self, headers={**self.headers, ATTEMPT: attempt})
+        return self.with_headers({**self.headers, ATTEMPT: attempt})
+
+    def with_headers(self, headers: Mapping[str, Any]) -> Envelope:
+        """The same message under other headers."""
+        return replace(self, headers=headers)
 
 
 def new_message_id() -> str:
@@ -72,23 +81,29 @@ def new_message_id() -> str:
 
 
 def wrap(
-    payload: Match | Mapping[str, Any],
+    match: Match,
+    *,
+    message_id: str,
+    published_at: datetime,
+) -> Envelope:
+    """Put a match into its envelope, for the first attempt."""
+    return wrap_arguments(
+        [contract.dump(match)], {}, message_id=message_id, published_at=published_at
+    )
+
+
+def wrap_arguments(
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
     *,
     message_id: str,
     published_at: datetime,
     task: str = PROCESS_TASK,
     attempt: int = 1,
 ) -> Envelope:
-    """Put a match into its envelope.
-
-    A mapping is sent as it is, unchecked: a retry or a replay passes on what came.
-    """
-    content = contract.dump(payload) if isinstance(payload, Match) else payload
-    body = json.dumps(
-        [[content], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+    """Put the arguments of any task into an envelope, unchecked: a retry passes on what came."""
+    options = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    body = json.dumps([list(args), dict(kwargs), options], separators=(",", ":")).encode()
     return Envelope(message_id, body, _headers(task, message_id, published_at, attempt))
 
 

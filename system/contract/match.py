@@ -217,10 +217,13 @@ def _broken_across(match: Match) -> list[str]:
         local = datetime.combine(
             match.match_date, time.fromisoformat(match.match_time), LEAGUE_TIME
         )
-        if local.astimezone(UTC).astimezone(LEAGUE_TIME).replace(tzinfo=None) != local.replace(
-            tzinfo=None
-        ):
-            broken.append("match_time does not exist on that day (clocks go forward)")
+        try:
+            shown_again = local.astimezone(UTC).astimezone(LEAGUE_TIME)
+        except OverflowError:
+            broken.append("the kickoff in UTC lies beyond the calendar (years 1 to 9999)")
+        else:
+            if shown_again.replace(tzinfo=None) != local.replace(tzinfo=None):
+                broken.append("match_time does not exist on that day (clocks go forward)")
     return broken
 
 
@@ -249,11 +252,22 @@ def read(payload: Any, *, published_at: datetime | None, arrived_at: datetime) -
         ContractViolation: with every rule that the payload breaks.
     """
     match = parse(payload)
-    if match.observed_at is not None:
-        return Observation(match, match.observed_at.astimezone(UTC), ObservedFrom.MESSAGE)
     if published_at is not None:
-        return Observation(match, published_at.astimezone(UTC), ObservedFrom.PUBLISHED)
+        published_at = _utc("published_at", published_at)
+    if match.observed_at is not None:
+        observed_at = _utc("observed_at", match.observed_at)
+        return Observation(match, observed_at, ObservedFrom.MESSAGE)
+    if published_at is not None:
+        return Observation(match, published_at, ObservedFrom.PUBLISHED)
     return Observation(match, arrived_at.astimezone(UTC), ObservedFrom.ARRIVAL)
+
+
+def _utc(field: str, at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        rule = "lies beyond the calendar (years 1 to 9999) in UTC"
+        raise ContractViolation([Violation(field, shown(at.isoformat()), rule)]) from None
 
 
 def parse(payload: Any) -> Match:

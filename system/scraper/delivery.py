@@ -1,0 +1,200 @@
+"""How matches leave the scraper, so that a crash at any line loses nothing that was accepted.
+
+Store and forward: every envelope is put into the outbox first, on disk; then it is sent, and only
+what is confirmed leaves the outbox. What no way would take simply stays there for the next run.
+
+    queue   RabbitMQ, confirmed; where that fails the API; where that fails it stays in the outbox
+    http    the API, the old path; where that fails it stays in the outbox
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from system.client import BackendClient
+from system.contract.envelope import Envelope
+from system.contract.submission import BATCH_MAX, Effect, Submission, Way
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE
+from system.errors import PipelineError, SettingsError
+from system.publisher import Confirmed, Publisher
+from system.scraper.breaker import Breaker
+from system.scraper.outbox import Outbox
+from system.settings import ScraperSettings
+
+log = structlog.get_logger("scraper")
+
+CONFIRM_WITHIN_S = 10.0
+
+
+class Mode(StrEnum):
+    """Which way comes first."""
+
+    QUEUE = "queue"
+    HTTP = "http"
+
+
+class Accepted(StrEnum):
+    """What became of an envelope.
+
+    ACCEPTED  it is safe: confirmed, answered, or in the outbox
+    REFUSED   the other side understood it and said no, for good
+    """
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The fate of one envelope: `way` is queue, http or outbox; `detail` says why, if not queue."""
+
+    message_id: str
+    outcome: Accepted
+    way: str
+    detail: str = ""
+
+
+class Delivery:
+    """Delivers envelopes in one mode; see the module's text."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        spool: Outbox,
+        publisher: Publisher | None,
+        client: BackendClient | None,
+    ) -> None:
+        self._mode = mode
+        self._spool = spool
+        self._publisher = publisher
+        self._client = client
+        self._breakers = {Way.QUEUE: Breaker(), Way.HTTP: Breaker()}
+
+    def deliver(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+        """Make every envelope safe, and send it if any way is open. In order, one each.
+
+        Raises:
+            OutboxFull: nothing was accepted; the outbox has to drain first.
+        """
+        self._spool.put(envelopes)
+        fates = self._send(envelopes)
+        self._spool.discard([fate.message_id for fate in fates if fate.way != "outbox"])
+        return fates
+
+    def drain(self, chunk: int = 200) -> Iterator[Delivered]:
+        """Send what earlier runs left behind, oldest first; stops at the first chunk that stays."""
+        while waiting := self._spool.head(chunk):
+            fates = self._send(waiting)
+            gone = [fate.message_id for fate in fates if fate.way != "outbox"]
+            self._spool.discard(gone)
+            yield from fates
+            if len(gone) < len(waiting):
+                return
+
+    def _send(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+        fates: dict[str, Delivered] = {}
+        why: dict[str, str] = {}
+        ways = (Way.QUEUE, Way.HTTP) if self._mode is Mode.QUEUE else (Way.HTTP,)
+        for way in ways:
+            rest = [each for each in envelopes if each.message_id not in fates]
+            if rest and self._breakers[way].lets_through:
+                attempt = self._by_queue if way is Way.QUEUE else self._by_http
+                for fate in attempt(rest):
+                    if fate.way == "outbox":
+                        why[fate.message_id] = fate.detail
+                    else:
+                        fates[fate.message_id] = fate
+        return [
+            fates.get(each.message_id)
+            or Delivered(
+                each.message_id,
+                Accepted.ACCEPTED,
+                "outbox",
+                why.get(each.message_id, "every way was left alone after failures"),
+            )
+            for each in envelopes
+        ]
+
+    def _by_queue(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+        if self._publisher is None:
+            return []
+        fates = self._publisher.publish(
+            envelopes, exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=CONFIRM_WITHIN_S
+        )
+        failed = [fate for fate in fates if fate.outcome is not Confirmed.CONFIRMED]
+        if failed:
+            self._breakers[Way.QUEUE].failed()
+            log.warning("not confirmed", count=len(failed), detail=failed[0].detail)
+        else:
+            self._breakers[Way.QUEUE].succeeded()
+        return [
+            Delivered(fate.message_id, Accepted.ACCEPTED, "queue")
+            if fate.outcome is Confirmed.CONFIRMED
+            else Delivered(fate.message_id, Accepted.ACCEPTED, "outbox", fate.detail)
+            for fate in fates
+        ]
+
+    def _by_http(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+        if self._client is None:
+            return []
+        delivered: list[Delivered] = []
+        for start in range(0, len(envelopes), BATCH_MAX):
+            batch = envelopes[start : start + BATCH_MAX]
+            try:
+                outcomes = self._client.post([_submission(each) for each in batch])
+            except PipelineError as error:
+                self._breakers[Way.HTTP].failed()
+                log.warning("not answered", count=len(batch), detail=str(error))
+                return [
+                    *delivered,
+                    *(
+                        Delivered(each.message_id, Accepted.ACCEPTED, "outbox", str(error))
+                        for each in envelopes[start:]
+                    ),
+                ]
+            self._breakers[Way.HTTP].succeeded()
+            delivered += [
+                Delivered(outcome.message_id, Accepted.REFUSED, "http", str(outcome.violations))
+                if outcome.effect is Effect.INVALID
+                else Delivered(outcome.message_id, Accepted.ACCEPTED, "http")
+                for outcome in outcomes
+            ]
+        return delivered
+
+
+def _submission(envelope: Envelope) -> Submission:
+    return Submission(
+        message_id=envelope.message_id,
+        match=envelope.arguments[0],
+        published_at=envelope.published_at,
+        way=Way.HTTP,
+    )
+
+
+@contextmanager
+def open_delivery(settings: ScraperSettings, mode: Mode, spool: Outbox) -> Iterator[Delivery]:
+    """Open what `mode` needs.
+
+    Raises:
+        SettingsError: the mode's first way has no address.
+    """
+    with ExitStack() as stack:
+        publisher = client = None
+        if mode is Mode.QUEUE:
+            if settings.broker_url is None:
+                raise SettingsError("MISSING_TABLE_BROKER_URL is not set; mode queue needs it")
+            url = settings.broker_url.get_secret_value()
+            publisher = stack.enter_context(Publisher(url, name="scraper"))
+        if settings.api_url is not None and settings.api_token is not None:
+            token = settings.api_token.get_secret_value()
+            client = stack.enter_context(BackendClient(settings.api_url, token))
+        elif mode is Mode.HTTP:
+            raise SettingsError(
+                "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; mode http needs them"
+            )
+        yield Delivery(mode, spool, publisher, client)

@@ -1,0 +1,136 @@
+"""The Celery application: every setting here is kept for the failure that it prevents.
+
+Settings that merely repeat Celery's defaults are left out. What each prevents is said beside it,
+and shown by a test or a scenario that fails without it.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Exchange, Queue
+
+from system import telemetry
+from system.contract.topology import EXCHANGE, WORK_QUEUES
+from system.publisher import Publisher
+from system.settings import WorkerSettings
+from system.worker import sinks, tasks
+from system.worker.handling import Handler
+from system.worker.health import Heartbeat
+from system.worker.retry import Policy
+
+RESULT_EXPIRES_S = 3600
+TCP_STALL_MS = 15_000
+
+
+class WorkerApp(Celery):  # type: ignore[misc]
+    """A Celery application that carries what its tasks and its consumer need."""
+
+    settings: WorkerSettings
+    handler: Handler
+    dead_letters: Publisher
+    ready_file: Path | None
+
+
+def configuration(settings: WorkerSettings) -> dict[str, Any]:
+    """Celery's configuration, as data."""
+    exchange = Exchange(EXCHANGE, type="topic", durable=True)
+    return {
+        "broker_url": settings.broker_url.get_secret_value(),
+        "result_backend": settings.result_url.get_secret_value() if settings.result_url else None,
+        # Quorum queues, declared by the broker's definitions: the worker has no right to declare.
+        "task_queues": [
+            Queue(
+                name,
+                exchange,
+                routing_key=name,
+                queue_arguments={"x-queue-type": "quorum"},
+                no_declare=True,
+            )
+            for name in WORK_QUEUES
+        ],
+        "task_create_missing_queues": False,
+        "worker_detect_quorum_queues": True,  # global prefetch is refused by quorum queues
+        # Acknowledge after the effect, never before: a crash then redelivers instead of losing.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,  # a killed child's message goes back to the queue
+        "task_acks_on_failure": False,  # what fails unforeseen is dead-lettered, not acknowledged
+        "task_acks_on_timeout": False,
+        # Redis stays off the way of a match: it may be away.
+        "task_ignore_result": True,
+        "task_track_started": False,
+        "result_expires": RESULT_EXPIRES_S,
+        "redis_socket_timeout": 2,
+        "redis_socket_connect_timeout": 2,
+        "result_backend_transport_options": {
+            "retry_policy": {
+                "max_retries": 2,
+                "interval_start": 0,
+                "interval_step": 0.2,
+                "interval_max": 0.5,
+            }
+        },
+        # Wait for a broker that is away, however long; notice within seconds that it went.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,
+        "broker_heartbeat": 10,
+        # Linux only: a stall of a second is no reason to drop the connection (py-amqp's default).
+        "broker_transport_options": {
+            "confirm_publish": True,
+            "socket_settings": (
+                {socket.TCP_USER_TIMEOUT: TCP_STALL_MS}
+                if hasattr(socket, "TCP_USER_TIMEOUT")
+                else {}
+            ),
+        },
+        # After a lost connection the broker hands messages to somebody else: end the first copies.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "task_soft_time_limit": settings.soft_time_limit_s,
+        "task_time_limit": settings.hard_time_limit_s,
+        "worker_concurrency": settings.concurrency,
+        "worker_prefetch_multiplier": settings.prefetch_multiplier,
+        "worker_max_tasks_per_child": 10_000,  # bounds what a leak could cost
+        "worker_max_memory_per_child": 300_000,  # KiB
+        # Control by messages needs exclusive queues that block the return after a half-open
+        # connection, and its events freeze the worker during an alarm. Signals and probes suffice.
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "task_send_sent_event": False,
+        "worker_consumer": "system.worker.consumer:GatedConsumer",
+        "accept_content": ["json"],
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+def create(settings: WorkerSettings) -> WorkerApp:
+    """Build the application. Connects to nothing yet."""
+    app = WorkerApp("worker", set_as_current=False)
+    app.conf.update(configuration(settings))
+    app.settings = settings
+    app.ready_file = settings.ready_file
+    app.steps["consumer"].add(Heartbeat)
+    app.dead_letters = Publisher(settings.broker_url.get_secret_value(), name="worker-gate")
+    tasks.register(app)
+    signals.worker_process_init.connect(lambda **_: _equip(app), weak=False)
+    return app
+
+
+def _equip(app: WorkerApp) -> None:
+    """Give a pool child its own connections; none is shared across a fork."""
+    settings = app.settings
+    telemetry.configure("worker", settings.log_level)
+    app.handler = Handler(
+        sink=sinks.make(settings),
+        publisher=Publisher(settings.broker_url.get_secret_value(), name="worker-retry"),
+        policy=Policy(),
+        where=socket.gethostname(),
+        rng=random.Random(),
+    )

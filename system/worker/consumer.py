@@ -1,0 +1,94 @@
+"""Celery's consumer, with every delivery checked at the gate before Celery looks at it.
+
+Stock Celery stops on some malformed messages, acknowledges and loses others, and rejects the rest
+without a word of why. Here each of them becomes a dead letter that says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer
+
+from system.contract.envelope import Envelope, dead_headers, new_message_id
+from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
+from system.publisher import Confirmed, Publisher
+from system.worker.gate import Delivery, Unreadable, admit
+
+log = structlog.get_logger("worker")
+
+# The consumer's loop stands still meanwhile; well below the heartbeat's limit.
+_DEAD_LETTER_WITHIN_S = 3.0
+
+
+class GatedConsumer(Consumer):  # type: ignore[misc]
+    """A consumer that lets in only what a task can take."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Return the handler of deliveries: the gate, then Celery's own."""
+        handle = super().create_task_handler(*args, **kwargs)
+        known = frozenset(name for name in self.app.tasks if not name.startswith("celery."))
+
+        def gate(message: Any) -> Any:
+            try:
+                admitted = admit(_delivery(message), known)
+            except Unreadable as why:
+                return self._dead_letter(message, why)
+            message.headers, message.body = admitted.headers, admitted.body
+            message.content_encoding = "utf-8"
+            message._decoded_cache = None  # noqa: SLF001 - kombu decodes once; we changed the body
+            return handle(message)
+
+        return gate
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Dead-letter what could not be decoded; Celery would acknowledge and so lose it."""
+        self._dead_letter(message, Unreadable("unreadable", str(exc)))
+
+    def _dead_letter(self, message: Any, why: Unreadable) -> None:
+        delivery = _delivery(message)
+        queue = str(message.delivery_info.get("routing_key", ""))
+        headers = dead_headers(
+            delivery.headers,
+            reason=why.reason,
+            detail=why.detail,
+            where=self.hostname,
+            queue=queue,
+            at=datetime.now(UTC),
+        )
+        copy = Envelope(
+            str(delivery.properties.get("message_id") or headers.get("id") or new_message_id()),
+            delivery.body,
+            headers,
+            delivery.content_type or "application/octet-stream",
+            delivery.content_encoding or "binary",
+        )
+        log.error("dead-lettered", message_id=copy.message_id, reason=why.reason, detail=why.detail)
+        (fate,) = self._dead_letters.publish(
+            [copy],
+            exchange=DEAD_LETTER_EXCHANGE,
+            key=DEAD_LETTER_QUEUE,
+            within_s=_DEAD_LETTER_WITHIN_S,
+        )
+        if fate.outcome is Confirmed.CONFIRMED:
+            message.ack_log_error(log, self.connection_errors)
+        else:  # then the broker dead-letters it: without our words, but it is not lost
+            message.reject_log_error(log, self.connection_errors)
+
+    @property
+    def _dead_letters(self) -> Publisher:
+        return self.app.dead_letters  # type: ignore[no-any-return]
+
+
+def _delivery(message: Any) -> Delivery:
+    body = message.body
+    return Delivery(
+        body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        headers=message.headers or {},
+        properties=message.properties or {},
+    )

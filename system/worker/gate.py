@@ -1,0 +1,158 @@
+"""What a worker lets in: decides, before Celery looks, whether a delivery can be read at all.
+
+Celery itself stops on some malformed messages, loses others, and parks messages with a far `eta`
+in its memory. So every delivery passes this pure function first. What is let in becomes a clean
+protocol 2 message without `eta`, `expires`, time limits or callbacks of the sender's; what is not
+raises Unreadable, and the worker dead-letters it with the reason.
+
+Both message protocols of Celery are read, version 1 (everything in the body; the senders of the
+earlier system) and version 2 (headers).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from system.contract.envelope import ATTEMPT, BODY_BYTES_MAX, LEGACY_TASKS, PUBLISHED_AT
+from system.contract.submission import MESSAGE_ID_PATTERN
+from system.errors import PipelineError, shown
+
+UNREADABLE, UNKNOWN_TASK = "unreadable", "unknown-task"
+_TASK_ID = re.compile(MESSAGE_ID_PATTERN)
+
+
+class Unreadable(PipelineError):  # noqa: N818
+    """A delivery that no task can take. `reason` is a word to filter by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as it came from the broker, undecoded."""
+
+    body: bytes
+    content_type: str | None
+    content_encoding: str | None
+    headers: Mapping[str, Any]
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A clean protocol 2 message for Celery: its headers and its JSON body."""
+
+    headers: dict[str, Any]
+    body: str
+
+
+def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitted:
+    """Let a delivery in.
+
+    Raises:
+        Unreadable: it is too large, no JSON, no Celery message, or for a task nobody knows.
+    """
+    content = _decoded(delivery)
+    if "task" in delivery.headers:
+        task, task_id, args, kwargs = _protocol_2(delivery.headers, content)
+    else:
+        task, task_id, args, kwargs = _protocol_1(content)
+    if not isinstance(task, str):
+        raise Unreadable(UNREADABLE, f"the task's name must be text, not {shown(task)}")
+    task = LEGACY_TASKS.get(task, task)
+    if task not in known_tasks:
+        raise Unreadable(UNKNOWN_TASK, f"no task is called {shown(task)} here")
+    if not isinstance(task_id, str) or not _TASK_ID.match(task_id):
+        raise Unreadable(
+            UNREADABLE, f"the id must be 1 to 128 letters, digits and ._:~-, not {shown(task_id)}"
+        )
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise Unreadable(UNREADABLE, "args must be a list and kwargs an object")
+    headers = {
+        "lang": "py",
+        "task": task,
+        "id": task_id,
+        "root_id": task_id,
+        "parent_id": None,
+        "group": None,
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+        "timelimit": [None, None],
+        "argsrepr": "(…)",
+        "kwargsrepr": "{…}",
+        "ignore_result": bool(delivery.headers.get("ignore_result", False)),
+        PUBLISHED_AT: _published_at(delivery),
+        ATTEMPT: _attempt(delivery.headers),
+    }
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    return Admitted(headers, json.dumps([args, kwargs, embed], ensure_ascii=True))
+
+
+def _decoded(delivery: Delivery) -> Any:
+    if len(delivery.body) > BODY_BYTES_MAX:
+        raise Unreadable(
+            UNREADABLE, f"{len(delivery.body)} bytes; at most {BODY_BYTES_MAX} are allowed"
+        )
+    if delivery.content_type != "application/json":
+        raise Unreadable(
+            UNREADABLE,
+            f"content type must be application/json, not {shown(delivery.content_type)}",
+        )
+    encoding = (delivery.content_encoding or "utf-8").lower()
+    if encoding not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise Unreadable(UNREADABLE, f"content encoding must be utf-8, not {shown(encoding)}")
+    try:
+        return json.loads(delivery.body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(
+            UNREADABLE, f"not JSON: {error}; begins with {shown(delivery.body[:60])}"
+        ) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _protocol_2(headers: Mapping[str, Any], content: Any) -> tuple[Any, Any, Any, Any]:
+    if not isinstance(content, list) or len(content) != 3:
+        raise Unreadable(UNREADABLE, "the body must be [args, kwargs, options]")
+    return headers["task"], headers.get("id"), content[0], content[1]
+
+
+def _protocol_1(content: Any) -> tuple[Any, Any, Any, Any]:
+    if not isinstance(content, dict) or "task" not in content:
+        raise Unreadable(UNREADABLE, "neither a header nor a body that names a task")
+    return content["task"], content.get("id"), content.get("args", []), content.get("kwargs", {})
+
+
+def _published_at(delivery: Delivery) -> str | None:
+    """The sender's publish time: our header, else the AMQP timestamp, else nothing is known."""
+    header = delivery.headers.get(PUBLISHED_AT)
+    if isinstance(header, str):
+        try:
+            at = datetime.fromisoformat(header)
+        except ValueError:
+            at = None
+        if at is not None and at.tzinfo is not None:
+            return at.astimezone(UTC).isoformat()
+    stamp = delivery.properties.get("timestamp")
+    if isinstance(stamp, datetime):
+        return stamp.replace(tzinfo=stamp.tzinfo or UTC).astimezone(UTC).isoformat()
+    if isinstance(stamp, int) and not isinstance(stamp, bool) and 0 < stamp < 32503680000:
+        return datetime.fromtimestamp(stamp, UTC).isoformat()
+    return None
+
+
+def _attempt(headers: Mapping[str, Any]) -> int:
+    attempt = headers.get(ATTEMPT)
+    valid = isinstance(attempt, int) and not isinstance(attempt, bool)
+    return attempt if valid and 1 <= attempt <= 1_000_000 else 1

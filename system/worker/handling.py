@@ -1,0 +1,152 @@
+"""What a task does with a match: read, hand to the sink, and on failure obey `retry.decide`.
+
+Runs in a pool child. Retries and dead letters are published here, confirmed, *before* the delivery
+is acknowledged; a crash in between leaves the message in two places under one id, which the store's
+receipt makes harmless. The other order would lose it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from system.contract import envelope as wire
+from system.contract import match as contract
+from system.contract.submission import Outcome, Submission, Way
+from system.contract.topology import (
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_QUEUE,
+    PROCESS_QUEUE,
+    RETRY_EXCHANGE,
+    retry_queue,
+)
+from system.errors import BrokerUnavailable, ContractViolation, Violation, shown
+from system.publisher import Confirmed, Publisher
+from system.worker import retry
+
+log = structlog.get_logger("worker")
+
+
+class Sink(Protocol):
+    """Where matches go. Idempotent by message id."""
+
+    def apply(self, submission: Submission) -> Outcome:
+        """Apply one message, or raise an error of `system.errors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as its task sees it.
+
+    Attributes:
+        args, kwargs: of the task; hostile until read.
+        published_at: when the sender published it, where that is known.
+        attempt: which try this is, from 1.
+    """
+
+    message_id: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    published_at: datetime | None
+    attempt: int
+
+
+@dataclass
+class Handler:
+    """Handles one message at a time."""
+
+    sink: Sink
+    publisher: Publisher
+    policy: retry.Policy
+    where: str
+    rng: random.Random
+
+    def handle(self, incoming: Incoming) -> None:
+        """See to it that the message took effect, waits for a retry, or is dead-lettered.
+
+        Raises:
+            BrokerUnavailable: none of the three could be made sure of; the delivery must go back.
+        """
+        logger = log.bind(message_id=incoming.message_id, attempt=incoming.attempt)
+        try:
+            outcome = self._apply(incoming)
+        except Exception as error:
+            decision = retry.decide(error, incoming.attempt, self.policy, self.rng.random())
+            logger.warning("failed", error=f"{type(error).__name__}: {error}", decision=decision)
+            self._obey(decision, incoming)
+        else:
+            logger.info("applied", effect=outcome.effect.value, match_id=outcome.match_id)
+
+    def _apply(self, incoming: Incoming) -> Outcome:
+        payload = only_match(incoming)
+        contract.read(
+            payload, published_at=incoming.published_at, arrived_at=datetime.now(UTC)
+        )  # a broken match is not worth a request
+        return self.sink.apply(
+            Submission(
+                message_id=incoming.message_id,
+                match=payload,
+                published_at=incoming.published_at,
+                way=Way.QUEUE,
+                attempt=incoming.attempt,
+            )
+        )
+
+    def _obey(self, decision: retry.RetryIn | retry.DeadLetter, incoming: Incoming) -> None:
+        original = rewrap(incoming)
+        if isinstance(decision, retry.RetryIn):
+            self._publish(
+                original.for_attempt(incoming.attempt + 1),
+                RETRY_EXCHANGE,
+                retry_queue(decision.step_s),
+                decision.wait_ms,
+            )
+            return
+        headers = wire.dead_headers(
+            original.headers,
+            reason=decision.reason,
+            detail=decision.detail,
+            where=self.where,
+            queue=PROCESS_QUEUE,
+            at=datetime.now(UTC),
+        )
+        self._publish(original.with_headers(headers), DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE)
+
+    def _publish(
+        self, envelope: wire.Envelope, exchange: str, key: str, expiration_ms: int | None = None
+    ) -> None:
+        (fate,) = self.publisher.publish(
+            [envelope], exchange=exchange, key=key, within_s=10, expiration_ms=expiration_ms
+        )
+        if fate.outcome is not Confirmed.CONFIRMED:
+            raise BrokerUnavailable(f"{envelope.message_id} to {key}: {fate.detail}")
+
+
+def only_match(incoming: Incoming) -> Any:
+    """The one argument of the task.
+
+    Raises:
+        ContractViolation: there are more, or fewer.
+    """
+    if len(incoming.args) == 1 and not incoming.kwargs:
+        return incoming.args[0]
+    given = f"{len(incoming.args)} arguments and {len(incoming.kwargs)} keywords"
+    raise ContractViolation(
+        [Violation("(arguments)", shown(incoming.args), f"must be one match, not {given}")]
+    )
+
+
+def rewrap(incoming: Incoming) -> wire.Envelope:
+    """The message again, as its sender might have sent it, under the same id."""
+    return wire.wrap_arguments(
+        incoming.args,
+        incoming.kwargs,
+        message_id=incoming.message_id,
+        published_at=incoming.published_at or datetime.now(UTC),
+        attempt=incoming.attempt,
+    )

@@ -1,0 +1,75 @@
+"""What becomes of a message whose application failed: one pure function.
+
+    permanent   data breaks the contract, or the other side refuses it  → dead letter at once
+    transient   database, API or broker away, a time limit              → wait, for a day at most
+    unknown     anything else, a bug perhaps                            → a few tries, then that
+
+Waiting happens in the broker, on a ladder of queues (contract.topology.RETRY_DELAYS_S), not in the
+worker: nothing is held, nothing is lost with a worker, and other messages pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from system.contract.topology import RETRY_DELAYS_S
+from system.errors import ContractViolation, Refused, Unavailable
+
+INVALID, REFUSED, EXHAUSTED = "invalid", "refused", "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient a worker is.
+
+    Attributes:
+        transient_attempts_max: with the ladder's last step of 15 minutes, 100 is about a day.
+        unknown_attempts_max: for errors nobody thought of; 4 tries take some 20 seconds.
+        jitter: part of a pause that is drawn at random, 0 to 1, so that messages that failed
+            together do not come back together.
+    """
+
+    transient_attempts_max: int = 100
+    unknown_attempts_max: int = 4
+    jitter: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RetryIn:
+    """Try again after `wait_ms`, waiting in the ladder's queue for `step_s`."""
+
+    step_s: int
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Give up; a person has to look. `reason` is a word to filter by, `detail` what happened."""
+
+    reason: str
+    detail: str
+
+
+def decide(
+    error: BaseException, attempt: int, policy: Policy, spread: float
+) -> RetryIn | DeadLetter:
+    """Decide what becomes of a message.
+
+    Args:
+        error: what the attempt raised.
+        attempt: which attempt that was, from 1.
+        policy: how patient to be.
+        spread: a number from 0 to 1, drawn by the caller: where in the jitter the pause falls.
+    """
+    detail = str(error) or type(error).__name__
+    if isinstance(error, ContractViolation):
+        return DeadLetter(INVALID, detail)
+    if isinstance(error, Refused):
+        return DeadLetter(REFUSED, detail)
+    transient = isinstance(error, (Unavailable, SoftTimeLimitExceeded))
+    if attempt >= (policy.transient_attempts_max if transient else policy.unknown_attempts_max):
+        return DeadLetter(EXHAUSTED, f"after {attempt} attempts: {type(error).__name__}: {detail}")
+    step_s = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1]
+    return RetryIn(step_s, wait_ms=int(1000 * step_s * (1 - policy.jitter * spread)))

@@ -1,0 +1,82 @@
+"""Where a worker hands matches on to: the backend's API, or its database directly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+
+from system.backend import store
+from system.client import BackendClient
+from system.contract.submission import Effect, Outcome, Submission
+from system.errors import ContractViolation, DatabaseUnavailable, SettingsError, Violation
+from system.settings import Sink, WorkerSettings
+from system.worker import handling
+
+CONNECT_S = 3
+STATEMENT_MS = 10_000
+
+
+class ApiSink:
+    """Posts to the backend."""
+
+    def __init__(self, client: BackendClient) -> None:
+        self._client = client
+
+    def apply(self, submission: Submission) -> Outcome:
+        """See handling.Sink."""
+        (outcome,) = self._client.post([submission])
+        return _valid(outcome)
+
+
+class DatabaseSink:
+    """Writes to the backend's database, past its API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+
+    def apply(self, submission: Submission) -> Outcome:
+        """See handling.Sink."""
+        try:
+            connection = self._connected()
+            (outcome,) = store.submit(
+                connection, [submission], received_at=datetime.now(UTC)
+            )
+        except psycopg.OperationalError as error:
+            self._connection = None
+            raise DatabaseUnavailable(str(error)) from error
+        return _valid(outcome)
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url,
+                connect_timeout=CONNECT_S,
+                options=f"-c statement_timeout={STATEMENT_MS}",
+                application_name="worker",
+            )
+        return self._connection
+
+
+def _valid(outcome: Outcome) -> Outcome:
+    if outcome.effect is Effect.INVALID:
+        raise ContractViolation([Violation(**each) for each in outcome.violations])
+    return outcome
+
+
+def make(settings: WorkerSettings) -> handling.Sink:
+    """Build the sink that the settings name.
+
+    Raises:
+        SettingsError: it lacks an address or a secret.
+    """
+    if settings.sink is Sink.DATABASE:
+        if settings.database_url is None:
+            raise SettingsError("MISSING_TABLE_DATABASE_URL is not set; the database sink needs it")
+        return DatabaseSink(settings.database_url.get_secret_value())
+    if settings.api_url is None or settings.api_token is None:
+        raise SettingsError(
+            "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; the api sink needs them"
+        )
+    return ApiSink(BackendClient(settings.api_url, settings.api_token.get_secret_value()))
