@@ -11,18 +11,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pika
+import urllib3
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from lab.errors import LabError
+from lab.substrate import Endpoints
 from system.contract import envelope as wire
 from system.contract.topology import DEAD_LETTER_QUEUE, PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
 
 WATCHED = (PROCESS_QUEUE, *map(retry_queue, RETRY_DELAYS_S), DEAD_LETTER_QUEUE)
 
-TROUBLE = (AMQPError, OSError)
+
+HELD_AGE_S = 5.0
+
+
+class BrokerSilent(LabError):  # noqa: N818
+    """The broker, or its management API, did not answer."""
+
+
+TROUBLE = (BrokerSilent, AMQPError, OSError)
 """What a look at a broker that is away or going away raises."""
 
 
@@ -51,13 +62,20 @@ class DeadLetter:
 
 @contextmanager
 def channel(url: str, *, timeout_s: float = 5.0) -> Iterator[BlockingChannel]:
-    """Open a channel on a connection of its own; every wait is bounded by `timeout_s`."""
+    """Open a channel on a connection of its own; every wait is bounded by `timeout_s`.
+
+    Raises:
+        BrokerSilent: there is no connection to be had.
+    """
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = timeout_s
     parameters.blocked_connection_timeout = timeout_s
     parameters.heartbeat = 30
     parameters.client_properties = {"connection_name": "lab"}
-    connection = pika.BlockingConnection(parameters)
+    try:
+        connection = pika.BlockingConnection(parameters)
+    except Exception as error:  # pika's are of several families here
+        raise BrokerSilent(f"no connection to the broker: {error!r}") from error
     try:
         yield connection.channel()
     finally:
@@ -70,9 +88,35 @@ def depth(on: BlockingChannel, queue: str) -> int:
     return int(on.queue_declare(queue, passive=True).method.message_count)
 
 
+def held(endpoints: Endpoints) -> int:
+    """Messages that some queue of work still holds, those with a worker included.
+
+    By the management API, whose numbers are up to `HELD_AGE_S` old.
+
+    Raises:
+        BrokerSilent: it did not answer.
+    """
+    url = f"{endpoints.management_url}/api/queues?columns=name,messages"
+    login = urlsplit(endpoints.broker_urls["admin"])
+    try:
+        response = urllib3.request(
+            "GET",
+            url,
+            headers=urllib3.make_headers(
+                basic_auth=f"{unquote(login.username or '')}:{unquote(login.password or '')}"
+            ),
+            timeout=urllib3.Timeout(connect=3, read=5),
+            retries=False,
+        )
+        queues = {each["name"]: each.get("messages", 0) for each in response.json()}
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise BrokerSilent(f"the broker's management does not answer: {error}") from error
+    return int(sum(queues[name] for name in WATCHED if name != DEAD_LETTER_QUEUE))
+
+
 def dead_letters(url: str, limit: int = 100_000) -> list[DeadLetter]:
     """Look at every dead letter, and leave all of them where they are."""
-    found = []
+    found: list[DeadLetter] = []
     with channel(url) as on:  # what is not acknowledged goes back when the channel closes
         while len(found) < limit:
             method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)

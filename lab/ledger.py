@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Ledger:
         self.effects: set[str] = set()
         self.dead: set[str] = set()
         self.rows_refused = 0
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._backend = Backend(endpoints.api_url)
         self._cursor = ""
         self._journals: dict[Path, int] = {}
@@ -96,7 +97,7 @@ class Ledger:
         Raises:
             broker.TROUBLE: the broker did not answer.
         """
-        letters = broker.dead_letters(self._endpoints.broker_urls["operator"])
+        letters = broker.dead_letters(self.endpoints.broker_urls["operator"])
         with self._lock:
             for letter in letters:
                 if letter.message_id in self.dead:
@@ -116,7 +117,7 @@ class Ledger:
 
     def depths(self) -> dict[str, int]:
         """How many messages each watched queue holds now."""
-        with broker.channel(self._endpoints.broker_urls["operator"]) as on:
+        with broker.channel(self.endpoints.broker_urls["operator"]) as on:
             return {queue: broker.depth(on, queue) for queue in broker.WATCHED}
 
     def _read_receipts(self) -> bool:
@@ -153,12 +154,9 @@ class Ledger:
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY_S):
-            try:
+            # Either may be away on purpose; the final look says whether it came back.
+            with suppress(BackendSilent):
                 self.look()
-            except BackendSilent:
-                pass  # it may be away on purpose; the final look says whether it came back
-            try:
+            with suppress(*broker.TROUBLE):
                 for queue, ready in self.depths().items():
                     self.history.write("depth", queue=queue, ready=ready)
-            except broker.TROUBLE:
-                pass  # likewise

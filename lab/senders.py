@@ -130,7 +130,7 @@ def _legacy_match(ordinal: int, number: int) -> dict[str, Any]:
         "away_team": "Seacoast United",
         "match_date": (date(2025, 9, 6) + timedelta(days=7 * ordinal + number)).isoformat(),
         "match_time": "10:00",
-        "season": "2024-25",
+        "season": "2025-26",
         "age_group": "U14",
         "match_type": "Friendly",
         "division": "Northeast",

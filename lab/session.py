@@ -1,33 +1,46 @@
 """A run of the lab: a running system, a record, and the verbs of an experiment.
 
-    run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  logs/
+run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  logs/
 """
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import subprocess
-import sys
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from lab import broker, report, senders, settling, truth
+from lab import audit as auditing
+from lab import broker, history, senders, settling, truth
+from lab.audit import Audit
 from lab.backend import Backend, BackendSilent
-from lab.errors import LabError
-from lab.history import FILE, History
+from lab.history import History
 from lab.league.season import Season
 from lab.ledger import Ledger
+from lab.looking import look_everywhere
+from lab.runs import RUNS, keep_logs, new_folder
+from lab.scraping import Scraper
 from lab.settling import Trouble
-from lab.substrate import Endpoints, Plan, Role, Substrate
-from lab.verdict import Verdict
+from lab.substrate import Endpoints, Plan, Substrate
+from system.contract import envelope, topology
+from system.contract import match as contract
+from system.contract.match import Match
 
-RUNS = Path(".runs")
-SCRAPE_WITHIN_S = 1800.0
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_PLAIN_MATCH = {
+    "home_team": "NEFC",
+    "away_team": "Seacoast United",
+    "match_date": "2025-10-18",
+    "season": "2025-26",
+    "age_group": "U14",
+    "match_type": "League",
+    "league": "Homegrown",
+    "division": "Northeast",
+}
 
 
 @dataclass
@@ -47,21 +60,22 @@ class Lab:
     history: History
     ledger: Ledger
     season: Season
+    scraper: Scraper
     rng: random.Random
     true: dict[str, dict[str, object]] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
+    _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
 
     def scrape(self, moment: datetime, index: int) -> None:
         """Let the scraper read the whole site as it stands at `moment`; return when it is done."""
         self.history.write("scrape", index=index, moment=moment, phase="begin")
         refused_before = self.ledger.rows_refused
-        journal = self.folder / f"journal-{index}.jsonl"
-        self.ledger.follow(journal)
-        code = self._run_scraper(moment, index, journal)
+        self.ledger.follow(self.scraper.journal(index))
+        code = self.scraper.scrape(moment, index)
         self.ledger.look()
         self.history.write("scrape", index=index, moment=moment, phase="end")
         self.true |= {
-            identity: each.as_dict() for identity, each in self.season.truth_at(moment).items()
+            identity: truth.as_json(each) for identity, each in self.season.truth_at(moment).items()
         }
         refused = self.ledger.rows_refused - refused_before
         expected = self.season.unreadable_at(moment)
@@ -76,9 +90,64 @@ class Lab:
         url = self.endpoints.broker_urls["admin"]
         for parcel in senders.parcels(self.rng, ordinal):
             senders.send(parcel, url, self.ledger)
-            if parcel.expect == senders.EFFECT and parcel.match is not None:
-                match = dict(parcel.match)
-                self.true[str(match["external_match_id"])] = match
+            if parcel.expect == senders.EFFECT:
+                match = contract.parse(parcel.match)
+                self.true[match.identity] = truth.of(match)
+
+    def send(self, *, message_id: str | None = None, **fields: Any) -> str:
+        """Publish one observation of a match, as the scraper would; return its message id.
+
+        Args:
+            message_id: a fresh one, where left out.
+            fields: of the contract, over those of a plain match.
+
+        Raises:
+            NotTaken: the broker refused it.
+        """
+        match = contract.parse({**_PLAIN_MATCH, **fields})
+        now = datetime.now(UTC)
+        message_id = message_id or str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        wrapped = envelope.wrap(match, message_id=message_id, published_at=now)
+        if message_id not in self.ledger.attempted:
+            self.ledger.attempt(
+                message_id=message_id,
+                identity=match.identity,
+                published_at=now,
+                observed_at=match.observed_at or now,
+                sender="lab",
+                expect=senders.EFFECT,
+            )
+        with broker.channel(self.endpoints.broker_urls["admin"]) as on:
+            on.confirm_delivery()
+            broker.send(
+                on,
+                wrapped.body,
+                exchange=topology.EXCHANGE,
+                key=topology.PROCESS_QUEUE,
+                properties={
+                    "content_type": wrapped.content_type,
+                    "content_encoding": wrapped.content_encoding,
+                    "headers": dict(wrapped.headers),
+                    "message_id": message_id,
+                },
+            )
+        self.ledger.accept(message_id, "queue")
+        self._remember(match, match.observed_at or now, message_id)
+        return message_id
+
+    def _remember(self, match: Match, observed_at: datetime, message_id: str) -> None:
+        """The newest observation is what must be stored."""
+        if (observed_at, message_id) > self._newest.get(match.identity, (_NEVER, "")):
+            self._newest[match.identity] = (observed_at, message_id)
+            self.true[match.identity] = truth.of(match)
+
+    def audit(self) -> Audit:
+        """Settle, look everywhere once more, and judge what happened so far."""
+        self.settle()
+        self.compare_with_truth()
+        self.final_look()
+        self.history.write("ended")
+        return auditing.audit(history.read(self.folder / history.FILE))
 
     def settle(self) -> bool:
         """Wait until nothing waits; see `lab.settling`."""
@@ -86,9 +155,7 @@ class Lab:
 
     def check(self, name: str, *, ok: bool, detail: str) -> None:
         """Record a check of one's own; it enters the verdict."""
-        self.history.write(
-            "check", name=name, verdict="valid" if ok else "invalid", detail=detail
-        )
+        self.history.write("check", name=name, verdict="valid" if ok else "invalid", detail=detail)
 
     def compare_with_truth(self) -> None:
         """Compare every stored match with what happened in the season."""
@@ -107,82 +174,33 @@ class Lab:
         )
 
     def final_look(self) -> None:
-        """Look once more at every place where a message can be; what cannot be seen is recorded."""
-        self._looking("receipts", self._see_receipts)
-        self._looking("dead_letters", lambda: f"{self.ledger.look_at_dead_letters()} dead letters")
-        self._looking("queues", self._see_queues)
-        self._looking("outbox", self._see_outbox)
-
-    def _see_receipts(self) -> str:
-        self.ledger.look()
-        return f"{len(self.ledger.effects)} receipts"
-
-    def _see_queues(self) -> str:
-        depths = self.ledger.depths()
-        for queue, ready in depths.items():
-            if ready and queue != broker.DEAD_LETTER_QUEUE:
-                where = "retry" if ".retry." in queue else "queue"
-                self.history.write("pending", where=where, count=ready)
-        return f"{len(depths)} queues"
-
-    def _see_outbox(self) -> str:
-        waiting = _run(self._scraper("waiting"), self._scraper_environment(), 60)
-        count = int(waiting.stdout.strip())
-        if count:
-            self.history.write("pending", where="outbox", count=count)
-        return f"{count} in the outbox"
-
-    def _looking(self, what: str, look: object) -> None:
-        try:
-            detail, ok = str(look()), True  # type: ignore[operator]
-        except (LabError, ValueError, subprocess.SubprocessError, *broker.TROUBLE) as error:
-            detail, ok = f"{type(error).__name__}: {error}", False
-        self.history.write("looked", what=what, ok=ok, detail=detail)
-
-    def _scraper(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "system.scraper", *arguments]
-
-    def _scraper_environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
-        return {
-            **kept,
-            "MISSING_TABLE_BROKER_URL": self.endpoints.broker_urls["scraper"],
-            "MISSING_TABLE_API_URL": self.endpoints.api_url,
-            "MISSING_TABLE_API_TOKEN": self.endpoints.api_token,
-            "MISSING_TABLE_OUTBOX": str(self.folder / "outbox.sqlite"),
-        }
-
-    def _run_scraper(self, moment: datetime, index: int, journal: Path) -> int:
-        command = self._scraper(
-            "scrape",
-            "--url",
-            f"{self.endpoints.site_url}/at/{moment.isoformat()}/schedule",
-            "--now",
-            moment.isoformat(),
-            "--seed",
-            str(self.plan.seed),
-            "--journal",
-            str(journal),
-            "--pages-max",
-            "5000",
-            "--json",
-        )
-        done = _run(command, self._scraper_environment(), SCRAPE_WITHIN_S)
-        (self.folder / "logs" / f"scraper-{index}.log").write_text(done.stderr + done.stdout)
-        return done.returncode
+        """Look once more at every place where a message can be; see `lab.looking`."""
+        look_everywhere(self.ledger, self.scraper.waiting)
 
 
 @contextmanager
 def session(
-    name: str, substrate: Substrate, plan: Plan, *, runs: Path = RUNS
+    name: str,
+    substrate: Substrate,
+    plan: Plan,
+    *,
+    runs: Path = RUNS,
+    scraper_prelude: str | None = None,
 ) -> Iterator[Lab]:
     """Start the system and its record; on exit take the logs and end the system.
 
-    The verdict is drawn afterwards, by `conclude(folder)`.
+    The verdict is drawn afterwards, by `lab.report.conclude(folder)`.
+
+    Args:
+        name: of the run's folder.
+        substrate: where the system runs.
+        plan: what to start.
+        runs: where the run's folder is made.
+        scraper_prelude: see `lab.scraping.Scraper`.
     """
-    folder = _new_folder(name, runs)
-    with History(folder / FILE) as history:
-        history.write(
+    folder = new_folder(name, runs)
+    with History(folder / history.FILE) as record:
+        record.write(
             "started",
             name=name,
             substrate="local",
@@ -192,57 +210,18 @@ def session(
         try:
             endpoints = substrate.up(plan)
             season = Season.generate(plan.seed, plan.matches)
-            with Ledger(history, endpoints) as ledger:
+            with Ledger(record, endpoints) as ledger:
                 yield Lab(
                     substrate,
                     endpoints,
                     plan,
                     folder,
-                    history,
+                    record,
                     ledger,
                     season,
+                    Scraper(endpoints, folder, plan.seed, scraper_prelude),
                     random.Random(plan.seed),
                 )
-            history.write("ended")
         finally:
-            _keep_logs(substrate, folder / "logs")
+            keep_logs(substrate, folder / "logs")
             substrate.down()
-
-
-def conclude(folder: Path) -> Verdict:
-    """Judge a run that has ended: write verdict.json and report.html, return the verdict."""
-    return report.conclude(folder)
-
-
-def _new_folder(name: str, runs: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    for attempt in range(100):
-        folder = runs / (f"{stamp}-{name}" + (f"-{attempt}" if attempt else ""))
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            (folder / "logs").mkdir()
-            latest = runs / f".latest-{os.getpid()}"
-            latest.symlink_to(folder.name)
-            latest.replace(runs / "latest")  # in one step, for two labs at once
-            return folder
-    raise LabError(f"no free folder in {runs}")
-
-
-def _keep_logs(substrate: Substrate, folder: Path) -> None:
-    for role in Role:
-        for log in substrate.logs(role):
-            with suppress(OSError):
-                shutil.copy(log, folder / log.name)
-
-
-def _run(
-    command: list[str], environment: dict[str, str], within_s: float
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=within_s,
-        check=False,
-    )

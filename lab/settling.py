@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from lab.backend import BackendSilent
-from lab.broker import TROUBLE
-from lab.errors import NotWithin
+from lab.broker import HELD_AGE_S, TROUBLE, held
+from lab.errors import LabError, NotWithin
 from lab.eventually import eventually, stopwatch
 from lab.ledger import Ledger
-from system.contract.topology import RETRY_DELAYS_S
+from system.contract.topology import DEAD_LETTER_QUEUE, RETRY_DELAYS_S
 
 RECONNECT_MAX_S = 32.0
 """kombu's longest pause between two attempts to reach a broker."""
@@ -50,7 +50,7 @@ def deadline_s(waiting: int, trouble: Trouble) -> float:
 
 
 def longest_retry_s(outage_s: float) -> float:
-    """The ladder's step on which a message can be after failing for `outage_s`, in seconds. Pure."""
+    """The ladder's step that a message can be on after failing for `outage_s`, in seconds."""
     passed = 0.0
     for step in RETRY_DELAYS_S:
         passed += step
@@ -59,21 +59,35 @@ def longest_retry_s(outage_s: float) -> float:
     return float(RETRY_DELAYS_S[-1])
 
 
+def rest_s(trouble: Trouble) -> float:
+    """How long nothing must have moved before what is missing counts as gone, in seconds. Pure.
+
+    Numbers of the broker's management are seconds old, and a dead-letter route that was away hides
+    its messages from every count.
+    """
+    hidden = DEAD_LETTER_ROUTE_S if trouble.dead_letter_route else 0.0
+    return 3 * HELD_AGE_S + hidden
+
+
 def settle(ledger: Ledger, trouble: Trouble | None = None) -> bool:
-    """Wait until every accepted message has ended somewhere; record how it went.
+    """Wait until nothing moves any more; record how it went.
+
+    That is so when every accepted message has ended somewhere, or when no queue has held anything
+    for `rest_s`: what is missing then is not on its way.
 
     Returns:
         Whether it settled within `deadline_s`.
     """
-    within_s = deadline_s(len(ledger.waiting), trouble or Trouble())
+    trouble = trouble or Trouble()
+    quiet = _Quiet(ledger)
     with stopwatch() as seconds:
         try:
             eventually(
-                "every accepted message to be committed or dead-lettered",
-                lambda: _nothing_waits(ledger),
-                within_s=within_s,
+                "every message to have ended somewhere",
+                lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(trouble),
+                within_s=deadline_s(len(ledger.waiting), trouble),
                 every_s=0.1,
-                tolerate=(BackendSilent, *TROUBLE),
+                tolerate=(LabError, *TROUBLE),
             )
             settled = True
         except NotWithin:
@@ -84,8 +98,31 @@ def settle(ledger: Ledger, trouble: Trouble | None = None) -> bool:
     return settled
 
 
-def _nothing_waits(ledger: Ledger) -> bool:
+class _Quiet:
+    """For how long no queue has held anything, and nothing has ended."""
+
+    EVERY_S = 1.0
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting = -1
+        self._looked = self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        now = time.monotonic()
+        if now - self._looked >= self.EVERY_S:
+            self._looked = now
+            waiting = len(self._ledger.waiting)
+            if held(self._ledger.endpoints) or waiting != self._waiting:
+                self._waiting, self._since = waiting, now
+        return now - self._since
+
+
+def _all_ended(ledger: Ledger) -> bool:
     ledger.look()
     if ledger.waiting:
         ledger.look_at_dead_letters()
-    return not ledger.waiting
+    if ledger.waiting:
+        return False
+    # What was never confirmed may be in a queue all the same.
+    return not any(n for queue, n in ledger.depths().items() if queue != DEAD_LETTER_QUEUE)

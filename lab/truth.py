@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+from lab.league.season import TrueMatch
+from system.contract.match import Match
 
 FIELDS = (
     "home_team",
@@ -35,6 +40,20 @@ class Mismatch:
 
     def __str__(self) -> str:
         return f"{self.identity} {self.field}: stored {self.stored!r}, true is {self.truth!r}"
+
+
+def of(match: Match) -> dict[str, Any]:
+    """A match as the API should show it after this observation."""
+    shown = match.model_dump(mode="json", include=set(FIELDS))
+    return {**shown, "match_status": match.status.value, "season": match.season_key}
+
+
+def as_json(match: TrueMatch) -> dict[str, Any]:
+    """A match of the season as the API should show it."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in dataclasses.asdict(match).items()
+    }
 
 
 def compare(

@@ -17,6 +17,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -122,7 +123,7 @@ class Publisher:
         self._parameters.heartbeat = 10
         self._parameters.blocked_connection_timeout = 15
         self._parameters.socket_timeout = 5
-        self._parameters.stack_timeout = 10
+        self._parameters.stack_timeout = 5
         self._parameters.connection_attempts = 1  # attempts and their pauses are ours
         self._parameters.client_properties = {"connection_name": name}
         self._window = window
@@ -196,13 +197,14 @@ class Publisher:
     def close(self) -> None:
         """Close the connection, in two seconds at most. May be called twice."""
         if self._connection is not None:
-            if not self._connection.is_closed:
-                timeout = self._loop.call_later(2, self._loop.stop)
-                if not self._connection.is_closing:
+            timeout = self._loop.call_later(2, self._loop.stop)
+            # pika 1.4 asserts where a connection is closed amid its handshake, having closed it.
+            with suppress(AssertionError):
+                if not (self._connection.is_closed or self._connection.is_closing):
                     self._connection.close()
                 if not self._connection.is_closed:
                     self._loop.start()
-                self._loop.remove_timeout(timeout)
+            self._loop.remove_timeout(timeout)
             self._connection = self._channel = None
         self._loop.close()
         self._loop = IOLoop()

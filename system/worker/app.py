@@ -6,6 +6,7 @@ and shown by a test or a scenario that fails without it.
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from pathlib import Path
@@ -131,6 +132,6 @@ def _equip(app: WorkerApp) -> None:
         sink=sinks.make(settings),
         publisher=Publisher(settings.broker_url.get_secret_value(), name="worker-retry"),
         policy=Policy(),
-        where=socket.gethostname(),
+        where=f"worker-{os.getppid()}@{socket.gethostname()}",
         rng=random.Random(),
     )

@@ -27,6 +27,13 @@ _DEAD_LETTER_WITHIN_S = 3.0
 class GatedConsumer(Consumer):  # type: ignore[misc]
     """A consumer that lets in only what a task can take."""
 
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """Celery's steps without its delayed delivery: 28 queues for an `eta` nobody may set."""
+
+        default_steps = tuple(
+            step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step
+        )
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Return the handler of deliveries: the gate, then Celery's own."""
         handle = super().create_task_handler(*args, **kwargs)

@@ -142,7 +142,11 @@ def only_match(incoming: Incoming) -> Any:
 
 
 def rewrap(incoming: Incoming) -> wire.Envelope:
-    """The message again, as its sender might have sent it, under the same id."""
+    """The message again, as its sender might have sent it, under the same id.
+
+    Where nobody knows when it was published, this first arrival stands in from now on: a retry must
+    not make an old observation look new.
+    """
     return wire.wrap_arguments(
         incoming.args,
         incoming.kwargs,

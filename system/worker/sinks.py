@@ -40,9 +40,7 @@ class DatabaseSink:
         """See handling.Sink."""
         try:
             connection = self._connected()
-            (outcome,) = store.submit(
-                connection, [submission], received_at=datetime.now(UTC)
-            )
+            (outcome,) = store.submit(connection, [submission], received_at=datetime.now(UTC))
         except psycopg.OperationalError as error:
             self._connection = None
             raise DatabaseUnavailable(str(error)) from error

@@ -27,7 +27,9 @@ _json_value = st.recursive(
     | st.integers(-3, 200)
     | st.floats(allow_nan=False, allow_infinity=False, width=16)
     | st.text(string.printable, max_size=12),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 
@@ -40,7 +42,9 @@ def _of(name: str) -> st.SearchStrategy[Any]:
 _fields = {name: _of(name) for name in SCHEMA["properties"]}
 _valid_looking = st.fixed_dictionaries(
     {name: _fields[name] for name in SCHEMA["required"]},
-    optional={name: _fields[name] for name in SCHEMA["properties"] if name not in SCHEMA["required"]},
+    optional={
+        name: _fields[name] for name in SCHEMA["properties"] if name not in SCHEMA["required"]
+    },
 )
 
 
@@ -73,7 +77,9 @@ def test_model_and_schema_accept_the_same_values(payload: dict[str, Any]) -> Non
 
 @settings(max_examples=100, deadline=None)
 @given(_valid_looking)
-def test_what_the_model_writes_it_reads_again_and_the_schema_accepts(payload: dict[str, Any]) -> None:
+def test_what_the_model_writes_it_reads_again_and_the_schema_accepts(
+    payload: dict[str, Any],
+) -> None:
     try:
         match = contract.parse(payload)
     except ContractViolation:
@@ -100,7 +106,11 @@ def test_what_the_model_writes_it_reads_again_and_the_schema_accepts(payload: di
         ({"match_date": "2025-02-30"}, "match_date", "valid date"),
         ({"match_date": 20251018}, "match_date", "a date like"),
         ({"match_time": "99:99"}, "match_time", "a time like"),
-        ({"match_date": "2026-03-08", "match_time": "02:30"}, "(match)", "does not exist on that day"),
+        (
+            {"match_date": "2026-03-08", "match_time": "02:30"},
+            "(match)",
+            "does not exist on that day",
+        ),
         ({"match_status": "over"}, "match_status", "scheduled"),
         ({"age_group": "Under 14"}, "age_group", "like U14"),
         ({"season": "2025-26\n"}, "season", "like 2025-26"),

@@ -1,0 +1,129 @@
+"""The command line of the laboratory: `lab <command>`, or `python -m lab <command>`.
+
+Exit codes: 0 good, 1 not as it should be, 2 unknown or could not run, with one line that says why.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import doctor as examination
+from lab.errors import LabError
+from lab.substrate import Plan
+from lab.substrates.local import detached
+from lab.substrates.local.instance import Instance
+
+COULD_NOT_RUN = 2
+
+app = typer.Typer(
+    help="The Missing Table messaging lab.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(highlight=False, soft_wrap=True)
+_Name = Annotated[str, typer.Option(help="Which lab; several can run side by side.")]
+
+
+@app.command()
+def up(
+    name: _Name = "default",
+    seed: Annotated[int, typer.Option(help="Of the league's season.")] = 7,
+    matches: Annotated[int, typer.Option(min=1, help="In the season.")] = 1000,
+    workers: Annotated[int, typer.Option(min=0, max=16, help="Worker processes.")] = 2,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pool children of each.")] = 2,
+    page_delay_ms: Annotated[int, typer.Option(min=0, help="Of the league's site.")] = 100,
+    foreground: Annotated[bool, typer.Option(help="Stay attached; Ctrl-C ends the lab.")] = False,
+    show_secrets: Annotated[bool, typer.Option(help="Print the passwords too.")] = False,
+) -> None:
+    """Start the whole system on this machine, and leave it running."""
+    instance = Instance.named(name)
+    plan = Plan(
+        seed=seed,
+        matches=matches,
+        workers=workers,
+        concurrency=concurrency,
+        page_delay_ms=page_delay_ms,
+    )
+    if foreground:
+        raise typer.Exit(detached.hold(instance, plan, _out.print))
+    command = ["up", "--foreground", "--name", name, "--seed", str(seed)]
+    command += ["--matches", str(matches), "--workers", str(workers)]
+    command += ["--concurrency", str(concurrency), "--page-delay-ms", str(page_delay_ms)]
+    state = detached.start(instance, command, _out.print)
+    ends = state.addresses()
+    if ends is not None:
+        _out.print(f"\n[bold]The lab {name!r} is up.[/bold]")
+        _out.print(f"  league site  {ends.site_url}")
+        _out.print(f"  backend API  {ends.api_url}")
+        _out.print(f"  RabbitMQ     {ends.management_url}  (user admin)")
+        _out.print(f"  passwords    {instance.folder / 'state.json'}")
+        _out.print(f"  logs         {instance.logs}")
+        if show_secrets:
+            _out.print(f"  API token    {ends.api_token}")
+            _out.print(f"  results      {ends.results_url}")
+            _out.print(f"  database     {ends.database_url}")
+            for user, url in ends.broker_urls.items():
+                _out.print(f"  broker       {url}  ({user})")
+    named = "" if name == "default" else f" --name {name}"
+    _out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
+
+
+@app.command()
+def status(
+    name: _Name = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what runs. Exit code: 0 up, 1 degraded, 2 none."""
+    seen = detached.status(Instance.named(name))
+    if as_json:
+        _out.print_json(data=seen.as_dict())
+    elif seen.verdict == "none":
+        _out.print(f"No lab named {name!r} runs here. Start it with `lab up`.")
+    else:
+        table = Table("process", "state", "pid", "ports", "since", "memory", box=None)
+        for line in seen.lines:
+            ports = " ".join(map(str, line.ports))
+            memory = f"{line.memory_mb} MB"
+            table.add_row(line.name, line.state, str(line.pid), ports, line.since, memory)
+        _out.print(table)
+        _out.print(f"The lab {name!r} is {seen.verdict}.")
+    raise typer.Exit({"up": 0, "degraded": 1}.get(seen.verdict, COULD_NOT_RUN))
+
+
+@app.command()
+def down(name: _Name = "default") -> None:
+    """End a lab and remove all of it; also sweeps what a dead one has left."""
+    ended = detached.stop(Instance.named(name))
+    _out.print(f"The lab {name!r} {'has ended' if ended else 'was not running'}.")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say what this machine has and lacks. Exit code: 0 all there, 2 something is missing."""
+    findings = examination.examine()
+    if as_json:
+        _out.print_json(data=examination.as_dict(findings))
+    else:
+        _out.print(examination.as_table(findings))
+    raise typer.Exit(0 if examination.is_well(findings) else COULD_NOT_RUN)
+
+
+def main() -> None:
+    """Run the command line; errors of the lab become one line and exit code 2."""
+    try:
+        app()
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(COULD_NOT_RUN)
+
+
+if __name__ == "__main__":
+    main()

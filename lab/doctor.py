@@ -1,0 +1,210 @@
+"""What this machine has and lacks for the lab, and the exact command that brings what is missing.
+
+Looks only; changes nothing, and speaks to no cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from rich.markup import escape
+from rich.table import Table
+
+from lab.errors import CannotRun
+from lab.substrates.local import database, programs
+
+DISK_FREE_MB = 1024
+MEMORY_FREE_MB = 1024
+_LOOK_WITHIN_S = 15
+_GOOD, _WARNING, _MISSING = "good", "warning", "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        what: its name.
+        state: `good`, `warning` (the lab runs without it) or `missing`.
+        found: what there is, in words.
+        cure: the command or the step that helps; empty where all is well.
+    """
+
+    what: str
+    state: str
+    found: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    what: str
+    program: str
+    arguments: tuple[str, ...]
+    least: tuple[int, ...]
+    package: str
+    brewed: str
+
+
+_PROGRAMS = (
+    _Program("Redis", "redis-server", ("--version",), (6,), "redis-server", "redis"),
+    _Program("PostgreSQL", "postgres", ("--version",), (15,), "postgresql", "postgresql@17"),
+)
+_RABBITMQ = _Program("RabbitMQ", "rabbitmq-server", (), (3, 10), "rabbitmq-server", "rabbitmq")
+
+
+def examine() -> list[Finding]:
+    """Look at everything the lab needs of this machine."""
+    return [
+        _python(),
+        _rabbitmq(),
+        *(_program(each) for each in _PROGRAMS),
+        _database_user(),
+        _room("free disk", shutil.disk_usage(Path.cwd()).free, DISK_FREE_MB),
+        _room("free memory", psutil.virtual_memory().available, MEMORY_FREE_MB),
+        _kubernetes(),
+    ]
+
+
+def is_well(findings: list[Finding]) -> bool:
+    """Whether the lab can run on this machine."""
+    return all(each.state != _MISSING for each in findings)
+
+
+def as_dict(findings: list[Finding]) -> dict[str, object]:
+    """As JSON, for programs."""
+    return {"well": is_well(findings), "findings": [asdict(each) for each in findings]}
+
+
+def as_table(findings: list[Finding]) -> Table:
+    """As a table, for people."""
+    table = Table("", "what", "found", "what to do", box=None)
+    signs = {_GOOD: "[green]✓[/green]", _WARNING: "[yellow]![/yellow]", _MISSING: "[red]✗[/red]"}
+    for each in findings:
+        table.add_row(signs[each.state], each.what, escape(each.found), escape(each.cure))
+    return table
+
+
+def judge(what: str, text: str, least: tuple[int, ...], cure: str) -> Finding:
+    """Compare the first version number in `text` with the least that will do."""
+    seen = re.search(r"(\d+(?:\.\d+)*)", text)
+    wanted = ".".join(map(str, least))
+    if seen is None:
+        return Finding(what, _MISSING, f"no version in {text.strip()[:80]!r}", cure)
+    version = tuple(map(int, seen.group(1).split(".")))
+    if version[: len(least)] < least:
+        return Finding(what, _MISSING, f"{seen.group(1)}, but {wanted} or newer is needed", cure)
+    return Finding(what, _GOOD, seen.group(1))
+
+
+def contexts(config: str) -> Finding:
+    """Read `kubectl config view -o json`; the current context is marked with a star."""
+    content = json.loads(config)
+    current = content.get("current-context", "")
+    names = [each["name"] for each in content.get("contexts") or []]
+    shown = ", ".join(f"{name}*" if name == current else name for name in names)
+    return Finding(
+        "Kubernetes contexts",
+        _GOOD,
+        f"{shown or 'none'} (the lab never acts on a context that was not named)",
+    )
+
+
+def _python() -> Finding:
+    cure = "install Python 3.11 or newer, then `make setup`"
+    return judge("Python", platform.python_version(), (3, 11), cure)
+
+
+def _rabbitmq() -> Finding:
+    found = programs.find(_RABBITMQ.program)
+    if found is None:
+        return Finding(_RABBITMQ.what, _MISSING, "not installed", _install(_RABBITMQ))
+    if programs.find("epmd") is None:
+        return Finding(_RABBITMQ.what, _MISSING, "Erlang's epmd is not there", _install(_RABBITMQ))
+    # Asking the server itself would start an Erlang node; its folder is named after the version.
+    for place in (found.resolve(), *Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
+        version = re.search(r"(?:rabbitmq_server-|rabbitmq/)(\d+\.\d+\.\d+)", str(place))
+        if version:
+            return judge(_RABBITMQ.what, version.group(1), _RABBITMQ.least, _install(_RABBITMQ))
+    return Finding(_RABBITMQ.what, _WARNING, f"{found}, of unknown version")
+
+
+def _program(each: _Program) -> Finding:
+    found = programs.find(each.program)
+    if found is None:
+        return Finding(each.what, _MISSING, "not installed", _install(each))
+    return judge(each.what, _said(str(found), *each.arguments), each.least, _install(each))
+
+
+def _install(each: _Program) -> str:
+    if sys.platform == "darwin":
+        return f"brew install {each.brewed}"
+    if shutil.which("apt-get"):
+        sudo = "" if os.geteuid() == 0 else "sudo "
+        return f"make setup, or: {sudo}apt-get install --no-install-recommends {each.package}"
+    return f"install {each.what} {'.'.join(map(str, each.least))} or newer"
+
+
+def _database_user() -> Finding:
+    what = "PostgreSQL's user"
+    try:
+        user = database.unprivileged_user()
+    except CannotRun as error:
+        return Finding(what, _MISSING, str(error), "run the lab as an ordinary user")
+    if user is None:
+        return Finding(what, _GOOD, "you")
+    try:
+        with tempfile.TemporaryDirectory(prefix="missing-table-doctor-", dir="/var/tmp") as folder:
+            shutil.chown(folder, user)
+            subprocess.run(
+                ["touch", f"{folder}/file"],
+                check=True,
+                user=user,
+                group=user,
+                extra_groups=[],
+                cwd=folder,
+                timeout=_LOOK_WITHIN_S,
+                capture_output=True,
+            )
+    except (OSError, LookupError, subprocess.SubprocessError) as error:
+        return Finding(what, _MISSING, f"{user}: {error}", "run the lab as an ordinary user")
+    return Finding(what, _GOOD, f"{user}, as you are root")
+
+
+def _room(what: str, free: int, wanted_mb: int) -> Finding:
+    free_mb = free // 2**20
+    if free_mb < wanted_mb:
+        return Finding(what, _WARNING, f"{free_mb} MB", f"make room: {wanted_mb} MB are needed")
+    return Finding(what, _GOOD, f"{free_mb} MB")
+
+
+def _kubernetes() -> Finding:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        absent = "kubectl is not installed; only the Kubernetes substrate needs it"
+        return Finding("Kubernetes contexts", _WARNING, absent)
+    try:
+        return contexts(_said(kubectl, "config", "view", "-o", "json"))
+    except (ValueError, LookupError) as error:
+        return Finding("Kubernetes contexts", _WARNING, f"kubectl's answer was unreadable: {error}")
+
+
+def _said(*command: str) -> str:
+    """What a program prints; its complaint where it cannot be asked."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_LOOK_WITHIN_S, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return done.stdout or done.stderr

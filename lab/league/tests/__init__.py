@@ -1,0 +1,1 @@
+"""Tests of the invented league: its season, its pages, its web site."""

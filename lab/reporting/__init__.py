@@ -1,0 +1,1 @@
+"""How a verdict is shown: on the terminal, and as one page with plots."""

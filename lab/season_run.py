@@ -1,0 +1,69 @@
+"""The main job: a season goes by, is scraped now and then, and every message is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from lab import report
+from lab.audit import Audit
+from lab.errors import LabError
+from lab.runs import RUNS
+from lab.session import Lab, session
+from lab.substrate import Plan, Substrate
+
+Say = Callable[[str], None]
+
+
+def run(
+    substrate: Substrate,
+    plan: Plan,
+    *,
+    scrapes: int,
+    name: str = "season",
+    console: Console,
+    runs: Path = RUNS,
+) -> Audit:
+    """Run a season through the pipeline and judge it.
+
+    Args:
+        plan: how many matches and workers, and the seed.
+        scrapes: how many times the season is looked at, from before its first match to after its
+            last one.
+        runs: where the run's folder is made.
+
+    Raises:
+        LabError: the system did not start.
+    """
+    console.print(
+        f"A season of {plan.matches} matches, scraped {scrapes} times, {plan.workers} workers"
+        f" (seed {plan.seed})."
+    )
+    with session(name, substrate, plan, runs=runs) as lab:
+        folder = lab.folder
+        try:
+            _go_by(lab, scrapes, console.print)
+        except LabError as error:
+            console.print(f"The run was cut short: {error}", style="red")
+            lab.check("the season went by", ok=False, detail=str(error))
+        lab.audit()
+    audit = report.conclude(folder)
+    report.show(audit, console, folder)
+    return audit
+
+
+def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
+    for index, moment in enumerate(lab.season.moments(scrapes)):
+        before = len(lab.ledger.accepted)
+        lab.scrape(moment, index)
+        lab.send_foreign(index)
+        settled = lab.settle()
+        accepted = len(lab.ledger.accepted) - before
+        say(
+            f"{moment:%d %b %Y %H:%M} UTC: {accepted} messages accepted,"
+            f" {len(lab.ledger.waiting)} still waiting"
+        )
+        if not settled:
+            raise LabError("messages were still waiting when their time was over")

@@ -1,0 +1,140 @@
+"""Where the system runs: four verbs and an address book, and the abilities a place may have.
+
+A substrate starts the whole system and ends it. What it can do beyond that are optional protocols;
+a fault asks by `isinstance` for what it needs, and skips where a substrate lacks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+class Role(StrEnum):
+    """A part of the running system. Each has one or more processes, counted from 0."""
+
+    BROKER = "broker"
+    RESULTS = "results"
+    DATABASE = "database"
+    API = "api"
+    WORKER = "worker"
+    SITE = "site"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start.
+
+    Attributes:
+        workers: worker processes, each with a pool of its own.
+        concurrency: pool children of each worker.
+        seed: of the league site's season.
+        matches: of the league site's season.
+        page_delay_ms: how long the league site lets each page wait.
+        settings: more environment variables, by role; they win over the substrate's own.
+        prelude: by role, a module that starts in place of the role's own and is given its name and
+            arguments (`python -m <prelude> <module> <arguments…>`); for experiments that switch a
+            guard off.
+    """
+
+    seed: int
+    matches: int
+    workers: int = 2
+    concurrency: int = 2
+    page_delay_ms: int = 100
+    settings: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
+    prelude: Mapping[Role, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where everything answers. The URLs hold passwords: for programs, not for logs.
+
+    Attributes:
+        api_url: `http://host:port` of the backend.
+        api_token: the bearer token that writing needs.
+        broker_urls: AMQP URLs, by user: `scraper`, `worker`, `operator`, `admin`.
+        management_url: `http://host:port` of RabbitMQ's management API; log in as a broker user.
+        metrics_url: `http://host:port/metrics` of the broker, for Prometheus.
+        results_url: `redis://…`.
+        database_url: `postgresql://…`, as the owner of the system's tables.
+        site_url: `http://host:port` of the league site.
+    """
+
+    api_url: str
+    api_token: str = field(repr=False)
+    broker_urls: Mapping[str, str] = field(repr=False)
+    management_url: str
+    metrics_url: str
+    results_url: str = field(repr=False)
+    database_url: str = field(repr=False)
+    site_url: str
+
+
+class Substrate(Protocol):
+    """Where the system runs."""
+
+    def up(self, plan: Plan) -> Endpoints:
+        """Start everything; return once every role has answered.
+
+        Raises:
+            SubstrateError: a role died or did not answer in time; what had started is ended.
+        """
+        ...
+
+    def down(self) -> None:
+        """End everything. Does nothing where nothing runs."""
+        ...
+
+    def logs(self, role: Role) -> list[Path]:
+        """The log files of a role, one for each process it ever had."""
+        ...
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """Can end one process of a role, the hard way or the polite way, and bring it back."""
+
+    def kill(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for the process and all its children. Nothing where it has ended already."""
+        ...
+
+    def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
+        """Ask the process to end, and wait until it has.
+
+        Raises:
+            SubstrateError: it still runs after `within_s`.
+        """
+        ...
+
+    def start(self, role: Role, index: int = 0) -> None:
+        """Start the process again with its data, and wait until it answers.
+
+        Nothing where it runs already, so this also cures a half-applied fault.
+        """
+        ...
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """Can stop a process without ending it: it keeps its connections and says nothing."""
+
+    def pause(self, role: Role, index: int = 0) -> None:
+        """Stop the process and all its children where they are."""
+        ...
+
+    def resume(self, role: Role, index: int = 0) -> None:
+        """Let them go on. Nothing where they do already."""
+        ...
+
+
+@runtime_checkable
+class Scalable(Protocol):
+    """Can change how many processes a role has."""
+
+    def scale(self, role: Role, count: int) -> None:
+        """Start or politely end processes until the role has `count`."""
+        ...

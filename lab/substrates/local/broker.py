@@ -1,0 +1,171 @@
+"""A private RabbitMQ node, and the port mapper (epmd) that Erlang needs beside it.
+
+Everything that Debian's or Homebrew's own node would read or use is named anew: home, cookie, node
+name, configuration, data, plugins, port mapper. So a node of the machine is neither needed nor
+touched. The topology is loaded at boot, before anybody can connect.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from kombu.connection import Connection
+
+from lab.substrate import Role
+from lab.substrates.local import programs
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import Command
+from lab.substrates.local.service import (
+    Ground,
+    Launch,
+    Service,
+    environment,
+    name_of,
+    write_private,
+)
+from system.contract import topology
+
+USERS = ("scraper", "worker", "operator", "admin")
+PORT_MAPPER = "broker-epmd"
+BROKER = name_of(Role.BROKER)
+MANAGEMENT = "management"
+METRICS = "metrics"
+_DISTRIBUTION = "distribution"
+
+# An idle Erlang spins before it sleeps; on a laptop that it shares, it should just sleep.
+_ERLANG = (
+    "+sbwt none +sbwtdcpu none +sbwtdio none "
+    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+)
+
+_CONFIGURATION = """\
+listeners.tcp.local = {host}:{amqp}
+management.tcp.ip = {host}
+management.tcp.port = {management}
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {metrics}
+definitions.import_backend = local_filesystem
+definitions.local.path = {definitions}
+disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.absolute = 512MB
+log.console = true
+log.console.level = info
+log.file = false
+"""
+
+
+def url(ground: Ground, user: str) -> str:
+    """The AMQP URL of one of `USERS`, with its password."""
+    return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.ports[BROKER]}/%2F"
+
+
+def services(ground: Ground) -> list[Service]:
+    """The node and its port mapper."""
+    return [
+        Service(
+            PORT_MAPPER,
+            configure=lambda: _port_mapper(ground),
+            answers=lambda: accepts(ground.ports[PORT_MAPPER]),
+        ),
+        Service(
+            BROKER,
+            needs=(PORT_MAPPER,),
+            configure=lambda: _node(ground),
+            answers=lambda: _answers(ground),
+        ),
+    ]
+
+
+def _port_mapper(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(PORT_MAPPER)
+    epmd = programs.need("epmd")
+    return Launch(
+        Command(
+            (epmd, "-port", str(port), "-address", HOST),
+            # Without HOME, Erlang's programs look for the cookie of whoever runs them.
+            environment(HOME=str(ground.folder("broker"))),
+            cwd=ground.folder("broker"),
+        ),
+        ports=ports,
+    )
+
+
+def _node(ground: Ground) -> Launch:
+    ports = ground.listen(BROKER, MANAGEMENT, METRICS, _DISTRIBUTION)
+    home = ground.folder("broker")
+    users = [
+        topology.scraper(ground.password("scraper")),
+        topology.worker(ground.password("worker")),
+        topology.operator(ground.password("operator")),
+        topology.administrator(ground.password("admin")),
+    ]
+    definitions = write_private(
+        home / "definitions.json", json.dumps(topology.definitions(users), indent=1)
+    )
+    configuration = write_private(
+        home / "rabbitmq.conf",
+        _CONFIGURATION.format(
+            host=HOST,
+            amqp=ports[0],
+            management=ports[1],
+            metrics=ports[2],
+            definitions=definitions,
+        ),
+    )
+    write_private(home / ".erlang.cookie", ground.password("erlang cookie"), mode=0o400)
+    plugins = write_private(home / "plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")
+    advanced = write_private(home / "advanced.config", "[].\n")
+    return Launch(
+        Command(
+            (programs.need("rabbitmq-server"),),
+            _environment(ground, home, configuration, plugins, advanced),
+            cwd=home,
+        ),
+        ports=ports,
+    )
+
+
+def _environment(
+    ground: Ground, home: Path, configuration: Path, plugins: Path, advanced: Path
+) -> dict[str, str]:
+    return environment(
+        HOME=str(home),
+        ERL_EPMD_PORT=str(ground.ports[PORT_MAPPER]),
+        ERL_EPMD_ADDRESS=HOST,
+        RABBITMQ_NODENAME="rabbit@localhost",
+        RABBITMQ_NODE_PORT=str(ground.ports[BROKER]),
+        RABBITMQ_NODE_IP_ADDRESS=HOST,
+        RABBITMQ_DIST_PORT=str(ground.ports[_DISTRIBUTION]),
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=_ERLANG,
+        RABBITMQ_CONF_ENV_FILE="/dev/null",
+        RABBITMQ_CONFIG_FILE=str(configuration),
+        RABBITMQ_ADVANCED_CONFIG_FILE=str(advanced),
+        RABBITMQ_ENABLED_PLUGINS_FILE=str(plugins),
+        RABBITMQ_MNESIA_BASE=str(home / "data"),
+        RABBITMQ_LOG_BASE=str(home / "log"),
+        RABBITMQ_LOGS="-",
+    )
+
+
+def _answers(ground: Ground) -> bool:
+    """A login succeeds, every queue of the topology exists, and the side doors are open."""
+    if not accepts(ground.ports[BROKER]):
+        return False
+    patience = {"read_timeout": 2, "write_timeout": 2}
+    address = url(ground, "admin")
+    with Connection(address, connect_timeout=2, transport_options=patience) as link:
+        channel = link.channel()
+        for queue in topology.QUEUES:
+            channel.queue_declare(queue.name, passive=True)
+    return accepts(ground.ports[MANAGEMENT]) and accepts(ground.ports[METRICS])
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody takes connections on `port` of this machine."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False

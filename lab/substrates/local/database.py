@@ -1,0 +1,173 @@
+"""A private PostgreSQL server: TCP on this machine only, passwords by SCRAM, durable as in earnest.
+
+PostgreSQL refuses to run as root. Then it runs as an unprivileged user, with its data in a folder
+that this user can reach, wherever the lab's own folder is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from lab.errors import CannotRun
+from lab.substrate import Role
+from lab.substrates.local import programs
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import Command
+from lab.substrates.local.service import (
+    Ground,
+    Launch,
+    Service,
+    environment,
+    name_of,
+    write_private,
+)
+
+DATABASE = name_of(Role.DATABASE)
+ELSEWHERE_PREFIX = "missing-table-lab-"
+_SUPERUSER = "postgres"
+_OWNER = "backend"
+_NAME = "missing_table"
+_UNPRIVILEGED = ("postgres", "nobody")
+_SHMID_LINE = 6  # of postmaster.pid, counted from 0: "<key> <id>" of the System V segment
+_IPC_RMID = 0
+
+_CONFIGURATION = """
+listen_addresses = '{host}'
+port = {port}
+unix_socket_directories = ''
+max_connections = 100
+shared_buffers = 64MB
+dynamic_shared_memory_type = mmap
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_destination = 'stderr'
+logging_collector = off
+log_line_prefix = '%m [%p] '
+"""
+
+
+def url(ground: Ground) -> str:
+    """The URL of the system's database, as the owner of its tables, with the password."""
+    return (
+        f"postgresql://{_OWNER}:{ground.password(_OWNER)}@{HOST}:{ground.ports[DATABASE]}/{_NAME}"
+    )
+
+
+def services(ground: Ground) -> list[Service]:
+    """The server, with an empty database and a user that owns it."""
+    return [Service(DATABASE, configure=lambda: _server(ground), answers=lambda: _answers(ground))]
+
+
+def unprivileged_user() -> str | None:
+    """Whom PostgreSQL runs as: None for the caller, else a user's name.
+
+    Raises:
+        CannotRun: the caller is root, and the machine has nobody else.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in _UNPRIVILEGED:
+        try:
+            if pwd.getpwnam(name).pw_uid != 0:
+                return name
+        except KeyError:
+            continue
+    raise CannotRun(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as; "
+        "run the lab as an ordinary user"
+    )
+
+
+def _server(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(DATABASE)
+    user = unprivileged_user()
+    home = _home(ground, user)
+    data = home / "data"
+    # The configuration is given anew at each try; the data folder is made once.
+    configuration = write_private(
+        home / "postgresql.conf", _CONFIGURATION.format(host=HOST, port=port)
+    )
+    password = write_private(home / "password", ground.password(_SUPERUSER))
+    if user is not None:
+        for each in (configuration, password):
+            shutil.chown(each, user)
+    if data.exists():
+        shutil.rmtree(data)
+
+    def run(program: str, *arguments: str, stdin: str = "") -> Command:
+        return Command(
+            (programs.postgres(program), *arguments),
+            environment(HOME=str(home), LC_ALL="C", TZ="UTC"),
+            cwd=home,
+            user=user,
+            stdin=stdin,
+            stop=signal.SIGINT,  # "fast": ends sessions, then writes everything down
+            end=signal.SIGQUIT,  # "immediate": writes nothing down, but gives back its memory
+        )
+
+    settings = ("-D", str(data), "-c", f"config_file={configuration}")
+    return Launch(
+        run("postgres", *settings),
+        prepare=(
+            run(
+                "initdb",
+                *("-D", str(data), "-U", _SUPERUSER, "--pwfile", str(password)),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            ),
+            run("postgres", "--single", "-j", *settings, "postgres", stdin=_first_words(ground)),
+        ),
+        ports=ports,
+    )
+
+
+def _home(ground: Ground, user: str | None) -> Path:
+    """The folder of configuration and data, which `user` owns and can reach."""
+    if user is None:
+        return ground.folder("database")
+    state = ground.instance.read()
+    known = state.elsewhere if state else []
+    if known:
+        return Path(known[0])
+    home = Path(
+        tempfile.mkdtemp(prefix=f"{ELSEWHERE_PREFIX}{ground.instance.name}-", dir="/var/tmp")
+    )
+    ground.instance.change(elsewhere=[str(home)])
+    shutil.chown(home, user)
+    return home
+
+
+def _first_words(ground: Ground) -> str:
+    """Spoken to the server before it listens: no network, and nothing on a command line."""
+    return (
+        f"CREATE ROLE {_OWNER} LOGIN PASSWORD '{ground.password(_OWNER)}';\n\n"
+        f"CREATE DATABASE {_NAME} OWNER {_OWNER};\n\n"
+    )
+
+
+def _answers(ground: Ground) -> bool:
+    with psycopg.connect(url(ground), connect_timeout=2) as connection:
+        return connection.execute("select 1").fetchone() == (1,)
+
+
+def release_shared_memory(folder: Path) -> None:
+    """Give back the segment that a killed server has left; an ended server leaves none.
+
+    Args:
+        folder: the home of a server that has ended, or the parent of its home.
+    """
+    for record in (folder / "data/postmaster.pid", folder / "database/data/postmaster.pid"):
+        try:
+            identity = int(record.read_text().splitlines()[_SHMID_LINE].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if sys.platform == "linux":
+            ctypes.CDLL(None).shmctl(identity, _IPC_RMID, None)

@@ -1,0 +1,214 @@
+"""A lab that goes on after the command that started it: up, status, down.
+
+`lab up` starts a keeper in a session of its own and passes on what it says until the lab is up.
+From then on the state file and the lock are all there is between the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import psutil
+
+from lab.errors import NotWithin, SubstrateError
+from lab.eventually import eventually
+from lab.substrate import Plan
+from lab.substrates.local import Local, cleaning, processes
+from lab.substrates.local.instance import FAILED, UP, Instance, State
+from lab.substrates.local.keeper import END_GRACE_S, run_guarded
+from lab.substrates.local.service import PROJECT, environment
+
+START_WITHIN_S = 180
+_TRANSCRIPT_MAX = 100_000
+Say = Callable[[str], None]
+
+
+def hold(instance: Instance, plan: Plan, say: Say) -> int:
+    """Bring a lab up and keep it until SIGINT or SIGTERM asks for its end.
+
+    Returns:
+        0 once it was asked to end, 2 where it did not come up.
+
+    Raises:
+        CannotRun: another living lab has this name.
+    """
+
+    def work() -> int:
+        local = Local(instance, say)
+        try:
+            local.up(plan)
+            threading.Event().wait()
+        except SubstrateError as error:
+            say(str(error))
+            return 2
+        except (KeyboardInterrupt, SystemExit):
+            return 0
+        finally:
+            local.down()
+        return 0
+
+    return run_guarded(work, instance)
+
+
+def start(instance: Instance, command: list[str], say: Say) -> State:
+    """Start a detached keeper that runs `command`, and wait until its lab is up.
+
+    Args:
+        instance: the lab's.
+        command: arguments of `python -m lab` that hold this instance in the foreground.
+        say: told what the keeper says.
+
+    Raises:
+        CannotRun: another living lab has this name.
+        SubstrateError: the lab did not come up.
+    """
+    with instance.claimed():  # says so now, if the name is taken
+        pass
+    with tempfile.TemporaryFile() as transcript:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "lab", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=transcript,
+            stderr=subprocess.STDOUT,
+            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1"),
+            start_new_session=True,
+        )
+        return _follow(instance, keeper, transcript.fileno(), say)
+
+
+def _follow(
+    instance: Instance, keeper: subprocess.Popen[bytes], transcript: int, say: Say
+) -> State:
+    read = 0
+
+    def look() -> bool:
+        nonlocal read
+        said = os.pread(transcript, _TRANSCRIPT_MAX, 0).decode(errors="replace").splitlines()
+        for line in said[read:]:
+            say(line)
+        read = len(said)
+        state = instance.read()
+        return keeper.poll() is not None or (state is not None and state.phase == UP)
+
+    try:
+        eventually("the lab to come up", look, within_s=START_WITHIN_S)
+    except (NotWithin, KeyboardInterrupt) as error:
+        keeper.terminate()
+        keeper.wait(END_GRACE_S + 20)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise SubstrateError(f"{error}; logs: {instance.logs}") from error
+    state = instance.read()
+    if keeper.poll() is not None or state is None:
+        raise SubstrateError(f"the lab {instance.name!r} did not come up; logs: {instance.logs}")
+    return state
+
+
+def stop(instance: Instance) -> bool:
+    """End a lab, or sweep what a dead one has left. Says whether there was anything to end.
+
+    Raises:
+        SubstrateError: its keeper did not end in time.
+    """
+    if not instance.is_alive():
+        there = instance.folder.exists() and instance.read() is not None
+        cleaning.sweep_dead(instance.folder.parent)
+        return there
+    keeper = _ask_to_end(instance)
+    try:
+        eventually(
+            f"the lab {instance.name!r} to end",
+            lambda: not (instance.is_alive() or (keeper and processes.is_alive(keeper))),
+            within_s=END_GRACE_S + 20,
+        )
+    except NotWithin as error:
+        raise SubstrateError(f"{error}; its logs: {instance.logs}") from error
+    cleaning.sweep_dead(instance.folder.parent)
+    return True
+
+
+def _ask_to_end(instance: Instance) -> psutil.Process | None:
+    """Send the keeper its signal. None where it was killed: then the work is ending the lab."""
+    state = instance.read()
+    if state is None:
+        return None
+    try:
+        keeper = psutil.Process(state.keeper)
+        keeper.terminate()
+    except psutil.NoSuchProcess:
+        return None
+    return keeper
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One process in a status.
+
+    Attributes:
+        state: `up`, `paused` or `gone`.
+        since: ISO 8601, empty where it has gone.
+        memory_mb: of the process and all below it.
+    """
+
+    name: str
+    state: str
+    pid: int
+    ports: list[int]
+    since: str
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a lab is.
+
+    Attributes:
+        verdict: `up`, `degraded` (also while it starts or ends) or `none`.
+    """
+
+    name: str
+    verdict: str
+    phase: str
+    lines: list[Line]
+
+    def as_dict(self) -> dict[str, object]:
+        """As JSON."""
+        return asdict(self)
+
+
+def status(instance: Instance) -> Status:
+    """Look at a lab from outside, through its state file."""
+    state = instance.read()
+    if state is None or not instance.is_alive():
+        return Status(instance.name, "none", FAILED if state else "", [])
+    lines = [_line(each.name, each.pid, each.started, each.ports) for each in state.processes]
+    healthy = state.phase == UP and all(line.state == "up" for line in lines)
+    return Status(instance.name, "up" if healthy else "degraded", state.phase, lines)
+
+
+def _line(name: str, pid: int, started: float, ports: list[int]) -> Line:
+    gone = Line(name, "gone", pid, ports, "", 0)
+    try:
+        leader = psutil.Process(pid)
+        if abs(leader.create_time() - started) > 1 or not processes.is_alive(leader):
+            return gone
+        paused = leader.status() == psutil.STATUS_STOPPED
+        memory = sum(_memory(each) for each in processes.tree(pid))
+    except psutil.NoSuchProcess:
+        return gone
+    since = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
+    return Line(name, "paused" if paused else "up", pid, ports, since, memory // 2**20)
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

@@ -1,0 +1,214 @@
+"""The local substrate: the whole system as child processes of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from threading import RLock
+
+from lab.errors import SubstrateError
+from lab.substrate import Endpoints, Plan, Role
+from lab.substrates.local import broker, database, results, roles
+from lab.substrates.local.instance import FAILED, UP, Instance, Process
+from lab.substrates.local.ports import HOST, Ports
+from lab.substrates.local.processes import Running, Spawner
+from lab.substrates.local.service import Ground, Launch, Service, name_of
+from lab.substrates.local.startup import Rise, bring_up
+
+END_GRACE_S = 5.0
+"""How long a process may take to end when the lab goes down; then its whole tree is killed."""
+
+Say = Callable[[str], None]
+
+
+class Local:
+    """Real services with private data on this machine. Killable, Pausable and Scalable.
+
+    The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
+    """
+
+    def __init__(self, instance: Instance, say: Say = lambda line: None) -> None:
+        """Prepare; starts nothing.
+
+        Args:
+            instance: where everything goes.
+            say: told, line by line, what is up after how many seconds.
+        """
+        self._instance = instance
+        self._say = say
+        self._lock = RLock()  # of the four below: faults act from their own threads
+        self._services: dict[str, Service] = {}
+        self._launches: dict[str, Launch] = {}
+        self._running: dict[str, Running] = {}
+        self._ground: Ground | None = None
+        self._spawner: Spawner | None = None
+        self._endpoints: Endpoints | None = None
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where everything answers.
+
+        Raises:
+            SubstrateError: it is not up.
+        """
+        if self._endpoints is None:
+            raise SubstrateError("the lab is not up: call up() first")
+        return self._endpoints
+
+    def up(self, plan: Plan) -> Endpoints:
+        """Start everything; return once every role has answered."""
+        if self._spawner is not None:
+            raise SubstrateError("the lab is up already: call down() first")
+        try:
+            self._ground = ground = Ground(self._instance, plan, Ports())
+            self._spawner = Spawner()
+            listed = [
+                *broker.services(ground),
+                *database.services(ground),
+                *results.services(ground),
+                roles.site(ground),
+                roles.api(ground),
+                *(roles.worker(ground, index) for index in range(plan.workers)),
+            ]
+            self._services = {each.name: each for each in listed}
+            bring_up([self._rise(each.name) for each in listed], self._report)
+            self._endpoints = _endpoints(ground)
+            self._instance.change(phase=UP, endpoints=asdict(self._endpoints))
+        except BaseException as error:
+            if isinstance(error, SubstrateError):
+                self._instance.change(phase=FAILED)
+            self.down()
+            raise
+        return self._endpoints
+
+    def down(self) -> None:
+        """End everything, without ceremony: nobody wants the data any more."""
+        with self._lock:
+            running = list(self._running.values())
+        for process in running:
+            process.send(process.command.end)
+        for process in running:
+            process.wait(END_GRACE_S)
+            process.kill()  # also what it may have left behind
+        with self._lock:
+            self._running.clear()
+            self._record()
+            if self._spawner is not None:
+                self._spawner.close()
+            if self._ground is not None:
+                self._ground.free.release()
+            self._spawner = self._ground = self._endpoints = None
+
+    def logs(self, role: Role) -> list[Path]:
+        """The log files of a role, one for each process it ever had."""
+        return sorted(self._instance.logs.glob(f"{role}-*.log"))
+
+    def processes(self) -> list[Process]:
+        """What was started and not ended by `down`, as it is written down for others.
+
+        A process that died or was killed stays listed until its successor takes its place.
+        """
+        with self._lock:
+            return [
+                Process(
+                    name,
+                    each.pid,
+                    each.started,
+                    int(each.command.end),
+                    list(self._launches[name].ports),
+                )
+                for name, each in self._running.items()
+            ]
+
+    def kill(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for the process and all its children."""
+        self._process(role, index).kill()
+
+    def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
+        """Ask the process to end, and wait until it has."""
+        process = self._process(role, index)
+        process.send(process.command.stop)
+        if not process.wait(within_s):
+            raise SubstrateError(
+                f"{name_of(role, index)} (pid {process.pid}) still runs {within_s:g} s after "
+                f"it was asked to end; log: {self._instance.logs / name_of(role, index)}.log"
+            )
+
+    def start(self, role: Role, index: int = 0) -> None:
+        """Start the process again with its data, and wait until it answers."""
+        process = self._process(role, index)
+        process.resume()
+        if process.ended() is None:
+            return
+        name = name_of(role, index)
+        bring_up([self._rise(name, self._launches[name])], self._report)
+
+    def pause(self, role: Role, index: int = 0) -> None:
+        """Stop the process and all its children where they are."""
+        self._process(role, index).pause()
+
+    def resume(self, role: Role, index: int = 0) -> None:
+        """Let them go on."""
+        self._process(role, index).resume()
+
+    def scale(self, role: Role, count: int) -> None:
+        """Start or politely end workers until there are `count`. Other roles do not scale here."""
+        if role is not Role.WORKER:
+            raise SubstrateError(f"the local substrate scales workers only, not {role}")
+        have = sum(name.startswith(f"{role}-") for name in self._services)
+        for index in reversed(range(count, have)):
+            self.terminate(role, index)
+            with self._lock:
+                for table in (self._services, self._launches, self._running):
+                    table.pop(name_of(role, index), None)
+        new = [roles.worker(self._up(), index) for index in range(have, count)]
+        self._services.update({each.name: each for each in new})
+        bring_up([self._rise(each.name) for each in new], self._report)
+        self._record()
+
+    def _up(self) -> Ground:
+        if self._ground is None:
+            raise SubstrateError("the lab is not up: call up() first")
+        return self._ground
+
+    def _process(self, role: Role, index: int) -> Running:
+        self._up()
+        with self._lock:
+            found = self._running.get(name_of(role, index))
+        if found is None:
+            raise SubstrateError(f"there is no {name_of(role, index)} in this lab")
+        return found
+
+    def _rise(self, name: str, again: Launch | None = None) -> Rise:
+        if self._spawner is None:
+            raise SubstrateError("the lab is not up: call up() first")
+        return Rise(self._services[name], self._spawner, self._instance.logs, self._started, again)
+
+    def _started(self, name: str, process: Running, launch: Launch) -> None:
+        with self._lock:
+            self._running[name] = process
+            self._launches[name] = launch
+        self._record()
+
+    def _record(self) -> None:
+        with self._lock:
+            self._instance.change(processes=self.processes())
+
+    def _report(self, name: str, seconds: float) -> None:
+        ports = self._launches[name].ports
+        where = f" on port {ports[0]}" if ports else ""
+        self._say(f"{name}{where}: up after {seconds:.1f} s")
+
+
+def _endpoints(ground: Ground) -> Endpoints:
+    return Endpoints(
+        api_url=roles.http_url(ground, roles.API),
+        api_token=ground.password("api"),
+        broker_urls={user: broker.url(ground, user) for user in broker.USERS},
+        management_url=roles.http_url(ground, broker.MANAGEMENT),
+        metrics_url=f"http://{HOST}:{ground.ports[broker.METRICS]}/metrics",
+        results_url=results.url(ground),
+        database_url=database.url(ground),
+        site_url=roles.http_url(ground, roles.SITE),
+    )

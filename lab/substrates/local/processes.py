@@ -1,0 +1,206 @@
+"""Starts, watches and ends processes, always together with all their children.
+
+Each service leads a session of its own, so that Ctrl-C in the terminal reaches the lab alone and
+the lab ends its services in order. Where the system offers it (Linux), a service is also told to
+end when the lab dies without a word. That notice comes when the *thread* that started the service
+ends, so one thread, which lives as long as the lab, starts them all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lab.errors import NotWithin, SubstrateError
+from lab.eventually import eventually
+
+KILL_GRACE_S = 10.0
+"""Even SIGKILL takes a moment: a process in the kernel ends when it comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run.
+
+    Attributes:
+        argv: the program and its arguments. No secrets: everybody on the machine can read them.
+        env: the whole environment.
+        cwd: where it runs.
+        user: whom it runs as, where that is not the user of the lab.
+        stdin: what it reads; nothing where empty.
+        stop: the signal that makes it end in order, with its data written down.
+        end: the signal that ends it soonest without leaving anything behind, once nobody wants its
+            data any more.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    cwd: Path
+    user: str | None = None
+    stdin: str = field(default="", repr=False)
+    stop: signal.Signals = signal.SIGTERM
+    end: signal.Signals = signal.SIGKILL
+
+
+class Spawner:
+    """Starts processes, from one thread that lives until `close`."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+    def spawn(self, command: Command, log: Path) -> subprocess.Popen[bytes]:
+        """Start `command`; its output is added to `log`.
+
+        Raises:
+            SubstrateError: the program could not be started.
+        """
+        return self._thread.submit(_spawn, command, log).result()
+
+    def close(self) -> None:
+        """End the thread. What still runs is told to end."""
+        self._thread.shutdown()
+
+
+def _spawn(command: Command, log: Path) -> subprocess.Popen[bytes]:
+    options: dict[str, Any] = {}
+    if command.user is not None:
+        options = {"user": command.user, "group": command.user, "extra_groups": []}
+    with log.open("ab") as out:
+        try:
+            process = subprocess.Popen(
+                [*_end_with_parent(command.end), *command.argv],
+                stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=dict(command.env),
+                cwd=command.cwd,
+                start_new_session=True,
+                umask=0o077,
+                **options,
+            )
+        except OSError as error:
+            raise SubstrateError(f"cannot start {command.argv[0]}: {error}") from error
+    if process.stdin:
+        with process.stdin, contextlib.suppress(BrokenPipeError):
+            process.stdin.write(command.stdin.encode())
+    return process
+
+
+def _end_with_parent(end: signal.Signals) -> list[str]:
+    """A prefix (util-linux) that sends `end` to the program when its parent dies, if available."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", end.name.removeprefix("SIG"), "--"] if setpriv else []
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """The process and everything below it, parents first; empty where it has ended.
+
+    Children that outlived their parent are found by its session.
+    """
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(pid)
+        for each in (leader, *leader.children(recursive=True)):
+            found[each.pid] = each
+    for each in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if each.pid not in found and os.getsid(each.pid) == pid:
+                found[each.pid] = each
+    return [each for each in found.values() if is_alive(each)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether the process has not ended; one that only waits to be reaped has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    """Send a signal to each; those that have ended are passed over."""
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(number)
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL the process and everything below it; return when all of it has ended.
+
+    Raises:
+        SubstrateError: something survived `KILL_GRACE_S`.
+    """
+
+    def look() -> bool:
+        living = tree(pid)
+        send(living, signal.SIGKILL)  # again at each look: one may have started another meanwhile
+        return not living
+
+    try:
+        eventually(f"the processes below {pid} to end", look, within_s=KILL_GRACE_S, every_s=0.01)
+    except NotWithin as error:
+        raise SubstrateError(f"{error}; they survive SIGKILL") from error
+
+
+class Running:
+    """One started process of a service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], command: Command) -> None:
+        self.pid = process.pid
+        self.command = command
+        self.started = _start_time(process.pid)
+        self.paused = False
+        self._process = process
+
+    def ended(self) -> int | None:
+        """Return the exit status once the process has ended; negative for a signal."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended; wake it up where it is paused."""
+        if self.ended() is None:
+            self.resume()
+            self._process.send_signal(number)
+
+    def wait(self, within_s: float) -> bool:
+        """Whether the process ended within that time."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL for the whole tree; return when it has ended."""
+        kill_tree(self.pid)
+        self.wait(KILL_GRACE_S)
+
+    def pause(self) -> None:
+        """SIGSTOP for the whole tree, the parent first so that it starts no more children."""
+        send(tree(self.pid), signal.SIGSTOP)
+        send(tree(self.pid), signal.SIGSTOP)
+        self.paused = True
+
+    def resume(self) -> None:
+        """SIGCONT for the whole tree."""
+        if self.paused:
+            send(tree(self.pid), signal.SIGCONT)
+            self.paused = False
+
+
+def _start_time(pid: int) -> float:
+    """Seconds since the epoch; with the pid, names a process for good, as pids are used again."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0

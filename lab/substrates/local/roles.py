@@ -1,0 +1,131 @@
+"""The pipeline's own roles: the API, the workers, and the league's web site.
+
+They are driven from outside, as in production: a command, an environment, an address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from pathlib import Path
+
+from lab.substrate import Role
+from lab.substrates.local import broker, database, results
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import Command
+from lab.substrates.local.service import (
+    PROJECT,
+    Ground,
+    Launch,
+    Service,
+    environment,
+    name_of,
+)
+
+API = name_of(Role.API)
+SITE = name_of(Role.SITE)
+_BACKEND = "system.backend"
+_WORKER = "system.worker"
+_LEAGUE_SITE = "lab.league.site"
+
+
+def http_url(ground: Ground, name: str) -> str:
+    """The address of a service that speaks HTTP."""
+    return f"http://{HOST}:{ground.ports[name]}"
+
+
+def api(ground: Ground) -> Service:
+    """The backend, with its tables made or brought up to date first."""
+
+    def configure() -> Launch:
+        (port,) = ports = ground.listen(API)
+        env = {
+            "MISSING_TABLE_DATABASE_URL": database.url(ground),
+            "MISSING_TABLE_API_TOKEN": ground.password("api"),
+        }
+        serve = _python(
+            ground, Role.API, _BACKEND, "serve", "--host", HOST, "--port", str(port), **env
+        )
+        migrate = _python(ground, Role.API, _BACKEND, "migrate", **env)
+        return Launch(serve, prepare=(migrate,), ports=ports)
+
+    return Service(
+        API,
+        needs=(database.DATABASE,),
+        configure=configure,
+        answers=lambda: _is_ok(ground.ports[API], "/readyz"),
+    )
+
+
+def worker(ground: Ground, index: int) -> Service:
+    """One worker. It says that it is ready by touching a file."""
+    name = name_of(Role.WORKER, index)
+    sign = ground.folder("workers") / f"{name}.ready"
+
+    def configure() -> Launch:
+        given = ground.plan.settings.get(Role.WORKER, {})
+        env = {
+            "MISSING_TABLE_BROKER_URL": broker.url(ground, "worker"),
+            "MISSING_TABLE_RESULT_URL": results.url(ground),
+            "MISSING_TABLE_CONCURRENCY": str(ground.plan.concurrency),
+            "MISSING_TABLE_READY_FILE": str(sign),
+        }
+        if given.get("MISSING_TABLE_SINK") == "database":
+            env["MISSING_TABLE_DATABASE_URL"] = database.url(ground)
+        else:
+            env["MISSING_TABLE_API_URL"] = http_url(ground, API)
+            env["MISSING_TABLE_API_TOKEN"] = ground.password("api")
+        return Launch(_python(ground, Role.WORKER, _WORKER, **env), stale=(sign,))
+
+    return Service(
+        name,
+        # Its first connection is to the broker; without one it would only come back after seconds.
+        needs=(broker.BROKER, API),
+        configure=configure,
+        answers=sign.exists,
+    )
+
+
+def site(ground: Ground) -> Service:
+    """The web site that the scraper reads."""
+
+    def configure() -> Launch:
+        (port,) = ports = ground.listen(SITE)
+        plan = ground.plan
+        arguments = {
+            "--seed": plan.seed,
+            "--matches": plan.matches,
+            "--port": port,
+            "--page-delay-ms": plan.page_delay_ms,
+        }
+        flat = [word for name, value in arguments.items() for word in (name, str(value))]
+        return Launch(_python(ground, Role.SITE, _LEAGUE_SITE, *flat), ports=ports)
+
+    return Service(
+        SITE, configure=configure, answers=lambda: _is_ok(ground.ports[SITE], "/healthz")
+    )
+
+
+def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str) -> Command:
+    """Run a module of this project, behind the prelude that the plan may ask for."""
+    prelude = ground.plan.prelude.get(role)
+    modules = (prelude, module) if prelude else (module,)
+    given = ground.plan.settings.get(role, {})
+    return Command(
+        (sys.executable, "-m", *modules, *arguments),
+        environment(**{"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", **env, **given}),
+        cwd=_work_folder(ground, role),
+    )
+
+
+def _work_folder(ground: Ground, role: Role) -> Path:
+    return ground.folder(f"{role}s" if role is Role.WORKER else str(role))
+
+
+def _is_ok(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    finally:
+        connection.close()

@@ -1,0 +1,128 @@
+"""Each guard holds what it promises, and without it the same experiment ends in a red verdict.
+
+A check that nobody has seen fail proves nothing. So every experiment here runs twice: on the system
+as it is, and with one guard switched off (`system/tests/weakened/`), where the audit has to notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lab.eventually import eventually
+from lab.session import Lab
+from lab.substrate import Killable, Pausable, Role
+from lab.testing import OpenLab
+from lab.verdict import Verdict
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+WEAKENED = "system.tests.weakened"
+
+
+def _worker_dies_in_the_middle_of_its_tasks(lab: Lab) -> None:
+    """The API hangs, so tasks are under way; then the worker is killed, and comes back."""
+    assert isinstance(lab.substrate, Killable)
+    assert isinstance(lab.substrate, Pausable)
+    lab.substrate.pause(Role.API)
+    for number in range(12):
+        lab.send(external_match_id=f"m-{number}")
+    eventually(
+        "the worker to take messages",
+        lambda: lab.ledger.depths()["matches.process"] < 12,
+        within_s=10,
+    )
+    lab.substrate.kill(Role.WORKER)
+    lab.substrate.resume(Role.API)
+    lab.substrate.start(Role.WORKER)
+
+
+def _the_same_message_comes_twice(lab: Lab) -> None:
+    """As after every redelivery; here just sent twice under one id."""
+    for number in range(5):
+        once = lab.send(external_match_id=f"m-{number}")
+        lab.send(external_match_id=f"m-{number}", message_id=once)
+    eventually(
+        "all ten deliveries to be gone from the queue",
+        lambda: lab.ledger.depths()["matches.process"] == 0,
+        within_s=10,
+    )
+
+
+def _an_older_observation_comes_late(lab: Lab) -> None:
+    """The result first, and then a page that was read two days before."""
+    played = {"home_score": 2, "away_score": 1, "match_status": "completed"}
+    lab.send(external_match_id="m-1", observed_at="2025-10-19T20:00:00Z", **played)
+    assert lab.settle()
+    lab.send(external_match_id="m-1", observed_at="2025-10-17T20:00:00Z", match_status="scheduled")
+
+
+def _broken_messages_come(lab: Lab) -> None:
+    """Messages that no task can take, and matches that break the contract."""
+    lab.send_foreign(0)
+
+
+def _the_broker_dies_while_the_scraper_publishes(lab: Lab) -> None:
+    """The broker hangs, so what is sent stays in buffers; then it is killed, and comes back."""
+    assert isinstance(lab.substrate, Killable)
+    assert isinstance(lab.substrate, Pausable)
+    (moment,) = lab.season.moments(1)
+    lab.substrate.pause(Role.BROKER)
+    try:
+        lab.scrape(moment, 0)
+    finally:
+        lab.substrate.kill(Role.BROKER)
+        lab.substrate.start(Role.BROKER)
+    lab.scraper.drain()
+
+
+Experiment = Callable[[Lab], None]
+GUARDS: dict[str, tuple[Experiment, dict[str, object], int]] = {
+    "late acks": (
+        _worker_dies_in_the_middle_of_its_tasks,
+        {"prelude": {Role.WORKER: f"{WEAKENED}.late_acks"}},
+        1,
+    ),
+    "the receipt": (
+        _the_same_message_comes_twice,
+        {"prelude": {Role.API: f"{WEAKENED}.receipt"}},
+        2,
+    ),
+    "newest wins": (
+        _an_older_observation_comes_late,
+        {"prelude": {Role.API: f"{WEAKENED}.newest_wins"}},
+        3,
+    ),
+    "dead letters": (
+        _broken_messages_come,
+        {"prelude": {Role.WORKER: f"{WEAKENED}.dead_letter"}},
+        1,
+    ),
+    "the confirm": (
+        _the_broker_dies_while_the_scraper_publishes,
+        {"scraper_prelude": f"{WEAKENED}.confirm"},
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_with_its_guards_the_system_keeps_every_law(guard: str, open_lab: OpenLab) -> None:
+    """Valid, whatever happens."""
+    experiment, _, _ = GUARDS[guard]
+    lab = open_lab()
+    experiment(lab)
+    audit = lab.audit()
+    assert [finding for finding in audit.findings if finding.verdict is not Verdict.VALID] == []
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_without_a_guard_the_audit_names_the_law_that_broke(guard: str, open_lab: OpenLab) -> None:
+    """Invalid, and for the right reason."""
+    experiment, weakening, law = GUARDS[guard]
+    lab = open_lab(**weakening)
+    experiment(lab)
+    audit = lab.audit()
+    assert audit.verdict is Verdict.INVALID
+    assert audit.finding(law).verdict is Verdict.INVALID

@@ -1,0 +1,50 @@
+"""The backend as an ASGI application, put together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from system.backend import errors, health, pages, reading, writing
+from system.backend.database import Database
+from system.backend.metrics import CountRequests, Metrics
+from system.contract import match as contract
+from system.settings import BackendSettings
+
+
+def create(settings: BackendSettings) -> FastAPI:
+    """Build the application. It connects when it starts, and serves before the database is there.
+
+    While the database is away, whatever needs it is answered by 503; it recovers by itself.
+    """
+    metrics = Metrics()
+    database = Database(settings.database_url.get_secret_value(), settings.pool_size, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        database.open()
+        try:
+            yield
+        finally:
+            await to_thread.run_sync(database.close)
+
+    app = FastAPI(
+        title="Missing Table backend",
+        description=__doc__,
+        version=contract.VERSION,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.database = database
+    errors.install(app)
+    for part in (writing, reading, health, pages):
+        app.include_router(part.router)
+    app.add_middleware(CountRequests, metrics=metrics)
+    return app

@@ -1,0 +1,33 @@
+"""What machines ask: is the process alive, can it serve, and how does it do."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from system.backend.answers import ERRORS
+from system.backend.database import Database
+from system.backend.metrics import Metrics
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process is alive; it asks nobody else."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses=ERRORS)
+async def readyz(request: Request) -> dict[str, str]:
+    """The database answers and is migrated; 503 and the reason, where it is not."""
+    database: Database = request.app.state.database
+    await database.check()
+    return {"status": "ready"}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics, as text."""
+    kept: Metrics = request.app.state.metrics
+    return Response(generate_latest(kept.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

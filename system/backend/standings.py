@@ -1,0 +1,138 @@
+"""The league table, worked out from results. Pure: no clock, no database.
+
+Order: points (3, 1, 0), goal difference, goals scored; among teams equal in all three the points
+and then the goal difference of the matches between them; then the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+POINTS_FOR_WIN, POINTS_FOR_DRAW = 3, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team that plays in this table; two teams may share a name, not an id."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The final score of a match."""
+
+    home: Team
+    away: Team
+    home_score: int
+    away_score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        rank: from 1.
+        form: the newest five results as W, D and L, newest last.
+    """
+
+    rank: int
+    team: Team
+    played: int
+    won: int
+    drawn: int
+    lost: int
+    goals_for: int
+    goals_against: int
+    points: int
+    form: str
+
+    @property
+    def goal_difference(self) -> int:
+        """Goals scored minus goals conceded."""
+        return self.goals_for - self.goals_against
+
+
+@dataclass(slots=True)
+class _Tally:
+    team: Team
+    results: list[str]
+    goals_for: int = 0
+    goals_against: int = 0
+
+    def add(self, scored: int, conceded: int) -> None:
+        self.goals_for += scored
+        self.goals_against += conceded
+        self.results.append("W" if scored > conceded else "D" if scored == conceded else "L")
+
+    @property
+    def points(self) -> int:
+        return POINTS_FOR_WIN * self.results.count("W") + POINTS_FOR_DRAW * self.results.count("D")
+
+    @property
+    def difference(self) -> int:
+        return self.goals_for - self.goals_against
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What ranks first by being greatest."""
+        return self.points, self.difference, self.goals_for
+
+
+def table(results: Sequence[Result], teams: Iterable[Team] = ()) -> list[Row]:
+    """Return the table, best first.
+
+    Args:
+        results: in the order in which they were played; only `form` depends on it.
+        teams: those that belong to the table though they have no result yet.
+    """
+    tallies = sorted(_tally(results, teams), key=lambda each: each.key, reverse=True)
+    ranked: list[_Tally] = []
+    for _, tied in groupby(tallies, key=lambda each: each.key):
+        ranked.extend(_among_themselves(list(tied), results))
+    return [_row(rank, each) for rank, each in enumerate(ranked, start=1)]
+
+
+def _tally(results: Iterable[Result], teams: Iterable[Team]) -> list[_Tally]:
+    tallies = {team: _Tally(team, []) for team in teams}
+    for result in results:
+        for team, scored, conceded in (
+            (result.home, result.home_score, result.away_score),
+            (result.away, result.away_score, result.home_score),
+        ):
+            tallies.setdefault(team, _Tally(team, [])).add(scored, conceded)
+    return list(tallies.values())
+
+
+def _among_themselves(tied: list[_Tally], results: Iterable[Result]) -> list[_Tally]:
+    teams = {each.team for each in tied}
+    between = [each for each in results if each.home in teams and each.away in teams]
+    direct = {each.team: each for each in _tally(between, teams)}
+    return sorted(
+        tied,
+        key=lambda each: (
+            -direct[each.team].points,
+            -direct[each.team].difference,
+            each.team.name,
+            each.team.id,
+        ),
+    )
+
+
+def _row(rank: int, tally: _Tally) -> Row:
+    return Row(
+        rank=rank,
+        team=tally.team,
+        played=len(tally.results),
+        won=tally.results.count("W"),
+        drawn=tally.results.count("D"),
+        lost=tally.results.count("L"),
+        goals_for=tally.goals_for,
+        goals_against=tally.goals_against,
+        points=tally.points,
+        form="".join(tally.results[-5:]),
+    )

@@ -1,0 +1,260 @@
+"""One writer: idempotency, newest wins, batches, and the database's own constraints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import errors
+
+from system.backend import statements, store
+from system.backend.tests.messages import MATCH, NOON, effects, message, score, submit
+from system.contract.submission import Effect
+
+CREATED, UPDATED, UNCHANGED = Effect.CREATED, Effect.UPDATED, Effect.UNCHANGED
+STALE, DUPLICATE, INVALID = Effect.STALE, Effect.DUPLICATE, Effect.INVALID
+
+pytestmark = pytest.mark.services
+
+
+def test_each_effect_is_told_apart(connection: psycopg.Connection) -> None:
+    assert effects(connection, message("a")) == [CREATED]
+    assert effects(connection, message("b", minute=1)) == [UNCHANGED]
+    assert effects(connection, message("c", minute=2, home_score=1, away_score=2)) == [UPDATED]
+    assert effects(connection, message("d", minute=1, home_score=9, away_score=9)) == [STALE]
+    assert effects(connection, message("a", minute=9, home_score=7, away_score=7)) == [DUPLICATE]
+    assert effects(connection, message("e", home_score=-1)) == [INVALID]
+    assert score(connection) == (1, 2)
+
+
+def test_every_outcome_but_invalid_names_the_match(connection: psycopg.Connection) -> None:
+    submit(connection, message("new", minute=5))
+    batch = [message("new"), message("old"), message("newer", minute=6), message("x", league="?")]
+    assert [each.match_id for each in submit(connection, *batch)] == [1, 1, 1, None]
+
+
+def test_a_message_takes_effect_once_however_often_it_comes(
+    connection: psycopg.Connection,
+) -> None:
+    for _ in range(3):
+        submit(connection, message("a"), message("b", external_match_id="2"), message("a"))
+    assert connection.execute("SELECT message_id, effect FROM receipts ORDER BY 1").fetchall() == [
+        ("a", "created"),
+        ("b", "created"),
+    ]
+
+
+def test_a_message_whose_age_is_its_arrival_is_not_applied_again_when_it_comes_again(
+    connection: psycopg.Connection,
+) -> None:
+    """Newest wins does not cover this: each arrival is later than the one before."""
+    first = message("a", observed_at=None, home_score=1, away_score=0)
+    second = message("b", observed_at=None, home_score=2, away_score=0)
+    for each in (first, second, first):
+        store.submit(connection, [each], received_at=NOON)
+    assert score(connection) == (2, 0)
+
+
+def test_a_duplicate_in_a_batch_leaves_the_rest_of_the_batch_alone(
+    connection: psycopg.Connection,
+) -> None:
+    submit(connection, message("a"))
+    others = [message(f"n{n}", external_match_id=f"n{n}") for n in range(5)]
+    assert effects(connection, *others[:3], message("a"), *others[3:]) == (
+        [CREATED] * 3 + [DUPLICATE] + [CREATED] * 2
+    )
+
+
+def test_a_duplicate_inside_one_batch_is_told(connection: psycopg.Connection) -> None:
+    assert effects(connection, message("a"), message("a"), message("a")) == [
+        CREATED,
+        DUPLICATE,
+        DUPLICATE,
+    ]
+
+
+def test_messages_of_one_match_in_a_batch_work_one_after_another(
+    connection: psycopg.Connection,
+) -> None:
+    batch = [
+        message("a", minute=3, home_score=0, away_score=0),
+        message("b", minute=1, home_score=5, away_score=5),
+        message("other", external_match_id="2"),
+        message("c", minute=4, home_score=1, away_score=0),
+        message("d", minute=5, home_score=1, away_score=0),
+    ]
+    assert effects(connection, *batch) == [CREATED, STALE, CREATED, UPDATED, UNCHANGED]
+    assert score(connection) == (1, 0)
+
+
+def test_at_the_same_time_the_greater_message_id_wins_in_any_order(
+    connection: psycopg.Connection,
+) -> None:
+    submit(connection, message("Z", home_score=1, away_score=1))
+    submit(connection, message("a", home_score=2, away_score=2))
+    submit(connection, message("B", home_score=3, away_score=3))
+    assert score(connection) == (2, 2)  # byte by byte: B < Z < a
+
+
+def test_a_newer_observation_replaces_all_that_an_older_one_said(
+    connection: psycopg.Connection,
+) -> None:
+    submit(connection, message("a", home_score=1, away_score=1, location="Field 3", notes="x"))
+    submit(connection, message("b", minute=1, match_status="postponed", match_date="2026-03-01"))
+    row = connection.execute(
+        "SELECT status, home_score, location, notes, match_date::text, kickoff::text FROM matches"
+    ).fetchone()
+    assert row == ("postponed", None, None, None, "2026-03-01", "2026-03-01 15:00:00+00")
+
+
+def test_a_match_whose_teams_swap_stays_one_match(connection: psycopg.Connection) -> None:
+    submit(connection, message("a"))
+    swapped = message("b", minute=1, home_team="Bayside FC", away_team="NEFC")
+    assert effects(connection, swapped) == [UPDATED]
+    assert connection.execute("SELECT count(*) FROM matches").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM teams").fetchone() == (2,)
+
+
+def test_a_team_is_its_name_within_league_age_group_and_division(
+    connection: psycopg.Connection,
+) -> None:
+    variants: list[dict[str, Any]] = [
+        {},
+        {"age_group": "U15"},
+        {"league": None},
+        {"division": None},
+        {"league": None, "division": None},
+        {"league": "Academy"},
+    ]
+    for n, fields in enumerate([*variants, *variants]):
+        submit(connection, message(f"m{n}", external_match_id=f"x{n}", **fields))
+    assert connection.execute("SELECT count(*) FROM teams").fetchone() == (2 * len(variants),)
+
+
+def test_both_spellings_of_a_season_are_one_season(connection: psycopg.Connection) -> None:
+    submit(connection, message("a", external_match_id=None))
+    assert effects(
+        connection, message("b", minute=1, external_match_id=None, season="2025-2026")
+    ) == [UNCHANGED]
+
+
+def test_nothing_is_kept_where_the_receipt_cannot_be_written(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = statements.INSERT_RECEIPTS.replace("receipts (", "no_such_table (")
+    with monkeypatch.context() as patch:
+        patch.setattr(statements, "INSERT_RECEIPTS", broken)
+        with pytest.raises(errors.UndefinedTable):
+            submit(connection, message("a"))
+    assert score(connection) is None
+    assert effects(connection, message("a")) == [CREATED]
+
+
+def test_it_works_on_a_connection_without_autocommit(
+    clean: str, connection: psycopg.Connection
+) -> None:
+    """As a worker opens it; nothing may stay in an open transaction, duplicates included."""
+    with psycopg.connect(clean) as other:
+        assert effects(other, message("a")) == [CREATED]
+        assert effects(other, message("a")) == [DUPLICATE]
+        assert other.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        assert connection.execute("SELECT count(*) FROM receipts").fetchone() == (1,)
+
+
+def test_newest_wins_and_one_effect_can_be_switched_off_for_an_experiment(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seams that negative controls use; without them the laws are really broken."""
+    weak = statements.UPSERT_MATCHES.replace(statements.NEWEST_WINS, "")
+    monkeypatch.setattr(statements, "UPSERT_MATCHES", weak)
+    submit(connection, message("new", minute=9, home_score=1, away_score=1))
+    submit(connection, message("old", home_score=0, away_score=0))
+    assert score(connection) == (0, 0)
+    with connection.transaction(force_rollback=True):
+        connection.execute("ALTER TABLE receipts DROP CONSTRAINT receipts_message")
+        assert effects(connection, message("old"), message("x", minute=1)) == [UPDATED, UNCHANGED]
+        found = connection.execute("SELECT count(*) FROM receipts WHERE message_id = 'old'")
+        assert found.fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("home_score = -1, away_score = 0", "matches_scores_not_negative"),
+        ("home_score = 1, away_score = NULL", "matches_scores_both_or_neither"),
+        ("status = 'completed'", "matches_over_has_scores"),
+        ("status = 'lost'", "matches_status_known"),
+        ("away_team_id = home_team_id", "matches_two_teams"),
+        ("identity = '2'", "matches_identity"),
+    ],
+)
+def test_the_database_refuses_what_can_never_be(
+    connection: psycopg.Connection, change: str, constraint: str
+) -> None:
+    submit(connection, message("a"), message("b", external_match_id="2"))
+    with pytest.raises(errors.IntegrityError) as caught:
+        connection.execute(f"UPDATE matches SET {change} WHERE identity = '101201'")  # noqa: S608
+    assert caught.value.diag.constraint_name == constraint
+
+
+_OBSERVATION = st.tuples(
+    st.sampled_from(["1", "2"]),  # which match
+    st.integers(0, 3),  # minute: often the same
+    st.sampled_from([None, 0, 1]),  # score
+    st.sampled_from(["Field 1", None]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(_OBSERVATION, min_size=1, max_size=6), st.randoms(use_true_random=False), st.data())
+def test_any_order_and_any_batching_end_in_the_same_state(
+    clean: str, observations: list[tuple[Any, ...]], shuffle: Any, data: st.DataObject
+) -> None:
+    messages = [
+        message(
+            f"m{n}",
+            minute=minute,
+            external_match_id=identity,
+            home_score=goals,
+            away_score=goals,
+            location=location,
+        )
+        for n, (identity, minute, goals, location) in enumerate(observations)
+    ]
+    newest = {
+        identity: max(
+            (minute, f"m{n}") for n, (i, minute, *_) in enumerate(observations) if i == identity
+        )
+        for identity, *_ in observations
+    }
+    with psycopg.connect(clean, autocommit=True) as connection:
+        states = []
+        for _ in range(2):
+            connection.execute("TRUNCATE receipts, matches, teams")
+            order = [*messages, *data.draw(st.lists(st.sampled_from(messages), max_size=3))]
+            shuffle.shuffle(order)
+            while order:
+                size = data.draw(st.integers(1, len(order)))
+                submit(connection, *order[:size])
+                del order[:size]
+            states.append(
+                connection.execute(
+                    "SELECT identity, observed_at, message_id, status, home_score, location"
+                    " FROM matches ORDER BY 1"
+                ).fetchall()
+            )
+        receipts = connection.execute("SELECT message_id FROM receipts ORDER BY 1").fetchall()
+    assert states[0] == states[1]
+    assert {row[0]: row[2] for row in states[0]} == {i: last for i, (_, last) in newest.items()}
+    assert receipts == [(each.message_id,) for each in messages]
+
+
+def test_the_fields_of_a_match_are_kept_as_they_came(connection: psycopg.Connection) -> None:
+    submit(connection, message("a", division_id=41, source="match-scraper", location="Füßen ⚽"))
+    row = connection.execute(
+        "SELECT division_id, source, location, season, match_time::text, status FROM matches"
+    ).fetchone()
+    assert row == (41, "match-scraper", "Füßen ⚽", MATCH["season"], "10:00:00", "scheduled")

@@ -1,0 +1,129 @@
+"""`POST /api/matches`: the door through which messages come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from re import fullmatch
+from typing import Any
+
+import psycopg
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from system.backend import store
+from system.backend.answers import ERRORS, Error, Outcomes, Refusal, json_response
+from system.backend.auth import Writer
+from system.backend.database import Database
+from system.backend.errors import ApiError, error_body
+from system.backend.limits import read_json
+from system.backend.metrics import Metrics
+from system.contract.match import SCHEMA
+from system.contract.submission import (
+    BATCH_MAX,
+    MESSAGE_ID_PATTERN,
+    Effect,
+    Outcome,
+    Submission,
+)
+from system.errors import ContractViolation, Violation, shown
+
+router = APIRouter(prefix="/api")
+
+
+def _body_schema() -> dict[str, Any]:
+    """One message or a batch of them, with the contract's own schema inside."""
+    message = Submission.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = message.pop("$defs", {})
+    message["properties"]["match"] = {"type": "object", "description": SCHEMA["description"]}
+    message["properties"]["way"] = {"enum": definitions["Way"]["enum"], "default": "http"}
+    return {"anyOf": [message, {"type": "array", "items": message, "maxItems": BATCH_MAX}]}
+
+
+@router.post(
+    "/matches",
+    response_model=Outcome | Outcomes,
+    responses={
+        HTTPStatus.CREATED: {"model": Outcome, "description": "A single message made a match"},
+        HTTPStatus.BAD_REQUEST: {"model": Error, "description": "Malformed JSON"},
+        HTTPStatus.UNAUTHORIZED: {"model": Error, "description": "No token"},
+        HTTPStatus.FORBIDDEN: {"model": Error, "description": "Wrong token"},
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"model": Error, "description": "Too much at once"},
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {"model": Error, "description": "Not JSON"},
+        HTTPStatus.UNPROCESSABLE_ENTITY: {"model": Refusal, "description": "Breaks the contract"},
+        HTTPStatus.SERVICE_UNAVAILABLE: ERRORS[HTTPStatus.SERVICE_UNAVAILABLE],
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _body_schema()}},
+        }
+    },
+)
+async def post_matches(request: Request, _: Writer) -> Response:
+    """Apply one message, or a batch in one transaction; safe to repeat, by message id.
+
+    A single message is answered by its outcome: 201 where it made a new match, 422 where it breaks
+    the contract, else 200. A batch is always answered by 200 and an outcome for each message, in
+    order. What cannot even be read as a message is INVALID too, under its message id where that is
+    one, else under "".
+    """
+    received_at = datetime.now(UTC)
+    body = await read_json(request)
+    if not isinstance(body, list):
+        (outcome,) = await _apply(request, [body], received_at)
+        return _single(outcome)
+    if len(body) > BATCH_MAX:
+        raise ApiError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "batch_too_large",
+            f"{len(body)} messages in one request; at most {BATCH_MAX} are possible.",
+        )
+    return json_response(Outcomes(outcomes=await _apply(request, body, received_at)))
+
+
+def _single(outcome: Outcome) -> Response:
+    if outcome.effect is not Effect.INVALID:
+        created = outcome.effect is Effect.CREATED
+        return json_response(outcome, HTTPStatus.CREATED if created else HTTPStatus.OK)
+    error = error_body("invalid", "The message breaks the contract.", outcome.violations)
+    refusal = Refusal.model_validate({**outcome.model_dump(), **error})
+    return json_response(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+async def _apply(request: Request, payloads: Sequence[Any], received_at: datetime) -> list[Outcome]:
+    database: Database = request.app.state.database
+    metrics: Metrics = request.app.state.metrics
+    read = [_read(payload) for payload in payloads]
+    submissions = [each for each in read if isinstance(each, Submission)]
+
+    def work(connection: psycopg.Connection) -> list[Outcome]:
+        return store.submit(connection, submissions, received_at=received_at)
+
+    applied = await database.run("apply", work) if submissions else []
+    metrics.effects(submissions, applied, received_at)
+    for each in read:
+        if isinstance(each, Outcome):
+            metrics.broken()
+    outcomes = iter(applied)
+    return [each if isinstance(each, Outcome) else next(outcomes) for each in read]
+
+
+def _read(payload: Any) -> Submission | Outcome:
+    """Read a message's wrapping; its match is the store's to read."""
+    try:
+        return Submission.model_validate(payload)
+    except ValidationError as error:
+        message_id = payload.get("message_id") if isinstance(payload, dict) else None
+        if not isinstance(message_id, str) or not fullmatch(MESSAGE_ID_PATTERN, message_id):
+            message_id = ""
+        violations = [
+            Violation(
+                shown(".".join(map(str, each["loc"]))).strip("'\"") or "(message)",
+                shown(each.get("input")),
+                str(each["msg"]),
+            )
+            for each in error.errors(include_url=False, include_context=False)
+        ]
+        return store.invalid(message_id, ContractViolation(violations))

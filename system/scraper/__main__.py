@@ -1,0 +1,210 @@
+"""The command line of the scraper: `python -m system.scraper`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from system import settings, telemetry
+from system.errors import PipelineError, SettingsError
+from system.scraper import pages as sources
+from system.scraper.clock import Clock
+from system.scraper.delivery import Mode, open_delivery
+from system.scraper.fetch import Fetcher
+from system.scraper.journal import Journal
+from system.scraper.messages import Messages
+from system.scraper.outbox import Outbox
+from system.scraper.run import run
+from system.scraper.summary import EXIT_CODES, Summary
+from system.settings import ScraperSettings
+
+_CODES = "\n\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
+_SETTINGS = (
+    "Settings come from the environment: MISSING_TABLE_BROKER_URL, MISSING_TABLE_API_URL,"
+    " MISSING_TABLE_API_TOKEN, MISSING_TABLE_OUTBOX."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=f"Reads league schedule pages and hands every match on. {_SETTINGS}",
+)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "python -m system.scraper scrape --file saved.html --dry-run\n\n"
+    "python -m system.scraper scrape --url https://league.example/schedule --journal run.jsonl\n\n"
+    "python -m system.scraper scrape --url http://127.0.0.1:8000/ --mode http --json\n\n"
+    f"Exit codes:\n\n{_CODES}"
+)
+def scrape(
+    url: Annotated[
+        list[str] | None, typer.Option(help="First page of a schedule; may be given several times.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None, typer.Option(help="A saved page instead; may be given several times.")
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="Which way comes first.")] = Mode.QUEUE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check, send nothing.")
+    ] = False,
+    journal: Annotated[
+        Path | None, typer.Option(help="Append what is done to this file, as JSON lines.")
+    ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ISO8601",
+            help="The time of the observations, such as 2025-10-18T12:00:00-04:00; goes on from"
+            " there. Default: the real time.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="With --now: the same run gives the same message ids again."),
+    ] = None,
+    pages_max: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Pages to read at most, in total.")
+    ] = sources.PAGES_MAX,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Read schedule pages and deliver every match on them."""
+    if bool(url) == bool(file):
+        raise typer.BadParameter("give either --url or --file, and at least one")
+    clock = Clock(_moment(now))
+    with _explained(), ExitStack() as stack:
+        chosen = settings.load(ScraperSettings)
+        telemetry.configure("scraper", chosen.log_level)
+        notes = stack.enter_context(Journal(journal))
+        delivery = None
+        if not dry_run:
+            spool = stack.enter_context(Outbox(chosen.outbox))
+            delivery = stack.enter_context(open_delivery(chosen, mode, spool))
+        if url:
+            fetch = stack.enter_context(Fetcher()).fetch
+            found = sources.walk(url, fetch=fetch, now=clock.now, pages_max=pages_max)
+        else:
+            found = sources.saved(file or [], now=clock.now, pages_max=pages_max)
+        with _progress() as progress:
+            summary = run(
+                sources.one_ahead(found),
+                messages=Messages(clock.start, seed),
+                journal=notes,
+                delivery=delivery,
+                progress=progress,
+            )
+    if as_json:
+        typer.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        Console().print(summary.as_table())
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command(
+    epilog="Exit codes:\n\n0  the outbox is empty\n\n2  could not run: a setting is wrong\n\n"
+    "3  something is still in it, or was refused"
+)
+def drain(
+    mode: Annotated[Mode, typer.Option(help="Which way comes first.")] = Mode.QUEUE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Send what earlier runs had to leave in the outbox."""
+    with _explained():
+        chosen = settings.load(ScraperSettings)
+        telemetry.configure("scraper", chosen.log_level)
+        with Outbox(chosen.outbox) as spool, open_delivery(chosen, mode, spool) as delivery:
+            summary = Summary()
+            for fate in delivery.drain():
+                if fate.way != "outbox":
+                    summary.settled(fate.outcome, fate.way, fate.detail)
+            left = len(spool)
+    result = {
+        "accepted_by_way": dict(summary.accepted),
+        "denied_reasons": dict(summary.denied),
+        "waiting": left,
+    }
+    typer.echo(
+        json.dumps(result, ensure_ascii=False, indent=2)
+        if as_json
+        else f"sent {summary.accepted.total()}, refused {summary.denied.total()},"
+        f" still waiting {left}"
+    )
+    raise typer.Exit(3 if left or summary.denied else 0)
+
+
+@app.command()
+def waiting() -> None:
+    """Print how many messages wait in the outbox."""
+    with _explained(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+        typer.echo(len(spool))
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--now: {error}") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"--now: {text} has no offset; write {text}-04:00 or {text}Z")
+    return moment
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what stops a run into one sentence on standard error and exit code 2."""
+    try:
+        yield
+    except SettingsError as error:
+        typer.echo(f"cannot run: {error}", err=True)
+        raise typer.Exit(2) from None
+    except PipelineError as error:
+        typer.echo(f"stopped: {error}", err=True)
+        raise typer.Exit(2) from None
+    except Exception as error:  # a defect; Python's own exit code 1 would say "rows refused"
+        traceback.print_exc()
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Summary], None]]:
+    """A line that moves while pages are read; nothing where standard error is no terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        line = bar.add_task("reading the first page")
+
+        def show(summary: Summary) -> None:
+            bar.update(
+                line,
+                description=f"{summary.pages} pages, {summary.read} matches,"
+                f" {summary.accepted.total()} accepted",
+            )
+
+        yield show
+
+
+if __name__ == "__main__":
+    sys.exit(app())

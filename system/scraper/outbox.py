@@ -1,0 +1,194 @@
+"""The durable spool: what is in here survives the death of the scraper and of its machine.
+
+One SQLite file. Its write-ahead log lets two processes use it at once, and `synchronous=FULL`
+puts every commit on disk before `put` returns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from system.contract.envelope import Envelope
+from system.errors import OutboxFull, SettingsError, Unavailable
+
+LIMIT = 100_000
+BUSY_S = 30.0
+_FORMAT = 0x4D544F31  # "MTO1", in the header of the file: ours, and this layout
+
+_LAYOUT = """
+CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL,
+    headers TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    content_encoding TEXT NOT NULL
+)"""
+
+
+class Outbox:
+    """Envelopes that wait, in the order in which they came. Use as a context manager.
+
+    Several processes and threads may use one file; each call is one transaction.
+
+    Args:
+        path: the file; it is made where it is missing, its folder is not.
+        limit: envelopes it holds at most.
+
+    Raises:
+        SettingsError: the file cannot be opened, or is something else.
+    """
+
+    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+        self._path = path
+        self._limit = limit
+        self._lock = threading.Lock()
+        try:
+            # Autocommit; `_transaction` begins and ends what belongs together.
+            self._database = sqlite3.connect(
+                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise self._not_ours(error) from error
+        try:
+            self._prepare()
+        except (sqlite3.Error, SettingsError) as error:
+            self._database.close()
+            if isinstance(error, SettingsError):
+                raise
+            raise self._not_ours(error) from error
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        with self._transaction("DEFERRED") as database:
+            return _count(database)
+
+    def close(self) -> None:
+        """Close the file; what is in it stays. May be called twice."""
+        self._database.close()
+
+    def put(self, envelopes: Sequence[Envelope]) -> None:
+        """Keep `envelopes`, all or none; on disk when this returns.
+
+        A message id that is in here already is kept once, as it came first.
+
+        Raises:
+            OutboxFull: they do not fit, or the disk is full; nothing was kept.
+            Unavailable: the file could not be written; nothing was kept.
+        """
+        with self._transaction("IMMEDIATE") as database:
+            database.executemany(
+                "INSERT INTO outbox (message_id, body, headers, content_type, content_encoding)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
+                map(_row, envelopes),
+            )
+            waiting = _count(database)
+            if waiting > self._limit:
+                raise OutboxFull(
+                    f"outbox {self._path}: it may hold {self._limit} messages and would hold"
+                    f" {waiting}; nothing was kept. Bring the broker or the API back, then run"
+                    " `python -m system.scraper drain`"
+                )
+
+    def head(self, count: int) -> list[Envelope]:
+        """The oldest `count` envelopes, oldest first. They stay in here.
+
+        Raises:
+            Unavailable: the file could not be read.
+        """
+        with self._transaction("DEFERRED") as database:
+            found = database.execute(
+                "SELECT message_id, body, headers, content_type, content_encoding"
+                " FROM outbox ORDER BY seq LIMIT ?",
+                (count,),
+            ).fetchall()
+        return [_envelope(row) for row in found]
+
+    def discard(self, message_ids: Sequence[str]) -> None:
+        """Forget these; ids that are not in here are passed over.
+
+        Raises:
+            Unavailable: the file could not be written.
+        """
+        with self._transaction("IMMEDIATE") as database:
+            database.executemany(
+                "DELETE FROM outbox WHERE message_id = ?", ((each,) for each in message_ids)
+            )
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        with self._transaction("IMMEDIATE") as database:
+            (found,) = database.execute("PRAGMA application_id").fetchone()
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if found != _FORMAT and (found or tables):
+                raise SettingsError(
+                    f"outbox {self._path}: this SQLite file belongs to something else; set"
+                    " MISSING_TABLE_OUTBOX to a file of its own"
+                )
+            database.execute(_LAYOUT)
+            database.execute(f"PRAGMA application_id = {_FORMAT}")
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._database.execute(f"BEGIN {kind}")
+                try:
+                    yield self._database
+                    self._database.execute("COMMIT")
+                finally:
+                    if self._database.in_transaction:
+                        self._database.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.Error) -> OutboxFull | Unavailable:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return OutboxFull(f"outbox {self._path}: the disk is full; nothing was kept")
+        return Unavailable(
+            f"outbox {self._path}: {error}; look whether the disk is well and no other process"
+            " holds the file"
+        )
+
+    def _not_ours(self, error: sqlite3.Error) -> SettingsError:
+        return SettingsError(
+            f"outbox {self._path}: cannot be opened ({error}); set MISSING_TABLE_OUTBOX to a file"
+            " that can be written, in a folder that exists"
+        )
+
+
+def _count(database: sqlite3.Connection) -> int:
+    (waiting,) = database.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(waiting)
+
+
+def _row(envelope: Envelope) -> tuple[str, bytes, str, str, str]:
+    return (
+        envelope.message_id,
+        envelope.body,
+        json.dumps(dict(envelope.headers), ensure_ascii=False),
+        envelope.content_type,
+        envelope.content_encoding,
+    )
+
+
+def _envelope(row: tuple[str, bytes, str, str, str]) -> Envelope:
+    message_id, body, headers, content_type, content_encoding = row
+    return Envelope(message_id, body, json.loads(headers), content_type, content_encoding)

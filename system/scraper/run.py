@@ -1,0 +1,97 @@
+"""One run of the scraper: page by page, read, note down, deliver, note down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from system.contract.envelope import Envelope
+from system.contract.match import Match
+from system.errors import OutboxFull, Unavailable
+from system.scraper.journal import Journal
+from system.scraper.messages import Messages
+from system.scraper.pages import Stop
+from system.scraper.schedule import Schedule
+from system.scraper.summary import Summary
+
+
+class Fate(Protocol):
+    """What became of one envelope; see `delivery.Delivered`."""
+
+    @property
+    def message_id(self) -> str: ...  # noqa: D102
+    @property
+    def outcome(self) -> str: ...  # noqa: D102
+    @property
+    def way(self) -> str: ...  # noqa: D102
+    @property
+    def detail(self) -> str: ...  # noqa: D102
+
+
+class Deliverer(Protocol):
+    """Makes envelopes safe; see `delivery.Delivery`."""
+
+    def deliver(self, envelopes: Sequence[Envelope]) -> Sequence[Fate]:
+        """One fate for each envelope, in order."""
+
+
+def run(
+    pages: Iterable[Schedule | Stop],
+    *,
+    messages: Messages,
+    journal: Journal,
+    delivery: Deliverer | None,
+    progress: Callable[[Summary], None] = lambda _summary: None,
+) -> Summary:
+    """Deliver every match of `pages`, and return what came of it.
+
+    Args:
+        pages: what was read, one at a time; nothing of a page is kept after its turn.
+        messages: tells what is new.
+        journal: gets every attempt before it is made.
+        delivery: None to read and check only.
+        progress: called after each page.
+    """
+    summary = Summary(dry_run=delivery is None)
+    for page in pages:
+        if isinstance(page, Stop):
+            summary.stopped(page)
+        else:
+            summary.read_page(page)
+            journal.rows_refused(page.refused)
+            # Publishing is timed by the real clock, whatever clock the observations go by: the
+            # store's and the workers' clocks are real too, and latency is measured between them.
+            fresh = messages.fresh(page.matches, published_at=datetime.now(UTC))
+            repeated = len(page.matches) - len(fresh)
+            if repeated:
+                journal.repeated(repeated)
+                summary.repeated += repeated
+            summary.fresh += len(fresh)
+            if fresh and delivery is not None:
+                _deliver(fresh, delivery, journal, summary)
+        progress(summary)
+    journal.scraped(summary.counts())
+    return summary
+
+
+def _deliver(
+    fresh: Sequence[tuple[Envelope, Match]],
+    delivery: Deliverer,
+    journal: Journal,
+    summary: Summary,
+) -> None:
+    journal.attempted(fresh)
+    try:
+        fates = [
+            (fate.message_id, str(fate.outcome), str(fate.way), fate.detail)
+            for fate in delivery.deliver([envelope for envelope, _ in fresh])
+        ]
+    except (OutboxFull, Unavailable) as error:
+        # Into a full outbox nothing was put, so nothing was sent. Where its file failed, that may
+        # have been before sending or after.
+        outcome = "refused" if isinstance(error, OutboxFull) else "unknown"
+        fates = [(envelope.message_id, outcome, "outbox", str(error)) for envelope, _ in fresh]
+    journal.settled(fates)
+    for _, outcome, way, detail in fates:
+        summary.settled(outcome, way, detail)

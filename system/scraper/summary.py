@@ -1,0 +1,135 @@
+"""What a run came to: counted while it goes, then shown to a person or a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from system.scraper.pages import Stop
+from system.scraper.schedule import Schedule
+
+_KINDS_MAX = 50
+_KIND_LENGTH_MAX = 300
+
+EXIT_CODES = {
+    0: "everything was read and accepted",
+    1: "some rows were refused, or not all pages could be read",
+    2: "could not run: a setting is wrong, or no page could be read",
+    3: "something was read and nothing would accept it",
+}
+
+
+@dataclass
+class Summary:
+    """The sums of one run.
+
+    Attributes:
+        dry_run: nothing was to be sent.
+        pages: pages read.
+        read: rows that are matches.
+        refused: rows that are none, by reason; the rarest beyond 50 reasons count as "…".
+        repeated: matches that said the same as before in this run.
+        fresh: matches that were to be sent: `read` less `repeated`.
+        accepted: messages that are safe, by way.
+        denied: messages that nothing accepted, by what was said.
+        incomplete: pages that were not read, and why.
+        notes: where reading ended early, though nothing is missing.
+    """
+
+    dry_run: bool = False
+    pages: int = 0
+    read: int = 0
+    repeated: int = 0
+    fresh: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+    denied: Counter[str] = field(default_factory=Counter)
+    incomplete: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def read_page(self, page: Schedule) -> None:
+        """Count a page that was read."""
+        self.pages += 1
+        self.read += len(page.matches)
+        for row in page.refused:
+            _count(self.refused, row.reason)
+
+    def stopped(self, stop: Stop) -> None:
+        """Note where reading ended."""
+        reason = stop.reason if stop.page in stop.reason else f"{stop.page}: {stop.reason}"
+        (self.incomplete if stop.incomplete else self.notes).append(reason)
+
+    def settled(self, outcome: str, way: str, detail: str) -> None:
+        """Count what became of one message."""
+        if outcome == "accepted":
+            self.accepted[way] += 1
+        else:
+            _count(self.denied, f"{outcome} by {way}: {detail}")
+
+    @property
+    def exit_code(self) -> int:
+        """See `EXIT_CODES`."""
+        if not self.pages:
+            return 2
+        if self.denied:
+            return 3
+        return 1 if self.refused or self.incomplete else 0
+
+    def counts(self) -> dict[str, int]:
+        """The sums, for the journal."""
+        return {
+            "pages": self.pages,
+            "rows": self.read + self.refused.total(),
+            "read": self.read,
+            "repeated": self.repeated,
+            "refused": self.refused.total(),
+            "accepted": self.accepted.total(),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as JSON."""
+        return {
+            **self.counts(),
+            "fresh": self.fresh,
+            "accepted_by_way": dict(self.accepted),
+            "denied": self.denied.total(),
+            "denied_reasons": dict(self.denied),
+            "refused_reasons": dict(self.refused),
+            "incomplete": self.incomplete,
+            "notes": self.notes,
+            "dry_run": self.dry_run,
+            "exit_code": self.exit_code,
+            "meaning": EXIT_CODES[self.exit_code],
+        }
+
+    def as_table(self) -> Table:
+        """Everything, for a person."""
+        table = Table(title="dry run: nothing was sent" if self.dry_run else None)
+        table.add_column("what")
+        table.add_column("count", justify="right")
+        counts = self.counts()
+        for name in ("pages", "rows", "read", "repeated"):
+            table.add_row(name, str(counts[name]))
+        _add(table, "would be sent" if self.dry_run else "to send", Counter({"": self.fresh}))
+        _add(table, "accepted", self.accepted)
+        _add(table, "row refused", self.refused)
+        _add(table, "not accepted", self.denied)
+        for name, lines in (("not read", self.incomplete), ("note", self.notes)):
+            for line in lines:
+                table.add_row(Text(f"{name}: {line}"), "")
+        return table
+
+
+def _count(kinds: Counter[str], kind: str) -> None:
+    short = kind if len(kind) <= _KIND_LENGTH_MAX else f"{kind[: _KIND_LENGTH_MAX - 1]}…"
+    kinds[short if short in kinds or len(kinds) < _KINDS_MAX else "…"] += 1
+
+
+def _add(table: Table, name: str, counter: Counter[str]) -> None:
+    for kind, count in counter.most_common():
+        # Text, not str: what pages say must not be taken for markup.
+        table.add_row(Text(f"{name}: {kind}" if kind else name), str(count))

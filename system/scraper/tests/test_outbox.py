@@ -1,0 +1,150 @@
+"""The spool holds what it said it holds: through kills, two writers, its bound and bad files."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from system.contract.envelope import Envelope, wrap_arguments
+from system.errors import OutboxFull, SettingsError, Unavailable
+from system.scraper.outbox import Outbox
+
+
+def envelope(name: str, payload: object = "x") -> Envelope:
+    match = {"home_team": payload}
+    return wrap_arguments([match], {}, message_id=name, published_at=datetime.now(UTC))
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.sqlite") as spool:
+        yield spool
+
+
+def ids(outbox: Outbox, count: int = 1000) -> list[str]:
+    return [each.message_id for each in outbox.head(count)]
+
+
+def test_what_is_put_comes_out_equal_and_in_order(outbox: Outbox) -> None:
+    first, second = envelope("b", "Fútbol\u0000"), envelope("a").for_attempt(3)
+    outbox.put([first, second])
+    assert outbox.head(10) == [first, second]
+    assert outbox.head(1) == [first]
+    assert len(outbox) == 2
+
+
+def test_the_same_message_twice_is_kept_once_as_it_came_first(outbox: Outbox) -> None:
+    outbox.put([envelope("a", "first"), envelope("a", "second")])
+    outbox.put([envelope("a", "third"), envelope("b")])
+    assert ids(outbox) == ["a", "b"]
+    assert outbox.head(1)[0].arguments == [{"home_team": "first"}]
+
+
+def test_what_is_discarded_is_gone_and_the_order_of_the_rest_stays(outbox: Outbox) -> None:
+    outbox.put([envelope(name) for name in "abcd"])
+    outbox.discard(["a", "c", "never here"])
+    outbox.put([envelope("a")])
+    assert ids(outbox) == ["b", "d", "a"]
+
+
+def test_a_full_outbox_keeps_nothing_of_what_does_not_fit_and_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with Outbox(tmp_path / "outbox.sqlite", limit=3) as outbox:
+        outbox.put([envelope("a"), envelope("b")])
+        with pytest.raises(OutboxFull, match=r"may hold 3 messages and would hold 4.*drain"):
+            outbox.put([envelope("c"), envelope("d")])
+        assert ids(outbox) == ["a", "b"]
+        outbox.put([envelope("a"), envelope("c")])  # one of them is in there already
+        assert ids(outbox) == ["a", "b", "c"]
+
+
+def test_what_is_put_survives_closing_and_closing_twice_is_harmless(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        outbox.put([envelope("a")])
+    outbox.close()
+    with Outbox(tmp_path / "outbox.sqlite") as again:
+        assert ids(again) == ["a"]
+
+
+def test_every_commit_goes_to_the_disk(outbox: Outbox) -> None:
+    (synchronous,) = outbox._database.execute("PRAGMA synchronous").fetchone()
+    (journal,) = outbox._database.execute("PRAGMA journal_mode").fetchone()
+    assert (synchronous, journal) == (2, "wal")  # 2 is FULL
+
+
+def test_a_file_that_is_no_outbox_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("shopping list " * 100)
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    for path in (text, other, tmp_path, tmp_path / "no folder" / "outbox.sqlite"):
+        with pytest.raises(SettingsError, match="MISSING_TABLE_OUTBOX"):
+            Outbox(path)
+    assert text.read_text().startswith("shopping list")
+
+
+def test_a_file_that_fails_later_is_unavailable(outbox: Outbox) -> None:
+    outbox._database.execute("DROP TABLE outbox")
+    for use in (lambda: outbox.put([envelope("a")]), lambda: outbox.head(1), lambda: len(outbox)):
+        with pytest.raises(Unavailable, match="no such table"):
+            use()
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from system.contract.envelope import wrap_arguments
+from system.scraper.outbox import Outbox
+
+path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+with Outbox(path) as outbox:
+    for n in range(count):
+        message_id = f"{name}-{n}"
+        now = datetime.now(UTC)
+        outbox.put([wrap_arguments([{}], {}, message_id=message_id, published_at=now)])
+        print(message_id, flush=True)
+"""
+
+
+def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), name, str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("after", [1, 7, 40])
+def test_what_put_returned_is_there_after_a_kill(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with writer(path, "w", 1_000_000) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline().strip() for _ in range(after)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += [line.strip() for line in process.stdout if line.endswith("\n")]
+    with Outbox(path) as outbox:
+        kept = ids(outbox, 10_000_000)
+    assert kept[: len(told)] == told
+    assert len(kept) - len(told) <= 1  # one may be in that was not told yet
+
+
+def test_two_writers_at_once_lose_nothing_and_keep_their_own_order(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with writer(path, "a", 150) as one, writer(path, "b", 150) as two:
+        told = [(process.communicate(timeout=50)[0]).split() for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0)
+    with Outbox(path) as outbox:
+        kept = ids(outbox)
+    assert len(kept) == 300
+    for name, lines in zip("ab", told, strict=True):
+        assert [each for each in kept if each.startswith(name)] == lines

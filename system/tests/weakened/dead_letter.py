@@ -1,0 +1,25 @@
+"""A worker that acknowledges what it gives up, instead of dead-lettering it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from system.tests.weakened import run_given
+from system.worker import consumer, handling, retry
+
+_obey = handling.Handler._obey
+
+
+def _drop(self: Any, decision: Any, incoming: Any) -> None:
+    if not isinstance(decision, retry.DeadLetter):
+        _obey(self, decision, incoming)
+
+
+def _acknowledge(self: Any, message: Any, why: Any) -> None:
+    message.ack()
+
+
+if __name__ == "__main__":
+    handling.Handler._obey = _drop  # type: ignore[method-assign]
+    consumer.GatedConsumer._dead_letter = _acknowledge  # type: ignore[method-assign]
+    run_given()

@@ -1,0 +1,74 @@
+"""The failure policy, case by case."""
+
+from __future__ import annotations
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from hypothesis import given
+from hypothesis import strategies as st
+
+from system.contract.topology import RETRY_DELAYS_S
+from system.errors import (
+    ApiUnavailable,
+    BrokerUnavailable,
+    ContractViolation,
+    DatabaseUnavailable,
+    Refused,
+    Violation,
+)
+from system.worker.retry import DeadLetter, Policy, RetryIn, decide
+
+POLICY = Policy()
+BROKEN = ContractViolation([Violation("home_score", "-1", "must not be negative")])
+TRANSIENT = [
+    ApiUnavailable("x"),
+    DatabaseUnavailable("x"),
+    BrokerUnavailable("x"),
+    SoftTimeLimitExceeded(),
+]
+
+
+def test_data_that_breaks_the_contract_is_dead_lettered_at_once_with_the_rule() -> None:
+    assert decide(BROKEN, 1, POLICY, 0) == DeadLetter(
+        "invalid", "home_score = -1: must not be negative"
+    )
+
+
+def test_a_no_that_will_stay_a_no_is_dead_lettered_at_once() -> None:
+    assert decide(Refused("403"), 1, POLICY, 0) == DeadLetter("refused", "403")
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=lambda e: type(e).__name__)
+def test_what_is_away_is_waited_for_longer_each_time_up_to_a_day(error: Exception) -> None:
+    decisions = [decide(error, n, POLICY, 0) for n in range(1, POLICY.transient_attempts_max)]
+    waits = [each.wait_ms for each in decisions if isinstance(each, RetryIn)]
+    assert len(waits) == POLICY.transient_attempts_max - 1
+    assert waits == sorted(waits)
+    assert waits[0] == 1000
+    assert 20 * 3600 < sum(waits) / 1000 < 30 * 3600
+    last = decide(error, POLICY.transient_attempts_max, POLICY, 0)
+    assert isinstance(last, DeadLetter)
+    assert last.reason == "exhausted"
+
+
+def test_an_error_nobody_thought_of_is_tried_a_few_times() -> None:
+    error = ZeroDivisionError("division by zero")
+    assert all(isinstance(decide(error, n, POLICY, 0), RetryIn) for n in (1, 2, 3))
+    given_up = decide(error, 4, POLICY, 0)
+    assert given_up == DeadLetter(
+        "exhausted", "after 4 attempts: ZeroDivisionError: division by zero"
+    )
+
+
+@given(st.integers(1, 99), st.floats(0, 1))
+def test_a_pause_falls_within_its_step_and_the_jitter(attempt: int, spread: float) -> None:
+    decision = decide(ApiUnavailable("x"), attempt, POLICY, spread)
+    assert isinstance(decision, RetryIn)
+    assert decision.step_s in RETRY_DELAYS_S
+    assert (1 - POLICY.jitter) * decision.step_s * 1000 - 1 <= decision.wait_ms
+    assert decision.wait_ms <= decision.step_s * 1000
+
+
+def test_messages_that_failed_together_do_not_come_back_together() -> None:
+    waits = {decide(ApiUnavailable("x"), 3, POLICY, n / 10) for n in range(10)}
+    assert len(waits) == 10
