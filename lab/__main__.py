@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from lab import commands
 from lab import doctor as examination
 from lab.errors import LabError
 from lab.substrate import Plan
@@ -114,6 +115,10 @@ def doctor(
     else:
         _out.print(examination.as_table(findings))
     raise typer.Exit(0 if examination.is_well(findings) else COULD_NOT_RUN)
+
+
+app.command()(commands.run)
+app.command()(commands.report)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from lab import audit as auditing
 from lab import history, verdict
 from lab.audit import Audit
 from lab.errors import LabError
-from lab.reporting import page, terminal
+from lab.reporting import terminal
 
 PAGE_FILE = "report.html"
 
@@ -38,6 +38,9 @@ def conclude(run_folder: Path) -> Audit:
     except Exception as error:  # a judge that crashed has decided nothing
         audit = auditing.undecided(f"the audit failed: {error!r}", name=name)
     verdict.write(auditing.as_document(audit), run_folder / verdict.FILE)
+    # Altair is slow to import, and only this needs it: the other commands of the lab start at once.
+    from lab.reporting import page
+
     try:
         # Half of a surrogate pair has no UTF-8; on a page it may be a question mark.
         (run_folder / PAGE_FILE).write_text(page.render(audit), "utf-8", "replace")
