@@ -155,13 +155,7 @@ def _venue_changed(version: Version, dice: Dice) -> Version:
 
 
 def _turned(version: Version) -> Version:
-    return replace(
-        version,
-        home=version.away,
-        away=version.home,
-        home_score=version.away_score,
-        away_score=version.home_score,
-    )
+    return replace(version, home=version.away, away=version.home)
 
 
 def _swapped(version: Version, dice: Dice) -> Version:
@@ -192,7 +186,7 @@ def _late_result(version: Version, dice: Dice) -> Version:
 
 
 def _swapped_result(version: Version, dice: Dice) -> Version:
-    return _turned(_result(version, dice))
+    return _result(_turned(version), dice)
 
 
 def _corrected(version: Version, dice: Dice) -> Version:

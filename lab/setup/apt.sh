@@ -83,13 +83,13 @@ disable_new_starters() {
     starters | comm -13 "$notes/starters" - >"$notes/new"
     while read -r link; do
         [ -L "$link" ] || continue # gone with an earlier one, or a folder
-        name=$(basename "$(readlink "$link")")
         case ${link#"$root"} in
-            /etc/systemd/user/*) deb-systemd-helper --user disable "$name" >/dev/null || : ;;
-            /etc/systemd/*) deb-systemd-helper disable "$name" >/dev/null || : ;;
-            /etc/rc?.d/*) update-rc.d "$name" disable >/dev/null || : ;;
+            # What `systemctl disable` does, also where there is no systemctl. It lasts: an upgrade
+            # of the package enables again only what still had its links (deb-systemd-helper).
+            /etc/systemd/*) rm -f "$link" ;;
+            # Leaves links that stop the service, which tell later upgrades that it is disabled.
+            /etc/rc?.d/*) update-rc.d "$(basename "$(readlink "$link")")" disable >/dev/null ;;
         esac
-        rm -f "$link" # a generated or an alias link that its helper did not know
     done <"$notes/new"
     # Folders last and deepest first: they are only removed where nothing is left in them.
     sort -r "$notes/new" | while read -r folder; do

@@ -180,9 +180,18 @@ def test_fifty_thousand_messages_make_a_small_page_that_says_how(tmp_path: Path)
 def test_the_plots_count_every_message() -> None:
     story = auditing.audit(events(sane(2, messages=3000, matches=50))).story
     time = series.clock(story.ways, story.depths, ())
-    assert sum(row["messages"] for row in series.by_outcome(story.ways, time)) == 3000
-    ended = sum(way.latency_ms is not None for way in story.ways)
-    assert sum(row["messages"] for row in series.latency_bins(story.ways)) == ended
+    stacks: dict[float, float] = {}
+    for row in series.by_outcome(story.ways, time):
+        assert row["bottom"] == stacks.get(row["from"], 0)  # each stands on the one before it
+        assert row["top"] - row["bottom"] == row["messages"] > 0
+        stacks[row["from"]] = row["top"]
+    assert sum(stacks.values()) == 3000
+    latencies = [way.latency_ms for way in story.ways if way.latency_ms is not None]
+    ended = len(latencies)
+    bins = series.latency_bins(story.ways)
+    assert sum(row["messages"] for row in bins) == ended
+    for row in bins:
+        assert row["messages"] == sum(row["from"] <= ms < row["to"] for ms in latencies)
     points, every = series.latency_points(story.ways, time)
     assert len(points) <= series.POINTS_MAX
     assert len(points) == -(-ended // every)

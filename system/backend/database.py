@@ -98,7 +98,7 @@ class Database:
                 f"all {self._size} database connections stayed busy for {WAIT_S:g} s"
             ) from None
         try:
-            # Its turn is the limit already; the threads' own limit would be a second, endless queue.
+            # The turn is the limit; the threads' own would be a second queue, without an end.
             return await to_thread.run_sync(self._run, operation, work, limiter=CapacityLimiter(1))
         finally:
             self._turns.release_on_behalf_of(turn)

@@ -12,8 +12,11 @@ from system.errors import OutboxFull, Unavailable
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
 from system.scraper.pages import Stop
-from system.scraper.schedule import Schedule
+from system.scraper.schedule import RefusedRow, Schedule
 from system.scraper.summary import Summary
+
+
+KNOWN_MAX = 100_000
 
 
 class Fate(Protocol):
@@ -54,16 +57,18 @@ def run(
         progress: called after each page.
     """
     summary = Summary(dry_run=delivery is None)
+    known: set[tuple[str, str]] = set()  # refused rows; a page that comes again repeats them too
     for page in pages:
         if isinstance(page, Stop):
             summary.stopped(page)
         else:
-            summary.read_page(page)
-            journal.rows_refused(page.refused)
+            refused = _unknown(page.refused, known)
+            summary.read_page(page, refused)
+            journal.rows_refused(refused)
             # Publishing is timed by the real clock, whatever clock the observations go by: the
             # store's and the workers' clocks are real too, and latency is measured between them.
             fresh = messages.fresh(page.matches, published_at=datetime.now(UTC))
-            repeated = len(page.matches) - len(fresh)
+            repeated = len(page.matches) - len(fresh) + len(page.refused) - len(refused)
             if repeated:
                 journal.repeated(repeated)
                 summary.repeated += repeated
@@ -73,6 +78,18 @@ def run(
         progress(summary)
     journal.scraped(summary.counts())
     return summary
+
+
+def _unknown(rows: Sequence[RefusedRow], known: set[tuple[str, str]]) -> list[RefusedRow]:
+    """The rows that this run has not refused before; at most KNOWN_MAX are remembered."""
+    fresh = []
+    for row in rows:
+        mark = (row.reason, row.excerpt)
+        if mark not in known:
+            fresh.append(row)
+            if len(known) < KNOWN_MAX:
+                known.add(mark)
+    return fresh
 
 
 def _deliver(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from system.scraper.pages import Stop
-from system.scraper.schedule import Schedule
+from system.scraper.schedule import RefusedRow, Schedule
 
 _KINDS_MAX = 50
 _KIND_LENGTH_MAX = 300
@@ -30,10 +31,11 @@ class Summary:
     Attributes:
         dry_run: nothing was to be sent.
         pages: pages read.
+        rows: rows on them, each time that they came.
         read: rows that are matches.
         refused: rows that are none, by reason; the rarest beyond 50 reasons count as "…".
-        repeated: matches that said the same as before in this run.
-        fresh: matches that were to be sent: `read` less `repeated`.
+        repeated: rows that said the same as before in this run, refused ones among them.
+        fresh: matches that were to be sent: those of `read` that were no repeats.
         accepted: messages that are safe, by way.
         denied: messages that nothing accepted, by what was said.
         incomplete: pages that were not read, and why.
@@ -42,6 +44,7 @@ class Summary:
 
     dry_run: bool = False
     pages: int = 0
+    rows: int = 0
     read: int = 0
     repeated: int = 0
     fresh: int = 0
@@ -51,11 +54,12 @@ class Summary:
     incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def read_page(self, page: Schedule) -> None:
-        """Count a page that was read."""
+    def read_page(self, page: Schedule, refused: Sequence[RefusedRow]) -> None:
+        """Count a page that was read, and those of its refused rows that are new in this run."""
         self.pages += 1
+        self.rows += len(page.matches) + len(page.refused)
         self.read += len(page.matches)
-        for row in page.refused:
+        for row in refused:
             _count(self.refused, row.reason)
 
     def stopped(self, stop: Stop) -> None:
@@ -83,7 +87,7 @@ class Summary:
         """The sums, for the journal."""
         return {
             "pages": self.pages,
-            "rows": self.read + self.refused.total(),
+            "rows": self.rows,
             "read": self.read,
             "repeated": self.repeated,
             "refused": self.refused.total(),

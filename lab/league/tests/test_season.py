@@ -168,6 +168,17 @@ def test_events_tell_every_change_once_in_the_order_of_time(
     assert not any(line.endswith(": ") for line in whole)
 
 
+def test_an_event_belongs_to_the_time_that_ends_with_it(season: Season) -> None:
+    since = season.stories[0].versions[1].since
+    second = timedelta(seconds=1)
+    ending, beginning = (
+        season.events_between(since - second, since),
+        season.events_between(since, since + second),
+    )
+    assert any(f"{season.stories[0].external_id}  " in line for line in ending)
+    assert not any(line in beginning for line in ending)
+
+
 @pytest.mark.parametrize(("summer", "hours_behind"), [(True, 4), (False, 5)])
 def test_a_status_turns_at_kickoff_in_league_time_on_both_sides_of_a_clock_change(
     season: Season, summer: bool, hours_behind: int

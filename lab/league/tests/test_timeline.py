@@ -76,7 +76,7 @@ def test_a_match_moves_as_often_as_its_fate_says(fate: Fate, moves: int) -> None
         assert len({v.day for v in versions}) == moves + 1
 
 
-def test_a_swap_turns_the_teams_and_the_score_belongs_to_the_new_order() -> None:
+def test_a_swap_turns_the_teams() -> None:
     for fate in (Fate.SWAPPED, Fate.SWAPPED_WITH_RESULT, Fate.MOVED_AND_SWAPPED):
         for fixture, versions in played_out(fate):
             assert (versions[-1].home, versions[-1].away) == (fixture.away, fixture.home)

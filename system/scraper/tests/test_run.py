@@ -70,12 +70,12 @@ A, B, BAD = row(number="1"), row(number="2"), row(score="soon")
 
 
 def test_every_row_is_accounted_for(tmp_path: Path) -> None:
-    summary = ran(tmp_path, [shown(A, A, BAD), shown(A, B)])
+    summary = ran(tmp_path, [shown(A, A, BAD), shown(A, B, BAD)])
     assert summary.counts() == {
         "pages": 2,
-        "rows": 5,
+        "rows": 6,
         "read": 4,
-        "repeated": 2,
+        "repeated": 3,
         "refused": 1,
         "accepted": 2,
     }
