@@ -62,7 +62,7 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
     """How long messages took, every message counted, on a log scale; with its percentiles."""
     marks = [(f"p{share}", value, _AMBER) for share, value in _percentiles(measured)]
     if objective_ms is not None:
-        marks.append(("objective", objective_ms, _RED))
+        marks.append(("goal", objective_ms, _RED))
     marks.sort(key=lambda mark: mark[1])
     # To the right of the last mark there is room for its name.
     reach = [

@@ -85,7 +85,7 @@ def _plots(audit: Audit) -> tuple[list[dict[str, Any]], list[str]]:
         )
     if audit.latency is not None:
         points, every = series.latency_points(story.ways, time)
-        sampled = "each message a dot" if every == 1 else f"dots are every {every}th message"
+        sampled = "each message a dot" if every == 1 else f"dots are one message in {every}"
         add(
             "distribution",
             "How long they took",

@@ -173,7 +173,7 @@ def test_fifty_thousand_messages_make_a_small_page_that_says_how(tmp_path: Path)
     assert audit.valid
     page = (tmp_path / "report.html").read_text("utf-8")
     assert len(page.encode()) < 2_000_000
-    assert re.search(r"dots are every \d+th message", page)
+    assert re.search(r"dots are one message in \d+", page)
     assert "The first 50 of " in page
 
 

@@ -29,6 +29,7 @@ LEGACY_TASKS = {
 
 PUBLISHED_AT = "published_at"
 ATTEMPT = "attempt"
+REPLAYS = "replays"  # how often it was sent again from the dead letters
 CONTRACT = "contract_version"
 
 BODY_BYTES_MAX = 64 * 1024

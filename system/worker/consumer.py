@@ -13,10 +13,10 @@ from typing import Any
 import structlog
 from celery.worker.consumer import Consumer
 
-from system.contract.envelope import Envelope, dead_headers, new_message_id
+from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
 from system.publisher import Confirmed, Publisher
-from system.worker.gate import Delivery, Unreadable, admit
+from system.worker.gate import Delivery, Unreadable, admit, published_at
 
 log = structlog.get_logger("worker")
 
@@ -58,13 +58,16 @@ class GatedConsumer(Consumer):  # type: ignore[misc]
     def _dead_letter(self, message: Any, why: Unreadable) -> None:
         delivery = _delivery(message)
         queue = str(message.delivery_info.get("routing_key", ""))
+        now = datetime.now(UTC)
+        # A replay must not make an old observation look new.
+        seen_at = published_at(delivery.headers, delivery.properties) or now.isoformat()
         headers = dead_headers(
-            delivery.headers,
+            {**delivery.headers, PUBLISHED_AT: seen_at},
             reason=why.reason,
             detail=why.detail,
             where=self.hostname,
             queue=queue,
-            at=datetime.now(UTC),
+            at=now,
         )
         copy = Envelope(
             str(delivery.properties.get("message_id") or headers.get("id") or new_message_id()),

@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from system.contract.envelope import ATTEMPT, BODY_BYTES_MAX, LEGACY_TASKS, PUBLISHED_AT
+from system.contract.envelope import (
+    ATTEMPT,
+    BODY_BYTES_MAX,
+    LEGACY_TASKS,
+    PROCESS_TASK,
+    PUBLISHED_AT,
+    REPLAYS,
+)
 from system.contract.submission import MESSAGE_ID_PATTERN
 from system.errors import PipelineError, shown
 
@@ -89,9 +96,11 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
         "timelimit": [None, None],
         "argsrepr": "(…)",
         "kwargsrepr": "{…}",
-        "ignore_result": bool(delivery.headers.get("ignore_result", False)),
-        PUBLISHED_AT: _published_at(delivery),
-        ATTEMPT: _attempt(delivery.headers),
+        # A match has no result, whatever its sender says: its way must not need Redis.
+        "ignore_result": task == PROCESS_TASK or bool(delivery.headers.get("ignore_result")),
+        PUBLISHED_AT: published_at(delivery.headers, delivery.properties),
+        ATTEMPT: count(delivery.headers, ATTEMPT, least=1),
+        REPLAYS: count(delivery.headers, REPLAYS, least=0),
     }
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     return Admitted(headers, json.dumps([args, kwargs, embed], ensure_ascii=True))
@@ -134,9 +143,9 @@ def _protocol_1(content: Any) -> tuple[Any, Any, Any, Any]:
     return content["task"], content.get("id"), content.get("args", []), content.get("kwargs", {})
 
 
-def _published_at(delivery: Delivery) -> str | None:
+def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
     """The sender's publish time: our header, else the AMQP timestamp, else nothing is known."""
-    header = delivery.headers.get(PUBLISHED_AT)
+    header = headers.get(PUBLISHED_AT)
     if isinstance(header, str):
         try:
             at = datetime.fromisoformat(header)
@@ -144,7 +153,7 @@ def _published_at(delivery: Delivery) -> str | None:
             at = None
         if at is not None and at.tzinfo is not None:
             return at.astimezone(UTC).isoformat()
-    stamp = delivery.properties.get("timestamp")
+    stamp = properties.get("timestamp")
     if isinstance(stamp, datetime):
         return stamp.replace(tzinfo=stamp.tzinfo or UTC).astimezone(UTC).isoformat()
     if isinstance(stamp, int) and not isinstance(stamp, bool) and 0 < stamp < 32503680000:
@@ -152,7 +161,8 @@ def _published_at(delivery: Delivery) -> str | None:
     return None
 
 
-def _attempt(headers: Mapping[str, Any]) -> int:
-    attempt = headers.get(ATTEMPT)
-    valid = isinstance(attempt, int) and not isinstance(attempt, bool)
-    return attempt if valid and 1 <= attempt <= 1_000_000 else 1
+def count(headers: Mapping[str, Any], name: str, *, least: int) -> int:
+    """Read a counting header; what is no number from `least` to a million counts as `least`."""
+    number = headers.get(name)
+    valid = isinstance(number, int) and not isinstance(number, bool)
+    return number if valid and least <= number <= 1_000_000 else least

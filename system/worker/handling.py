@@ -47,6 +47,7 @@ class Incoming:
         args, kwargs: of the task; hostile until read.
         published_at: when the sender published it, where that is known.
         attempt: which try this is, from 1.
+        replays: how often it was sent again from the dead letters.
     """
 
     message_id: str
@@ -54,6 +55,7 @@ class Incoming:
     kwargs: Mapping[str, Any]
     published_at: datetime | None
     attempt: int
+    replays: int = 0
 
 
 @dataclass
@@ -147,10 +149,11 @@ def rewrap(incoming: Incoming) -> wire.Envelope:
     Where nobody knows when it was published, this first arrival stands in from now on: a retry must
     not make an old observation look new.
     """
-    return wire.wrap_arguments(
+    sent = wire.wrap_arguments(
         incoming.args,
         incoming.kwargs,
         message_id=incoming.message_id,
         published_at=incoming.published_at or datetime.now(UTC),
         attempt=incoming.attempt,
     )
+    return sent.with_headers({**sent.headers, wire.REPLAYS: incoming.replays})

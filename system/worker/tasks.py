@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import Reject
 
 from system.contract import match as contract
-from system.contract.envelope import ATTEMPT, HELLO_TASK, PROCESS_TASK, PUBLISHED_AT, VALIDATE_TASK
+from system.contract.envelope import (
+    ATTEMPT,
+    HELLO_TASK,
+    PROCESS_TASK,
+    PUBLISHED_AT,
+    REPLAYS,
+    VALIDATE_TASK,
+)
 from system.errors import BrokerUnavailable, ContractViolation
 from system.worker.handling import Incoming, only_match
 
@@ -65,4 +72,5 @@ def _incoming(request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> In
         kwargs=kwargs,
         published_at=datetime.fromisoformat(published_at) if published_at else None,
         attempt=request.get(ATTEMPT) or 1,
+        replays=request.get(REPLAYS) or 0,
     )

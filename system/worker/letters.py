@@ -1,0 +1,206 @@
+"""Dead letters as data: what one says of its death, which ones are meant, what a replay sends.
+
+Pure. Everything in a dead letter was written by somebody else and may be of any shape.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pika
+
+from system.contract import envelope as wire
+from system.contract.topology import WORK_QUEUES
+from system.errors import PipelineError, shown
+from system.worker.gate import count, published_at
+
+REPLAYS_MAX = 5
+"""How often one message is replayed before a person has to insist."""
+
+# What the broker and we add at a death; a replay that kept it would look like the same death again,
+# and RabbitMQ drops a message that seems to go round in a cycle.
+_OF_DEATH = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "dead_")
+
+
+class NotReplayable(PipelineError):  # noqa: N818
+    """A dead letter that would only die again, or whose way back nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message of the dead-letter queue.
+
+    Attributes:
+        message_id: of the message; empty where nothing in it says.
+        task: whom it was for; empty where nothing says.
+        reason: a word to filter by; see `contract.envelope.reason_of`.
+        detail: what happened, in words.
+        queue: where it came from, and where a replay sends it; empty where nobody knows.
+        died_at: None where nothing says.
+        attempts: how often it was tried.
+        replays: how often it was replayed from here.
+        published_at: ISO 8601; when it was first seen, as far as anything says.
+    """
+
+    message_id: str
+    task: str
+    reason: str
+    detail: str
+    queue: str
+    died_at: datetime | None
+    attempts: int
+    replays: int
+    published_at: str | None
+    headers: Mapping[str, Any] = field(repr=False)
+    content_type: str | None
+    content_encoding: str | None
+    body: bytes = field(repr=False)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a worker could at least decode the body."""
+        return _decoded(self.body) is not None
+
+
+def read(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
+    """Take a message of the dead-letter queue apart; whatever it holds, this does not fail."""
+    headers = dict(properties.headers or {})
+    content = _decoded(body)
+    inside = content if isinstance(content, dict) else {}  # protocol 1 has everything in its body
+    death = _newest_death(headers)
+    died_at = _time(headers.get(wire.DEAD_AT)) or _time(death.get("time"))
+    stamped = published_at(headers, {"timestamp": properties.timestamp})
+    return DeadLetter(
+        message_id=_text(properties.message_id or headers.get("id") or inside.get("id")),
+        task=_text(headers.get("task") or inside.get("task")),
+        reason=wire.reason_of(headers) if _is_told(headers, death) else "unknown",
+        detail=_text(headers.get(wire.DEAD_DETAIL)),
+        queue=_text(headers.get(wire.DEAD_QUEUE) or death.get("queue")),
+        died_at=died_at,
+        attempts=count(headers, wire.ATTEMPT, least=1),
+        replays=count(headers, wire.REPLAYS, least=0),
+        published_at=stamped or (died_at.isoformat() if died_at else None),
+        headers=headers,
+        content_type=properties.content_type,
+        content_encoding=properties.content_encoding,
+        body=body,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters are meant: those that fit every filter given. None given: all.
+
+    Attributes:
+        reasons, tasks, ids: one of these; any where empty.
+        since: died then or later; one that does not say when is not meant.
+    """
+
+    reasons: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no filter was given."""
+        return self == Selection()
+
+    def wants(self, letter: DeadLetter) -> bool:
+        """Whether this one is meant."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (not self.tasks or letter.task in self.tasks)
+            and (not self.ids or letter.message_id in self.ids)
+            and (
+                self.since is None or (letter.died_at is not None and letter.died_at >= self.since)
+            )
+        )
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Read `30m`, `2h` or `3d` ago, or an ISO 8601 time with its offset.
+
+    Raises:
+        ValueError: it is neither; the text says what is asked for.
+    """
+    ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if ago:
+        units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+        return now - timedelta(**{units[ago[2]]: int(ago[1])})
+    asked = "must be like 30m, 2h or 3d, or a time with its offset like 2025-10-18T12:00:00Z"
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{asked}, not {shown(text)}") from None
+    if at.tzinfo is None:
+        raise ValueError(f"{asked}; {shown(text)} has none")
+    return at
+
+
+def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -> wire.Envelope:
+    """The message as it was before its death, for another first attempt, under its own id.
+
+    Args:
+        letter: what died.
+        force: also where it would only die again.
+        replays_max: how often one message may be replayed without `force`.
+
+    Raises:
+        NotReplayable: says why.
+    """
+    if letter.queue not in WORK_QUEUES:
+        raise NotReplayable(f"the queue it came from is no queue of work: {shown(letter.queue)}")
+    if not letter.is_json and not force:
+        raise NotReplayable("its body is no JSON, so a worker would refuse it again")
+    if letter.replays >= replays_max and not force:
+        raise NotReplayable(f"it was replayed {letter.replays} times already")
+    headers = {k: v for k, v in letter.headers.items() if not k.startswith(_OF_DEATH)}
+    headers |= {wire.ATTEMPT: 1, wire.REPLAYS: letter.replays + 1}
+    if letter.published_at is not None:  # else an old observation would look new
+        headers[wire.PUBLISHED_AT] = letter.published_at
+    return wire.Envelope(
+        letter.message_id or wire.new_message_id(),
+        letter.body,
+        headers,
+        letter.content_type or "application/octet-stream",
+        letter.content_encoding or "binary",
+    )
+
+
+def _decoded(body: bytes) -> Any:
+    """The body's JSON; None where it has none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _newest_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    deaths = headers.get(wire.BROKER_DEATHS)
+    newest = deaths[0] if isinstance(deaths, list) and deaths else None
+    return newest if isinstance(newest, dict) else {}
+
+
+def _is_told(headers: Mapping[str, Any], death: Mapping[str, Any]) -> bool:
+    return wire.DEAD_REASON in headers or bool(death)
+
+
+def _time(value: Any) -> datetime | None:
+    """A time of our header (text) or of the broker's (seconds, in UTC without saying so)."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC)
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else shown(value)
