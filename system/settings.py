@@ -32,6 +32,15 @@ class _Role(BaseSettings):
     )
 
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    ca_file: Path | None = Field(
+        None,
+        description="certificates (PEM) that amqps://, rediss:// and https:// trust; without it,"
+        " those of this machine. Verification is always on",
+    )
+    cert_file: Path | None = Field(
+        None, description="certificate (PEM) to show to a broker that asks for one"
+    )
+    key_file: Path | None = Field(None, description="its private key (PEM)")
 
 
 class ScraperSettings(_Role):
@@ -65,6 +74,14 @@ class WorkerSettings(_Role):
     soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
     hard_time_limit_s: float = Field(40, gt=0, description="and killed after this")
     ready_file: Path | None = Field(None, description="touched every 2 s while consuming")
+
+
+class OperatorSettings(_Role):
+    """What the tools of the operator need."""
+
+    broker_url: SecretStr = Field(
+        description="amqp://user:password@host:port/vhost, of the operator's user"
+    )
 
 
 class BackendSettings(_Role):

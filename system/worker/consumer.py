@@ -15,13 +15,14 @@ from celery.worker.consumer import Consumer
 
 from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
-from system.publisher import Confirmed, Publisher
+from system.publisher import Confirmed
 from system.worker.gate import Delivery, Unreadable, admit, published_at
 
 log = structlog.get_logger("worker")
 
 # The consumer's loop stands still meanwhile; well below the heartbeat's limit.
 _DEAD_LETTER_WITHIN_S = 3.0
+_SHORT_BYTES_MAX = 255  # of a short string of AMQP
 
 
 class GatedConsumer(Consumer):  # type: ignore[misc]
@@ -70,27 +71,40 @@ class GatedConsumer(Consumer):  # type: ignore[misc]
             at=now,
         )
         copy = Envelope(
-            str(delivery.properties.get("message_id") or headers.get("id") or new_message_id()),
+            _message_id(delivery),
             delivery.body,
             headers,
             delivery.content_type or "application/octet-stream",
             delivery.content_encoding or "binary",
         )
         log.error("dead-lettered", message_id=copy.message_id, reason=why.reason, detail=why.detail)
-        (fate,) = self._dead_letters.publish(
-            [copy],
-            exchange=DEAD_LETTER_EXCHANGE,
-            key=DEAD_LETTER_QUEUE,
-            within_s=_DEAD_LETTER_WITHIN_S,
-        )
-        if fate.outcome is Confirmed.CONFIRMED:
+        if self._is_safe(copy):
             message.ack_log_error(log, self.connection_errors)
         else:  # then the broker dead-letters it: without our words, but it is not lost
             message.reject_log_error(log, self.connection_errors)
 
-    @property
-    def _dead_letters(self) -> Publisher:
-        return self.app.dead_letters  # type: ignore[no-any-return]
+    def _is_safe(self, copy: Envelope) -> bool:
+        """Publish to the dead letters; return whether the broker confirmed it."""
+        try:
+            (fate,) = self.app.dead_letters.publish(
+                [copy],
+                exchange=DEAD_LETTER_EXCHANGE,
+                key=DEAD_LETTER_QUEUE,
+                within_s=_DEAD_LETTER_WITHIN_S,
+            )
+        except Exception:  # headers that one library reads and the other cannot write
+            log.exception("cannot write a dead letter", message_id=copy.message_id)
+            self.app.dead_letters.close()
+            return False
+        return fate.outcome is Confirmed.CONFIRMED
+
+
+def _message_id(delivery: Delivery) -> str:
+    """The message's id where it has one that can be written; hostile ones can be of any shape."""
+    for given in (delivery.properties.get("message_id"), delivery.headers.get("id")):
+        if isinstance(given, str) and 0 < len(given.encode("utf-8", "replace")) <= _SHORT_BYTES_MAX:
+            return given
+    return new_message_id()
 
 
 def _delivery(message: Any) -> Delivery:

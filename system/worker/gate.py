@@ -149,10 +149,10 @@ def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> s
     if isinstance(header, str):
         try:
             at = datetime.fromisoformat(header)
-        except ValueError:
-            at = None
-        if at is not None and at.tzinfo is not None:
-            return at.astimezone(UTC).isoformat()
+            if at.tzinfo is not None:
+                return at.astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):  # no time at all, or one before the year 1 in UTC
+            pass
     stamp = properties.get("timestamp")
     if isinstance(stamp, datetime):
         return stamp.replace(tzinfo=stamp.tzinfo or UTC).astimezone(UTC).isoformat()

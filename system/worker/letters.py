@@ -15,6 +15,7 @@ from typing import Any
 import pika
 
 from system.contract import envelope as wire
+from system.contract.submission import MESSAGE_ID_PATTERN
 from system.contract.topology import WORK_QUEUES
 from system.errors import PipelineError, shown
 from system.worker.gate import count, published_at
@@ -165,7 +166,7 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
     if letter.published_at is not None:  # else an old observation would look new
         headers[wire.PUBLISHED_AT] = letter.published_at
     return wire.Envelope(
-        letter.message_id or wire.new_message_id(),
+        letter.message_id if re.match(MESSAGE_ID_PATTERN, letter.message_id) else wire.new_message_id(),
         letter.body,
         headers,
         letter.content_type or "application/octet-stream",
@@ -203,4 +204,6 @@ def _time(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else shown(value)
+    """Text that can be written anywhere; JSON may hold halves of characters, which cannot."""
+    text = value if isinstance(value, str) else "" if value is None else shown(value)
+    return text.encode("utf-8", "backslashreplace").decode()

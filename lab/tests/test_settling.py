@@ -1,0 +1,35 @@
+"""How long waiting may take is worked out from what may be waiting."""
+
+from __future__ import annotations
+
+from lab.settling import (
+    DEAD_LETTER_ROUTE_S,
+    Trouble,
+    deadline_s,
+    longest_retry_s,
+    rest_s,
+)
+from system.contract.topology import RETRY_DELAYS_S
+
+
+def test_more_messages_may_take_longer() -> None:
+    assert deadline_s(10_000, Trouble()) > deadline_s(10, Trouble()) >= 30
+
+
+def test_each_trouble_adds_the_time_that_it_can_cost() -> None:
+    calm = deadline_s(0, Trouble())
+    assert deadline_s(0, Trouble(retries=900)) == calm + 900
+    assert deadline_s(0, Trouble(reconnects=True)) > calm + 60
+    assert deadline_s(0, Trouble(dead_letter_route=True)) == calm + DEAD_LETTER_ROUTE_S
+
+
+def test_a_dead_letter_route_that_was_away_hides_its_messages_for_three_minutes() -> None:
+    assert rest_s(Trouble()) < 30
+    assert rest_s(Trouble(dead_letter_route=True)) > DEAD_LETTER_ROUTE_S
+
+
+def test_after_a_longer_outage_a_message_may_be_on_a_later_step_of_the_ladder() -> None:
+    assert longest_retry_s(0.5) == RETRY_DELAYS_S[0]
+    assert longest_retry_s(4) == 5
+    assert longest_retry_s(30) == 60
+    assert longest_retry_s(10_000) == RETRY_DELAYS_S[-1]

@@ -1,0 +1,58 @@
+"""Every difference between store and truth is found, both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.league.season import Season
+from lab.truth import FIELDS, as_json, compare, of
+from system.contract import match as contract
+
+SEASON = Season.generate(3, 40)
+TRUE = {identity: as_json(each) for identity, each in SEASON.truth_at(SEASON.moments(1)[0]).items()}
+
+
+def _stored() -> list[dict[str, Any]]:
+    return [{**match, "identity": identity, "id": 1} for identity, match in TRUE.items()]
+
+
+def test_a_store_that_holds_the_truth_has_no_differences() -> None:
+    assert compare(_stored(), TRUE) == []
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_any_field_that_differs_is_named(field: str) -> None:
+    stored = _stored()
+    stored[7][field] = "something else"
+    (found,) = compare(stored, TRUE)
+    assert (found.identity, found.field) == (stored[7]["identity"], field)
+
+
+def test_a_match_too_few_or_too_many_is_named() -> None:
+    stored = _stored()
+    gone = stored.pop()
+    stored.append({**gone, "identity": "stranger"})
+    assert {(each.identity, each.field) for each in compare(stored, TRUE)} == {
+        ("stranger", "(unexpected)"),
+        (gone["identity"], "(missing)"),
+    }
+
+
+def test_the_truth_of_one_observation_has_every_field() -> None:
+    match = contract.parse(
+        {
+            "home_team": "A",
+            "away_team": "B",
+            "match_date": "2025-10-18",
+            "season": "2025-2026",
+            "age_group": "U14",
+            "match_type": "League",
+            "home_score": 1,
+            "away_score": 0,
+        }
+    )
+    shown = of(match)
+    assert set(FIELDS) <= shown.keys()
+    assert (shown["season"], shown["match_status"]) == ("2025-26", "completed")
