@@ -13,7 +13,10 @@ from system.errors import ContractViolation
 
 
 def test_the_same_seed_sends_the_same() -> None:
-    assert list(parcels(random.Random(5), 0)) == list(parcels(random.Random(5), 0))
+    once, again = (
+        [(p.kind, p.message_id, p.body) for p in parcels(random.Random(5), 0)] for _ in range(2)
+    )
+    assert once == again
 
 
 def test_each_round_has_its_own_ids_and_matches() -> None:
