@@ -42,7 +42,8 @@ up: setup ## start the whole system and leave it running
 down: ## end what `make up` has started
 	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down; fi
 
-clean: down ## remove everything that was made here: .venv, runs, caches
+clean: ## end every lab of this folder; remove all that was made here: .venv, runs, caches
+	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down --all; fi
 	@rm -rf .venv .lab .runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@rm -rf ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,12 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import commands
+from lab import commands, fault_commands
 from lab import doctor as examination
 from lab.errors import LabError
+from lab.phases import command as phases
 from lab.substrate import Plan
 from lab.substrates.local import detached
-from lab.substrates.local.instance import Instance
+from lab.substrates.local.instance import Instance, instances
 
 COULD_NOT_RUN = 2
 
@@ -87,21 +88,27 @@ def status(
     elif seen.verdict == "none":
         _out.print(f"No lab named {name!r} runs here. Start it with `lab up`.")
     else:
-        table = Table("process", "state", "pid", "ports", "since", "memory", box=None)
+        table = Table("process", "state", "pid", "ports", "since (UTC)", "memory", box=None)
         for line in seen.lines:
             ports = " ".join(map(str, line.ports))
             memory = f"{line.memory_mb} MB"
-            table.add_row(line.name, line.state, str(line.pid), ports, line.since, memory)
+            since = line.since[11:19]  # the time of an ISO 8601 moment
+            table.add_row(line.name, line.state, str(line.pid), ports, since, memory)
         _out.print(table)
         _out.print(f"The lab {name!r} is {seen.verdict}.")
     raise typer.Exit({"up": 0, "degraded": 1}.get(seen.verdict, COULD_NOT_RUN))
 
 
 @app.command()
-def down(name: _Name = "default") -> None:
+def down(
+    name: _Name = "default",
+    every: Annotated[bool, typer.Option("--all", help="Every lab of this folder.")] = False,
+) -> None:
     """End a lab and remove all of it; also sweeps what a dead one has left."""
-    ended = detached.stop(Instance.named(name))
-    _out.print(f"The lab {name!r} {'has ended' if ended else 'was not running'}.")
+    chosen = instances() if every else [Instance.named(name)]
+    for instance in chosen:
+        ended = detached.stop(instance)
+        _out.print(f"The lab {instance.name!r} {'has ended' if ended else 'was not running'}.")
 
 
 @app.command()
@@ -119,6 +126,9 @@ def doctor(
 
 app.command()(commands.run)
 app.command()(commands.report)
+app.add_typer(fault_commands.app, name="fault")
+app.command()(phases.phase)
+app.command(context_settings={"ignore_unknown_options": True})(phases.ctl)
 
 
 def main() -> None:

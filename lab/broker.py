@@ -28,6 +28,9 @@ WATCHED = (PROCESS_QUEUE, *map(retry_queue, RETRY_DELAYS_S), DEAD_LETTER_QUEUE)
 
 HELD_AGE_S = 5.0
 
+CONNECTION_NAME = "lab"
+"""The name that the lab's own connections give themselves."""
+
 
 class BrokerSilent(LabError):  # noqa: N818
     """The broker, or its management API, did not answer."""
@@ -61,8 +64,14 @@ class DeadLetter:
 
 
 @contextmanager
-def channel(url: str, *, timeout_s: float = 5.0) -> Iterator[BlockingChannel]:
-    """Open a channel on a connection of its own; every wait is bounded by `timeout_s`.
+def channel(
+    url: str, *, timeout_s: float = 5.0, heartbeat_s: int = 30
+) -> Iterator[BlockingChannel]:
+    """Open a channel on a connection of its own.
+
+    Args:
+        timeout_s: bounds connecting.
+        heartbeat_s: a broker that froze is noticed after about twice this.
 
     Raises:
         BrokerSilent: there is no connection to be had.
@@ -70,8 +79,8 @@ def channel(url: str, *, timeout_s: float = 5.0) -> Iterator[BlockingChannel]:
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = timeout_s
     parameters.blocked_connection_timeout = timeout_s
-    parameters.heartbeat = 30
-    parameters.client_properties = {"connection_name": "lab"}
+    parameters.heartbeat = heartbeat_s
+    parameters.client_properties = {"connection_name": CONNECTION_NAME}
     try:
         connection = pika.BlockingConnection(parameters)
     except Exception as error:  # pika's are of several families here
@@ -81,6 +90,11 @@ def channel(url: str, *, timeout_s: float = 5.0) -> Iterator[BlockingChannel]:
     finally:
         if connection.is_open:
             connection.close()
+
+
+def depths(on: BlockingChannel) -> dict[str, int]:
+    """How many messages each watched queue holds ready now."""
+    return {queue: depth(on, queue) for queue in WATCHED}
 
 
 def depth(on: BlockingChannel, queue: str) -> int:

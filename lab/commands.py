@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lab import report as reporting
 from lab import season_run
+from lab.auditing.measures import LATENCY_MEAN, OBJECTIVES
 from lab.errors import CannotRun
 from lab.history import FILE
 from lab.runs import RUNS
@@ -34,6 +35,9 @@ def run(
     page_delay_ms: Annotated[
         int, typer.Option(min=0, max=10_000, help="The league site's answer takes this long.")
     ] = 100,
+    latency_ms: Annotated[
+        float, typer.Option(min=1, help="The objective for the mean latency, publish to commit.")
+    ] = OBJECTIVES[LATENCY_MEAN],
 ) -> None:
     """Run a season through the real pipeline, account for every message, and judge.
 
@@ -51,7 +55,13 @@ def run(
 
     def work() -> int:
         local = Local(instance, _out.print)
-        audit = season_run.run(local, plan, scrapes=scrapes, console=_out)
+        audit = season_run.run(
+            local,
+            plan,
+            scrapes=scrapes,
+            objectives={LATENCY_MEAN: latency_ms},
+            console=_out,
+        )
         return EXIT_CODES[audit.verdict]
 
     raise typer.Exit(run_guarded(work, instance))

@@ -26,6 +26,10 @@ from lab.substrates.local import database, programs
 DISK_FREE_MB = 1024
 MEMORY_FREE_MB = 1024
 _LOOK_WITHIN_S = 15
+_NO_SERVER = "--server=http://127.0.0.1:1"
+"""Some kubectls (the Cloud SDK's dispatcher) ask the cluster for its version before they do
+anything, even before they read their own file. So they are sent where nobody answers."""
+
 _GOOD, _WARNING, _MISSING = "good", "warning", "missing"
 
 
@@ -70,6 +74,7 @@ def examine() -> list[Finding]:
         _rabbitmq(),
         *(_program(each) for each in _PROGRAMS),
         _database_user(),
+        _shared_memory(),
         _room("free disk", shutil.disk_usage(Path.cwd()).free, DISK_FREE_MB),
         _room("free memory", psutil.virtual_memory().available, MEMORY_FREE_MB),
         _kubernetes(),
@@ -181,6 +186,17 @@ def _database_user() -> Finding:
     return Finding(what, _GOOD, f"{user}, as you are root")
 
 
+def _shared_memory() -> Finding:
+    """Worker pools keep their locks there; minimal containers may lack it."""
+    what, place = "shared memory", Path("/dev/shm")  # noqa: S108
+    if sys.platform != "linux":
+        return Finding(what, _GOOD, "part of the system")
+    if not os.access(place, os.W_OK):
+        cure = f"mount -t tmpfs -o mode=1777 tmpfs {place}"
+        return Finding(what, _MISSING, f"{place} is not there or cannot be written to", cure)
+    return Finding(what, _GOOD, str(place))
+
+
 def _room(what: str, free: int, wanted_mb: int) -> Finding:
     free_mb = free // 2**20
     if free_mb < wanted_mb:
@@ -194,7 +210,7 @@ def _kubernetes() -> Finding:
         absent = "kubectl is not installed; only the Kubernetes substrate needs it"
         return Finding("Kubernetes contexts", _WARNING, absent)
     try:
-        return contexts(_said(kubectl, "config", "view", "-o", "json"))
+        return contexts(_said(kubectl, _NO_SERVER, "config", "view", "-o", "json"))
     except (ValueError, LookupError) as error:
         return Finding("Kubernetes contexts", _WARNING, f"kubectl's answer was unreadable: {error}")
 

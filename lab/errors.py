@@ -3,7 +3,14 @@
 LabError
 ├── CannotRun        something is missing or wrong before anything started; exit code 2
 ├── SubstrateError   a service did not start, died, or cannot do what was asked
-└── NotWithin        a condition was not seen within its deadline
+├── NotWithin        a condition was not seen within its deadline
+└── raised by one module each, and defined there
+    ├── backend.BackendSilent   the backend did not answer, or not as it promises
+    ├── broker.BrokerSilent     the broker or its management did not answer
+    ├── broker.NotTaken         the broker did not take a message
+    ├── history.HistoryError    the record cannot be written or read
+    ├── verdict.VerdictError    a verdict breaks its format, or its file cannot be used
+    └── report.ReportError      the page of a run cannot be written
 """
 
 from __future__ import annotations

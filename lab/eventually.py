@@ -49,6 +49,20 @@ def eventually(
         time.sleep(every_s)
 
 
+def let_pass(seconds: float, watch: Callable[[], None] = lambda: None) -> None:
+    """Let time pass, for load and faults to do their work.
+
+    Args:
+        seconds: how long.
+        watch: looks, ten times a second, whether going on makes sense; what it raises ends the
+            wait.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        watch()
+        time.sleep(min(left, 0.1))
+
+
 @contextmanager
 def stopwatch() -> Iterator[Callable[[], float]]:
     """Give a function that tells the seconds since the block was entered."""

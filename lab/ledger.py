@@ -42,7 +42,8 @@ class Ledger:
         self._backend = Backend(endpoints.api_url)
         self._cursor = ""
         self._journals: dict[Path, int] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # of one look at a time, which may take seconds
+        self._sets = threading.Lock()  # of the sets above, and never held for long
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ledger", daemon=True)
 
@@ -57,7 +58,7 @@ class Ledger:
     @property
     def waiting(self) -> set[str]:
         """Ids that were accepted and have not been seen to end anywhere."""
-        with self._lock:
+        with self._sets:
             return self.accepted - self.effects - self.dead
 
     def attempt(self, *, message_id: str, expect: str, sender: str, **fields: Any) -> None:
@@ -65,13 +66,13 @@ class Ledger:
         self.history.write(
             "attempted", durable=True, message_id=message_id, expect=expect, sender=sender, **fields
         )
-        with self._lock:
+        with self._sets:
             self.attempted.add(message_id)
 
     def accept(self, message_id: str, way: str) -> None:
         """Record that one of the lab's own messages is safe."""
         self.history.write("accepted", message_id=message_id, way=way)
-        with self._lock:
+        with self._sets:
             self.accepted.add(message_id)
 
     def follow(self, journal: Path) -> None:
@@ -97,12 +98,13 @@ class Ledger:
         Raises:
             broker.TROUBLE: the broker did not answer.
         """
-        letters = broker.dead_letters(self.endpoints.broker_urls["operator"])
+        letters = broker.dead_letters(self._operator)
         with self._lock:
             for letter in letters:
                 if letter.message_id in self.dead:
                     continue
-                self.dead.add(letter.message_id)
+                with self._sets:
+                    self.dead.add(letter.message_id)
                 self.history.write(
                     "dead_letter",
                     message_id=letter.message_id,
@@ -117,13 +119,18 @@ class Ledger:
 
     def depths(self) -> dict[str, int]:
         """How many messages each watched queue holds now."""
-        with broker.channel(self.endpoints.broker_urls["operator"]) as on:
-            return {queue: broker.depth(on, queue) for queue in broker.WATCHED}
+        with broker.channel(self._operator) as on:
+            return broker.depths(on)
+
+    @property
+    def _operator(self) -> str:
+        return self.endpoints.broker_urls["operator"]
 
     def _read_receipts(self) -> bool:
         receipts, self._cursor = self._backend.receipts(self._cursor)
+        with self._sets:
+            self.effects.update(receipt.message_id for receipt in receipts)
         for receipt in receipts:
-            self.effects.add(receipt.message_id)
             self.history.write("receipt", **receipt.model_dump(mode="json"))
         return bool(receipts)
 
@@ -136,7 +143,8 @@ class Ledger:
                 if not line.endswith(b"\n"):
                     break  # still being written
                 self._journals[path] += len(line)
-                self._take_in(json.loads(line))
+                with suppress(ValueError):  # a crash tore it; the next run put a line end behind it
+                    self._take_in(json.loads(line))
 
     def _take_in(self, entry: Mapping[str, Any]) -> None:
         fields = {name: value for name, value in entry.items() if name not in ("event", "at")}
@@ -145,18 +153,26 @@ class Ledger:
             return
         if event == "attempted":
             fields |= {"sender": "scraper", "expect": "effect"}
-            self.attempted.add(fields["message_id"])
+            with self._sets:
+                self.attempted.add(fields["message_id"])
         elif event == "accepted":
-            self.accepted.add(fields["message_id"])
+            with self._sets:
+                self.accepted.add(fields["message_id"])
         elif event == "row_refused":
             self.rows_refused += 1
         self.history.write(event, **fields)
 
     def _watch(self) -> None:
+        # Backend and broker may be away on purpose; the final look says whether they came back.
         while not self._stop.wait(EVERY_S):
-            # Either may be away on purpose; the final look says whether it came back.
-            with suppress(BackendSilent):
-                self.look()
-            with suppress(*broker.TROUBLE):
-                for queue, ready in self.depths().items():
-                    self.history.write("depth", queue=queue, ready=ready)
+            self._look_if_there()
+            # One connection for as long as it lasts: opening one costs the broker more than a look.
+            with suppress(*broker.TROUBLE), broker.channel(self._operator, heartbeat_s=5) as on:
+                while not self._stop.wait(EVERY_S):
+                    self._look_if_there()
+                    for queue, ready in broker.depths(on).items():
+                        self.history.write("depth", queue=queue, ready=ready)
+
+    def _look_if_there(self) -> None:
+        with suppress(BackendSilent):
+            self.look()

@@ -55,15 +55,24 @@ class Scraper:
         log.write_text(done.stderr + done.stdout)
         return done.returncode
 
+    @property
+    def drained(self) -> Path:
+        """The journal of all drains."""
+        return self.folder / "journal-drained.jsonl"
+
     def drain(self) -> None:
         """Send what waits in the outbox.
 
         Raises:
             LabError: something stayed there.
         """
-        done = self._run(COMMAND_WITHIN_S, "drain")
+        done = self._drain()
         if done.returncode != 0:
             raise LabError(f"the outbox did not drain: {done.stdout.strip()} {done.stderr.strip()}")
+
+    def try_to_drain(self) -> int:
+        """Send what waits in the outbox, and return the exit code."""
+        return self._drain().returncode
 
     def waiting(self) -> int:
         """How many messages wait in the outbox.
@@ -75,6 +84,9 @@ class Scraper:
         if done.returncode != 0:
             raise LabError(f"the scraper cannot tell what is in its outbox: {done.stderr.strip()}")
         return int(done.stdout)
+
+    def _drain(self) -> subprocess.CompletedProcess[str]:
+        return self._run(COMMAND_WITHIN_S, "drain", "--journal", str(self.drained))
 
     def _run(self, within_s: float, *arguments: str) -> subprocess.CompletedProcess[str]:
         modules = (self.prelude, "system.scraper") if self.prelude else ("system.scraper",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +22,7 @@ def run(
     plan: Plan,
     *,
     scrapes: int,
+    objectives: Mapping[str, float | None] | None = None,
     name: str = "season",
     console: Console,
     runs: Path = RUNS,
@@ -32,6 +33,7 @@ def run(
         plan: how many matches and workers, and the seed.
         scrapes: how many times the season is looked at, from before its first match to after its
             last one.
+        objectives: asked of the run instead of the usual ones; see `lab.session.session`.
         runs: where the run's folder is made.
 
     Raises:
@@ -41,7 +43,7 @@ def run(
         f"A season of {plan.matches} matches, scraped {scrapes} times, {plan.workers} workers"
         f" (seed {plan.seed})."
     )
-    with session(name, substrate, plan, runs=runs) as lab:
+    with session(name, substrate, plan, runs=runs, objectives=objectives) as lab:
         folder = lab.folder
         try:
             _go_by(lab, scrapes, console.print)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lab import audit as auditing
-from lab import broker, history, senders, settling, truth
+from lab import broker, eventually, fault, history, load, senders, settling, truth
 from lab.audit import Audit
 from lab.backend import Backend, BackendSilent
 from lab.history import History
@@ -65,6 +65,28 @@ class Lab:
     true: dict[str, dict[str, object]] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
     _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _loads: int = 0
+
+    def load(self, profile: str = "steady") -> AbstractContextManager[None]:
+        """Publish observations for the block, at the rate of a profile; see `lab.load`."""
+        self._loads += 1
+        series = f"{self.plan.seed}-{self._loads}"
+        return load.offered(
+            profile,
+            series,
+            self.endpoints.broker_urls["scraper"],
+            self.ledger,
+            random.Random(series),
+            self._remember,
+        )
+
+    def fault(self, name: str, **parameters: Any) -> AbstractContextManager[None]:
+        """Break the system for the block, and cure it; see `lab.fault`."""
+        return fault.applied(name, self, **parameters)
+
+    def run_for(self, seconds: float, watch: Callable[[], None] = lambda: None) -> None:
+        """Let time pass; `watch` looks on, see `lab.eventually.let_pass`."""
+        eventually.let_pass(seconds, watch)
 
     def scrape(self, moment: datetime, index: int) -> None:
         """Let the scraper read the whole site as it stands at `moment`; return when it is done."""
@@ -186,6 +208,7 @@ def session(
     *,
     runs: Path = RUNS,
     scraper_prelude: str | None = None,
+    objectives: Mapping[str, float | None] | None = None,
 ) -> Iterator[Lab]:
     """Start the system and its record; on exit take the logs and end the system.
 
@@ -197,6 +220,8 @@ def session(
         plan: what to start.
         runs: where the run's folder is made.
         scraper_prelude: see `lab.scraping.Scraper`.
+        objectives: asked of this run instead of the usual ones (see `lab.auditing.measures`); None
+            for an objective asks nothing, as where a fault must make messages late.
     """
     folder = new_folder(name, runs)
     with History(folder / history.FILE) as record:
@@ -205,7 +230,11 @@ def session(
             name=name,
             substrate="local",
             seed=plan.seed,
-            settings={"workers": plan.workers, "matches": plan.matches},
+            settings={
+                "workers": plan.workers,
+                "matches": plan.matches,
+                "objectives": dict(objectives or {}),
+            },
         )
         try:
             endpoints = substrate.up(plan)

@@ -39,6 +39,30 @@ class Trouble:
     dead_letter_route: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a fault may leave behind, whatever its length.
+
+    Attributes:
+        retries: messages that failed meanwhile wait for their next attempt.
+        reconnects: a broker or a connection to it was away.
+        dead_letter_route: a dead-letter exchange or queue, or the way back from a retry, was away.
+    """
+
+    retries: bool = False
+    reconnects: bool = False
+    dead_letter_route: bool = False
+
+
+def after(trouble: Trouble, marks: Marks, lasted_s: float) -> Trouble:
+    """What a run has gone through, with one more fault of `lasted_s` seconds. Pure."""
+    return Trouble(
+        retries=max(trouble.retries, longest_retry_s(lasted_s) if marks.retries else 0.0),
+        reconnects=trouble.reconnects or marks.reconnects,
+        dead_letter_route=trouble.dead_letter_route or marks.dead_letter_route,
+    )
+
+
 def deadline_s(waiting: int, trouble: Trouble) -> float:
     """How long messages may rightly still be on their way, in seconds. Pure."""
     allowed = 30.0 + waiting / DRAIN_PER_S + trouble.retries

@@ -24,6 +24,16 @@ class Role(StrEnum):
     SITE = "site"
 
 
+class Link(StrEnum):
+    """A way over the network, from the role that calls to the role that answers."""
+
+    SCRAPER_BROKER = "scraper-broker"
+    WORKER_BROKER = "worker-broker"
+    WORKER_API = "worker-api"
+    WORKER_RESULTS = "worker-results"
+    API_DATABASE = "api-database"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to start.
@@ -38,6 +48,8 @@ class Plan:
         prelude: by role, a module that starts in place of the role's own and is given its name and
             arguments (`python -m <prelude> <module> <arguments…>`); for experiments that switch a
             guard off.
+        relayed: the links that run through a relay, so that they can be broken. Others are direct:
+            a relay takes part of the processor, and so of the throughput.
     """
 
     seed: int
@@ -47,6 +59,7 @@ class Plan:
     page_delay_ms: int = 100
     settings: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
     prelude: Mapping[Role, str] = field(default_factory=dict)
+    relayed: frozenset[Link] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,8 @@ class Endpoints:
     Attributes:
         api_url: `http://host:port` of the backend.
         api_token: the bearer token that writing needs.
-        broker_urls: AMQP URLs, by user: `scraper`, `worker`, `operator`, `admin`.
+        broker_urls: AMQP URLs, by user: `scraper`, `worker`, `operator`, `admin`. The scraper's is
+            the one way that a fault of the link `scraper-broker` can break; the others are direct.
         management_url: `http://host:port` of RabbitMQ's management API; log in as a broker user.
         metrics_url: `http://host:port/metrics` of the broker, for Prometheus.
         results_url: `redis://…`.
@@ -137,4 +151,58 @@ class Scalable(Protocol):
 
     def scale(self, role: Role, count: int) -> None:
         """Start or politely end processes until the role has `count`."""
+        ...
+
+
+@runtime_checkable
+class ChildKillable(Protocol):
+    """Can end one pool child of a worker, as the system does where memory runs out."""
+
+    def kill_child(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for one child of the process; the process itself goes on.
+
+        Raises:
+            SubstrateError: it has no child.
+        """
+        ...
+
+
+@runtime_checkable
+class Controllable(Protocol):
+    """Can run the broker's own tool, for what no network interface of it offers."""
+
+    def control_broker(self, *arguments: str) -> str:
+        """Run `rabbitmqctl` with `arguments` and return what it printed.
+
+        Raises:
+            SubstrateError: it failed, or took more than a minute.
+        """
+        ...
+
+
+@runtime_checkable
+class Partitionable(Protocol):
+    """Can break a link between two roles while both of them run. One breach replaces another."""
+
+    def cut(self, link: Link) -> None:
+        """Close the connections, and refuse new ones."""
+        ...
+
+    def stall(self, link: Link) -> None:
+        """Let nothing pass; connections stay open, and new ones are taken and get no answer."""
+        ...
+
+    def slow(self, link: Link, *, latency_s: float = 0.0, bytes_per_s: float = 0.0) -> None:
+        """Delay what passes, each way by `latency_s`, and bound each connection's rate (0: not)."""
+        ...
+
+    def half_open(self, link: Link) -> None:
+        """Close the caller's side of each connection and leave the other side open, unaware.
+
+        So it looks where a router forgot a connection. New connections are served.
+        """
+        ...
+
+    def heal(self, link: Link) -> None:
+        """Let everything pass again. Nothing where it does already."""
         ...

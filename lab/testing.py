@@ -33,22 +33,28 @@ OpenLab = Callable[..., Lab]
 def open_lab(tmp_path: Path) -> Iterator[OpenLab]:
     """Give a function that starts a lab with the given plan; the test's end ends it."""
     with ExitStack() as labs:
-        yield lambda **plan: labs.enter_context(_running(tmp_path, plan))
+        yield lambda **plan: labs.enter_context(running(tmp_path, plan))
 
 
 @pytest.fixture(scope="session")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A small lab for all tests of one process that leave it as it was."""
-    with _running(tmp_path_factory.mktemp("shared"), {}) as lab:
+    with running(tmp_path_factory.mktemp("shared"), {}) as lab:
         yield lab
 
 
 @contextmanager
-def _running(folder: Path, plan: dict[str, Any]) -> Iterator[Lab]:
+def running(folder: Path, plan: dict[str, Any]) -> Iterator[Lab]:
+    """A lab with everything that it leaves behind in `folder`, for the block.
+
+    Args:
+        plan: fields of `Plan` over those of `SMALL`, and arguments of `session`.
+    """
     name = f"test-{os.getpid()}-{next(_numbers)}"
     instance = Instance.named(name, folder / "lab")
     plan = {**SMALL, **plan}
     prelude = plan.pop("scraper_prelude", None)
+    objectives = plan.pop("objectives", None)
     with (
         keeper.in_process(instance),
         session(
@@ -57,6 +63,7 @@ def _running(folder: Path, plan: dict[str, Any]) -> Iterator[Lab]:
             Plan(**plan),
             runs=folder / "runs",
             scraper_prelude=prelude,
+            objectives=objectives,
         ) as lab,
     ):
         yield lab

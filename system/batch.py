@@ -49,7 +49,7 @@ class Batch:
         self.on_the_way: OrderedDict[int, int] = OrderedDict()
         self.fates: list[Confirmation | None] = [None] * len(message_ids)
         self._ids = message_ids
-        self._sent: set[int] = set()  # at least once, on this connection or an earlier one
+        self._unanswered: set[int] = set()  # sent on a connection that was lost: perhaps arrived
         self._returned: Counter[str] = Counter()  # came back unroutable, not yet answered
 
     @property
@@ -61,13 +61,10 @@ class Batch:
         """The first message to do has been put on the wire under `tag`."""
         index = self.todo.popleft()
         self.on_the_way[tag] = index
-        self._sent.add(index)
 
     def refuse_first(self, why: str) -> None:
         """The first message to do cannot be sent at all."""
-        index = self.todo.popleft()
-        # An attempt on an earlier connection may have arrived all the same.
-        self.settle(index, Confirmed.UNKNOWN if index in self._sent else Confirmed.REFUSED, why)
+        self._refuse(self.todo.popleft(), why)
 
     def came_back(self, message_id: str) -> None:
         """The broker found no queue for it. Its confirm follows, and means only that it looked."""
@@ -85,10 +82,8 @@ class Batch:
             returned = self._returned[message_id] > 0
             if returned:
                 self._returned[message_id] -= 1
-            if nack:
-                self.settle(index, Confirmed.REFUSED, nack)
-            elif returned:
-                self.settle(index, Confirmed.REFUSED, unroutable)
+            if nack or returned:
+                self._refuse(index, nack or unroutable)
             else:
                 self.settle(index, Confirmed.CONFIRMED)
 
@@ -99,6 +94,7 @@ class Batch:
     def take_back(self) -> None:
         """The connection is lost: what was on its way comes first again, in its order."""
         self.todo.extendleft(reversed(self.on_the_way.values()))
+        self._unanswered.update(self.on_the_way.values())
         self.on_the_way.clear()
         self._returned.clear()  # of an attempt that nobody answers any more
 
@@ -107,6 +103,11 @@ class Batch:
         self.take_back()
         while self.todo:
             self.refuse_first(why)
+
+    def _refuse(self, index: int, why: str) -> None:
+        """An attempt came to nothing; an earlier one that was never answered may not have."""
+        unsure = index in self._unanswered
+        self.settle(index, Confirmed.UNKNOWN if unsure else Confirmed.REFUSED, why)
 
     def _take(self, tag: int, *, multiple: bool) -> list[int]:
         """The indexes that an answer is about. A tag that is not on its way was settled before."""

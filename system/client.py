@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -23,12 +24,13 @@ class BackendClient:
     Args:
         url: http(s)://host:port of the backend.
         token: the bearer token that writing needs.
+        trust: what an https:// url trusts; see `system.tls`.
 
     Raises:
         SettingsError: `url` is not an http(s) address.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, trust: ssl.SSLContext | None = None) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise SettingsError(f"the backend's address must begin with http:// or https://: {url}")
         self._url = url.rstrip("/") + "/api/matches"
@@ -37,6 +39,7 @@ class BackendClient:
             maxsize=4,
             timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
             retries=False,  # who calls decides about retries
+            ssl_context=trust,
         )
 
     def __enter__(self) -> BackendClient:

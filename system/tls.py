@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Protocol
 
 from system.errors import SettingsError
 
 
-def trust(
-    ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None
-) -> ssl.SSLContext:
-    """Build the context of a client: the other side must show a certificate for its name.
+class Files(Protocol):
+    """The settings that matter here; see `system.settings`."""
 
-    Args:
-        ca_file: PEM file of the authorities to trust; without it, those of this machine.
-        cert_file: PEM file of the certificate to show, where the other side asks for one.
-        key_file: PEM file of its private key.
+    @property
+    def ca_file(self) -> Path | None:
+        """PEM file of the authorities to trust; None for those of this machine."""
+
+    @property
+    def cert_file(self) -> Path | None:
+        """PEM file of the certificate to show where the other side asks for one."""
+
+    @property
+    def key_file(self) -> Path | None:
+        """PEM file of its private key."""
+
+
+def trust(files: Files) -> ssl.SSLContext:
+    """Build the context of a client: the other side must show a certificate for its name.
 
     Raises:
         SettingsError: a file is missing or holds something else. Names the variable.
     """
-    if (cert_file is None) != (key_file is None):
+    if (files.cert_file is None) != (files.key_file is None):
         raise SettingsError("MISSING_TABLE_CERT_FILE and MISSING_TABLE_KEY_FILE go together")
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"MISSING_TABLE_CA_FILE, {ca_file}: {error}") from error
-    if cert_file is not None:
+        context = ssl.create_default_context(cafile=files.ca_file)
+    except OSError as error:  # SSLError is one
+        raise SettingsError(f"MISSING_TABLE_CA_FILE, {files.ca_file}: {error}") from error
+    if files.cert_file is not None:
         try:
-            context.load_cert_chain(cert_file, key_file)
-        except (OSError, ssl.SSLError) as error:
+            context.load_cert_chain(files.cert_file, files.key_file)
+        except OSError as error:
             raise SettingsError(
-                f"MISSING_TABLE_CERT_FILE, {cert_file}, and MISSING_TABLE_KEY_FILE, {key_file}:"
-                f" {error}"
+                f"MISSING_TABLE_CERT_FILE, {files.cert_file}, and MISSING_TABLE_KEY_FILE,"
+                f" {files.key_file}: {error}"
             ) from error
     return context

@@ -2,7 +2,7 @@
 # Installs Debian packages, as root, and leaves the machine as it was otherwise: none of its services
 # is started, stopped, enabled or reconfigured.
 #
-#   sh lab/setup/apt.sh <package>…
+#   sh lab/setup/apt.sh [package…]    without a package: finish what was cut off
 #
 # During the installation a policy-rc.d refuses every start and stop, and a drop-in keeps PostgreSQL
 # from making a cluster. Afterwards everything that the new packages have enabled for the next boot is
@@ -130,7 +130,6 @@ finish() {
     disable_new_starters
 }
 
-[ "$#" -gt 0 ] || { echo "usage: sh lab/setup/apt.sh <package>…" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "setup: apt.sh must be run by root" >&2; exit 2; }
 
 # Two set-ups of one machine take turns.
@@ -145,4 +144,4 @@ remember_starters
 hold_services
 hold_clusters
 repair
-bring "$@"
+[ "$#" -eq 0 ] || bring "$@"

@@ -47,8 +47,17 @@ has_postgres() {
     return 1
 }
 
+# Whether an installation by apt.sh was cut off: its notes are there, or a package is half installed.
+is_unfinished() {
+    command -v dpkg-query >/dev/null 2>&1 || return 1
+    [ ! -e /var/lib/missing-table-setup ] || return 0
+    dpkg-query -W -f '${db:Status-Status}\n' python3-venv rabbitmq-server redis-server postgresql \
+        ca-certificates 2>/dev/null | grep -qvxE 'installed|not-installed|config-files'
+}
+
 # Prints what is missing, one word each.
 missing() {
+    ! is_unfinished || echo repair
     find_python >/dev/null || echo python
     has rabbitmq-server && has epmd || echo rabbitmq
     has redis-server || echo redis
@@ -89,7 +98,8 @@ with_apt() {
         esac
     done
     if [ "$(id -u)" = 0 ]; then
-        sh "$here/apt.sh" $names
+        sh "$here/apt.sh" $names ||
+            give_up "the installation failed; the lines above say why. Run it again to go on."
     elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
         say "asking sudo to install:$names"
         sudo env ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,23 @@ def test_a_lab_whose_keepers_were_killed_is_swept_by_down(terminal: Terminal) ->
 
     trees.wait_gone(members, within_s=5)
     assert not (terminal.folder / ".lab").exists()
+
+
+def test_a_database_whose_lab_was_killed_and_its_folder_lost_is_swept(terminal: Terminal) -> None:
+    code, said = terminal.lab("up", *QUICK)
+    assert code == 0, said
+    state = Instance.named("default", terminal.folder / ".lab").read()
+    assert state is not None
+    members = members_of(terminal.folder, "default")
+    members[0].send_signal(signal.SIGSTOP)
+    members[0].children()[0].kill()
+    members[0].kill()
+    trees.wait_gone(members)
+    shutil.rmtree(terminal.folder / ".lab")
+
+    terminal.lab("down")
+
+    assert not [home for home in state.elsewhere if Path(home).exists()]
 
 
 def test_ctrl_c_while_it_starts_ends_all_of_it(terminal: Terminal) -> None:

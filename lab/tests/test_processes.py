@@ -57,6 +57,20 @@ def test_a_kill_takes_the_children_along(tree: tuple[Running, list[psutil.Proces
     trees.wait_gone(own, within_s=0)
 
 
+def test_a_child_in_a_session_of_its_own_is_killed_too(spawner: Spawner, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = 'setsid sh -c \'echo $$ > "$0"; exec sleep 600\' "$0" & wait'
+    command = Command(("sh", "-c", script, str(pid)), environment(), cwd=tmp_path)
+    running = Running(spawner.spawn(command, tmp_path / "log"), command)
+    eventually("the child to write its pid", lambda: pid.exists() and pid.read_text(), within_s=10)
+    child = psutil.Process(int(pid.read_text()))
+    assert os.getsid(child.pid) != os.getsid(running.pid)
+
+    running.kill()
+
+    trees.wait_gone([child], within_s=0)
+
+
 def test_children_that_outlived_their_parent_are_found(
     tree: tuple[Running, list[psutil.Process]],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from system import settings, telemetry
 from system.errors import PipelineError, SettingsError
 from system.scraper import pages as sources
 from system.scraper.clock import Clock
-from system.scraper.delivery import Mode, open_delivery
+from system.scraper.delivery import Delivered, Mode, open_delivery
 from system.scraper.fetch import Fetcher
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
@@ -93,7 +93,8 @@ def scrape(
         delivery = None
         if not dry_run:
             spool = stack.enter_context(Outbox(chosen.outbox))
-            delivery = stack.enter_context(open_delivery(chosen, mode, spool))
+            delivery = stack.enter_context(open_delivery(chosen, mode, spool, _noted(notes)))
+            delivery.drain()  # what earlier runs left behind goes first
         if url:
             fetch = stack.enter_context(Fetcher()).fetch
             found = sources.walk(url, fetch=fetch, now=clock.now, pages_max=pages_max)
@@ -120,20 +121,24 @@ def scrape(
 )
 def drain(
     mode: Annotated[Mode, typer.Option(help="Which way comes first.")] = Mode.QUEUE,
+    journal: Annotated[
+        Path | None, typer.Option(help="Append what is sent to this file, as JSON lines.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON on standard output.")
     ] = False,
 ) -> None:
     """Send what earlier runs had to leave in the outbox."""
-    with _explained():
+    summary = Summary()
+    with _explained(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
-        with Outbox(chosen.outbox) as spool, open_delivery(chosen, mode, spool) as delivery:
-            summary = Summary()
-            for fate in delivery.drain():
-                if fate.way != "outbox":
-                    summary.settled(fate.outcome, fate.way, fate.detail)
-            left = len(spool)
+        notes = stack.enter_context(Journal(journal))
+        spool = stack.enter_context(Outbox(chosen.outbox))
+        delivery = stack.enter_context(open_delivery(chosen, mode, spool, _noted(notes)))
+        for fate in delivery.drain():
+            summary.settled(fate.outcome, fate.way, fate.detail)
+        left = len(spool)
     result = {
         "accepted_by_way": dict(summary.accepted),
         "denied_reasons": dict(summary.denied),
@@ -153,6 +158,39 @@ def waiting() -> None:
     """Print how many messages wait in the outbox."""
     with _explained(), Outbox(settings.load(ScraperSettings).outbox) as spool:
         typer.echo(len(spool))
+
+
+@app.command()
+def refused(
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Let them wait again; the next run sends them.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print them as JSON on standard output.")
+    ] = False,
+) -> None:
+    """List what the backend refused for good, and why; it is kept aside in the outbox."""
+    with _explained(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+        aside = spool.refused()
+        if retry:
+            spool.retry_refused()
+    if as_json:
+        found = [
+            {"message_id": envelope.message_id, "reason": reason, "match": envelope.arguments[0]}
+            for envelope, reason in aside
+        ]
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for envelope, reason in aside:
+        typer.echo(f"{envelope.message_id}  {reason}")
+    typer.echo(f"{len(aside)} {'wait again' if retry else 'refused'}", err=True)
+
+
+def _noted(notes: Journal) -> Callable[[Sequence[Delivered]], None]:
+    """Write what became of messages from the outbox into a journal."""
+    return lambda fates: notes.settled(
+        (fate.message_id, fate.outcome, fate.way, fate.detail) for fate in fates
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

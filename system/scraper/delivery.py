@@ -1,7 +1,12 @@
 """How matches leave the scraper, so that a crash at any line loses nothing that was accepted.
 
 Store and forward: every envelope is put into the outbox first, on disk; then it is sent, and only
-what is confirmed leaves the outbox. What no way would take simply stays there for the next run.
+what is confirmed leaves the outbox. What no way would take simply stays there for the next run;
+what the API refused for good stays too, kept aside with the reason. A way that failed several times
+in a row is left alone for a while, and then tried again.
+
+Two deliveries may share an outbox. They may send a message twice, under its one id, and the store's
+receipt makes that harmless; neither forgets what was not sent.
 
     queue   RabbitMQ, confirmed; where that fails the API; where that fails it stays in the outbox
     http    the API, the old path; where that fails it stays in the outbox
@@ -9,18 +14,20 @@ what is confirmed leaves the outbox. What no way would take simply stays there f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
 
+from system import tls
 from system.client import BackendClient
 from system.contract.envelope import Envelope
 from system.contract.submission import BATCH_MAX, Effect, Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
-from system.errors import PipelineError, SettingsError
+from system.errors import OutboxFull, PipelineError, SettingsError
 from system.publisher import Confirmed, Publisher
 from system.scraper.breaker import Breaker
 from system.scraper.outbox import Outbox
@@ -42,7 +49,7 @@ class Accepted(StrEnum):
     """What became of an envelope.
 
     ACCEPTED  it is safe: confirmed, answered, or in the outbox
-    REFUSED   the other side understood it and said no, for good
+    REFUSED   the other side understood it and said no, for good; it is kept aside in the outbox
     """
 
     ACCEPTED = "accepted"
@@ -59,8 +66,16 @@ class Delivered:
     detail: str = ""
 
 
+Note = Callable[[Sequence[Delivered]], None]
+
+
 class Delivery:
-    """Delivers envelopes in one mode; see the module's text."""
+    """Delivers envelopes in one mode; see the module's text.
+
+    Args:
+        note: told what became of messages that were waiting in the outbox, once it is so.
+        clock: seconds that only grow, for the rests of ways that failed.
+    """
 
     def __init__(
         self,
@@ -68,33 +83,63 @@ class Delivery:
         spool: Outbox,
         publisher: Publisher | None,
         client: BackendClient | None,
+        *,
+        note: Note = lambda _fates: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mode = mode
         self._spool = spool
         self._publisher = publisher
         self._client = client
-        self._breakers = {Way.QUEUE: Breaker(), Way.HTTP: Breaker()}
+        self._note = note
+        self._breakers = {Way.QUEUE: Breaker(clock=clock), Way.HTTP: Breaker(clock=clock)}
 
     def deliver(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
         """Make every envelope safe, and send it if any way is open. In order, one each.
 
+        Into a full outbox nothing more goes; then what waits there is sent first, to make room.
+
         Raises:
-            OutboxFull: nothing was accepted; the outbox has to drain first.
+            OutboxFull: there was no room to be made; nothing was accepted.
+            Unavailable: the outbox's file failed.
         """
-        self._spool.put(envelopes)
+        try:
+            self._spool.put(envelopes)
+        except OutboxFull:
+            self.drain()
+            self._spool.put(envelopes)
         fates = self._send(envelopes)
-        self._spool.discard([fate.message_id for fate in fates if fate.way != "outbox"])
+        self._put_away(fates)
         return fates
 
-    def drain(self, chunk: int = 200) -> Iterator[Delivered]:
-        """Send what earlier runs left behind, oldest first; stops at the first chunk that stays."""
+    def drain(self, chunk: int = 200) -> list[Delivered]:
+        """Send what waits in the outbox, oldest first; stop at the first chunk that stays.
+
+        Returns:
+            What was sent or refused; `note` is told of it as well, chunk by chunk.
+
+        Raises:
+            Unavailable: the outbox's file failed.
+        """
+        drained: list[Delivered] = []
         while waiting := self._spool.head(chunk):
             fates = self._send(waiting)
-            gone = [fate.message_id for fate in fates if fate.way != "outbox"]
-            self._spool.discard(gone)
-            yield from fates
+            gone = [fate for fate in fates if fate.way != "outbox"]
+            self._put_away(gone)
+            self._note(gone)
+            drained += gone
             if len(gone) < len(waiting):
-                return
+                break
+        return drained
+
+    def _put_away(self, fates: Sequence[Delivered]) -> None:
+        """What was sent leaves the outbox; what was refused stays in it, aside."""
+        refused = {each.message_id: each.detail for each in fates if each.outcome == "refused"}
+        if refused:
+            self._spool.refuse(refused)
+        self._spool.discard(
+            [e.message_id for e in fates if e.way != "outbox" and e.message_id not in refused]
+        )
 
     def _send(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
         fates: dict[str, Delivered] = {}
@@ -177,7 +222,9 @@ def _submission(envelope: Envelope) -> Submission:
 
 
 @contextmanager
-def open_delivery(settings: ScraperSettings, mode: Mode, spool: Outbox) -> Iterator[Delivery]:
+def open_delivery(
+    settings: ScraperSettings, mode: Mode, spool: Outbox, note: Note = lambda _fates: None
+) -> Iterator[Delivery]:
     """Open what `mode` needs.
 
     Raises:
@@ -189,12 +236,17 @@ def open_delivery(settings: ScraperSettings, mode: Mode, spool: Outbox) -> Itera
             if settings.broker_url is None:
                 raise SettingsError("MISSING_TABLE_BROKER_URL is not set; mode queue needs it")
             url = settings.broker_url.get_secret_value()
-            publisher = stack.enter_context(Publisher(url, name="scraper"))
+            publisher = stack.enter_context(
+                Publisher(url, name="scraper", trust=tls.trust(settings))
+            )
         if settings.api_url is not None and settings.api_token is not None:
             token = settings.api_token.get_secret_value()
-            client = stack.enter_context(BackendClient(settings.api_url, token))
+            client = stack.enter_context(
+                BackendClient(settings.api_url, token, tls.trust(settings))
+            )
         elif mode is Mode.HTTP:
             raise SettingsError(
-                "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; mode http needs them"
+                "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set;"
+                " mode http needs them"
             )
-        yield Delivery(mode, spool, publisher, client)
+        yield Delivery(mode, spool, publisher, client, note=note)

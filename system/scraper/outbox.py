@@ -1,5 +1,8 @@
 """The durable spool: what is in here survives the death of the scraper and of its machine.
 
+A message waits until it was sent. One that the other side refused for good is kept aside, with the
+reason, until a person has looked at it.
+
 One SQLite file. Its write-ahead log lets two processes use it at once, and `synchronous=FULL`
 puts every commit on disk before `put` returns.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +21,10 @@ from system.contract.envelope import Envelope
 from system.errors import OutboxFull, SettingsError, Unavailable
 
 LIMIT = 100_000
+REASON_MAX = 2000
 BUSY_S = 30.0
-_FORMAT = 0x4D544F31  # "MTO1", in the header of the file: ours, and this layout
+_FORMAT = 0x4D544F32  # "MTO2", in the header of the file: ours, and this layout
+_FORMAT_BEFORE = 0x4D544F31  # had no column `refused`
 
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -28,8 +33,10 @@ CREATE TABLE IF NOT EXISTS outbox (
     body BLOB NOT NULL,
     headers TEXT NOT NULL,
     content_type TEXT NOT NULL,
-    content_encoding TEXT NOT NULL
+    content_encoding TEXT NOT NULL,
+    refused TEXT  -- why nobody will have it; NULL while it waits
 )"""
+_UPGRADE = "ALTER TABLE outbox ADD COLUMN refused TEXT"
 
 
 class Outbox:
@@ -39,7 +46,7 @@ class Outbox:
 
     Args:
         path: the file; it is made where it is missing, its folder is not.
-        limit: envelopes it holds at most.
+        limit: envelopes it holds at most, those kept aside among them.
 
     Raises:
         SettingsError: the file cannot be opened, or is something else.
@@ -76,8 +83,9 @@ class Outbox:
         self.close()
 
     def __len__(self) -> int:
+        """How many wait; those kept aside do not."""
         with self._transaction("DEFERRED") as database:
-            return _count(database)
+            return _count(database)[0]
 
     def close(self) -> None:
         """Close the file; what is in it stays. May be called twice."""
@@ -98,16 +106,17 @@ class Outbox:
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
                 map(_row, envelopes),
             )
-            waiting = _count(database)
-            if waiting > self._limit:
+            waiting, aside = _count(database)
+            if waiting + aside > self._limit:
                 raise OutboxFull(
                     f"outbox {self._path}: it may hold {self._limit} messages and would hold"
-                    f" {waiting}; nothing was kept. Bring the broker or the API back, then run"
-                    " `python -m system.scraper drain`"
+                    f" {waiting + aside}, {aside} of them refused; nothing was kept. Bring the"
+                    " broker or the API back, then run `python -m system.scraper drain`; look at"
+                    " what was refused with `python -m system.scraper refused`"
                 )
 
     def head(self, count: int) -> list[Envelope]:
-        """The oldest `count` envelopes, oldest first. They stay in here.
+        """The oldest `count` envelopes that wait, oldest first. They stay in here.
 
         Raises:
             Unavailable: the file could not be read.
@@ -115,10 +124,46 @@ class Outbox:
         with self._transaction("DEFERRED") as database:
             found = database.execute(
                 "SELECT message_id, body, headers, content_type, content_encoding"
-                " FROM outbox ORDER BY seq LIMIT ?",
+                " FROM outbox WHERE refused IS NULL ORDER BY seq LIMIT ?",
                 (count,),
             ).fetchall()
         return [_envelope(row) for row in found]
+
+    def refuse(self, reasons: Mapping[str, str]) -> None:
+        """Keep these aside: message id → why nobody will have it. They wait no longer.
+
+        Raises:
+            Unavailable: the file could not be written.
+        """
+        with self._transaction("IMMEDIATE") as database:
+            database.executemany(
+                "UPDATE outbox SET refused = ? WHERE message_id = ?",
+                ((reason[:REASON_MAX], message_id) for message_id, reason in reasons.items()),
+            )
+
+    def refused(self) -> list[tuple[Envelope, str]]:
+        """What is kept aside, and why, oldest first.
+
+        Raises:
+            Unavailable: the file could not be read.
+        """
+        with self._transaction("DEFERRED") as database:
+            found = database.execute(
+                "SELECT message_id, body, headers, content_type, content_encoding, refused"
+                " FROM outbox WHERE refused IS NOT NULL ORDER BY seq"
+            ).fetchall()
+        return [(_envelope(row[:5]), row[5]) for row in found]
+
+    def retry_refused(self) -> int:
+        """Let everything that is kept aside wait again, in its old place; return how much it was.
+
+        Raises:
+            Unavailable: the file could not be written.
+        """
+        with self._transaction("IMMEDIATE") as database:
+            return database.execute(
+                "UPDATE outbox SET refused = NULL WHERE refused IS NOT NULL"
+            ).rowcount
 
     def discard(self, message_ids: Sequence[str]) -> None:
         """Forget these; ids that are not in here are passed over.
@@ -137,7 +182,9 @@ class Outbox:
         with self._transaction("IMMEDIATE") as database:
             (found,) = database.execute("PRAGMA application_id").fetchone()
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if found != _FORMAT and (found or tables):
+            if found == _FORMAT_BEFORE:
+                database.execute(_UPGRADE)
+            elif found != _FORMAT and (found or tables):
                 raise SettingsError(
                     f"outbox {self._path}: this SQLite file belongs to something else; set"
                     " MISSING_TABLE_OUTBOX to a file of its own"
@@ -174,9 +221,10 @@ class Outbox:
         )
 
 
-def _count(database: sqlite3.Connection) -> int:
-    (waiting,) = database.execute("SELECT count(*) FROM outbox").fetchone()
-    return int(waiting)
+def _count(database: sqlite3.Connection) -> tuple[int, int]:
+    """How many wait, and how many are kept aside."""
+    total, aside = database.execute("SELECT count(*), count(refused) FROM outbox").fetchone()
+    return total - aside, aside
 
 
 def _row(envelope: Envelope) -> tuple[str, bytes, str, str, str]:

@@ -9,26 +9,27 @@ from __future__ import annotations
 import os
 import random
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
-from system import telemetry
+from system import telemetry, tls
 from system.contract.topology import EXCHANGE, WORK_QUEUES
 from system.publisher import Publisher
 from system.settings import WorkerSettings
 from system.worker import sinks, tasks
 from system.worker.handling import Handler
-from system.worker.health import Heartbeat
+from system.worker.heartbeat import Heartbeat
 from system.worker.retry import Policy
 
 RESULT_EXPIRES_S = 3600
 TCP_STALL_MS = 15_000
 
 
-class WorkerApp(Celery):  # type: ignore[misc]
+class WorkerApp(Celery):
     """A Celery application that carries what its tasks and its consumer need."""
 
     settings: WorkerSettings
@@ -42,6 +43,8 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
     exchange = Exchange(EXCHANGE, type="topic", durable=True)
     return {
         "broker_url": settings.broker_url.get_secret_value(),
+        "broker_use_ssl": _broker_ssl(settings),
+        "redis_backend_use_ssl": _results_ssl(settings),
         "result_backend": settings.result_url.get_secret_value() if settings.result_url else None,
         # Quorum queues, declared by the broker's definitions: the worker has no right to declare.
         "task_queues": [
@@ -111,6 +114,34 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
     }
 
 
+def _broker_ssl(settings: WorkerSettings) -> dict[str, Any] | None:
+    """TLS for amqps://, in py-amqp's words; it checks the name where it is told to look."""
+    if not settings.broker_url.get_secret_value().startswith("amqps://"):
+        return None
+    return {
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "server_hostname": None,  # kombu puts the url's host here
+        "ca_certs": _path(settings.ca_file),
+        "certfile": _path(settings.cert_file),
+        "keyfile": _path(settings.key_file),
+    }
+
+
+def _results_ssl(settings: WorkerSettings) -> dict[str, Any] | None:
+    """TLS for rediss://, in redis-py's words; it checks the name unless told not to."""
+    if not (settings.result_url and settings.result_url.get_secret_value().startswith("rediss://")):
+        return None
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": _path(settings.ca_file)}
+
+
+def _path(file: Path | None) -> str | None:
+    return None if file is None else str(file)
+
+
+def _publisher(settings: WorkerSettings, name: str) -> Publisher:
+    return Publisher(settings.broker_url.get_secret_value(), name=name, trust=tls.trust(settings))
+
+
 def create(settings: WorkerSettings) -> WorkerApp:
     """Build the application. Connects to nothing yet."""
     app = WorkerApp("worker", set_as_current=False)
@@ -118,7 +149,7 @@ def create(settings: WorkerSettings) -> WorkerApp:
     app.settings = settings
     app.ready_file = settings.ready_file
     app.steps["consumer"].add(Heartbeat)
-    app.dead_letters = Publisher(settings.broker_url.get_secret_value(), name="worker-gate")
+    app.dead_letters = _publisher(settings, "worker-gate")
     tasks.register(app)
     signals.worker_process_init.connect(lambda **_: _equip(app), weak=False)
     return app
@@ -130,7 +161,7 @@ def _equip(app: WorkerApp) -> None:
     telemetry.configure("worker", settings.log_level)
     app.handler = Handler(
         sink=sinks.make(settings),
-        publisher=Publisher(settings.broker_url.get_secret_value(), name="worker-retry"),
+        publisher=_publisher(settings, "worker-retry"),
         policy=Policy(),
         where=f"worker-{os.getppid()}@{socket.gethostname()}",
         rng=random.Random(),

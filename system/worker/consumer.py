@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer
 
 from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
-from system.publisher import Confirmed
+from system.publisher import Confirmed, Publisher
 from system.worker.gate import Delivery, Unreadable, admit, published_at
 
 log = structlog.get_logger("worker")
@@ -25,10 +25,10 @@ _DEAD_LETTER_WITHIN_S = 3.0
 _SHORT_BYTES_MAX = 255  # of a short string of AMQP
 
 
-class GatedConsumer(Consumer):  # type: ignore[misc]
+class GatedConsumer(Consumer):
     """A consumer that lets in only what a task can take."""
 
-    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+    class Blueprint(Consumer.Blueprint):
         """Celery's steps without its delayed delivery: 28 queues for an `eta` nobody may set."""
 
         default_steps = tuple(
@@ -85,17 +85,13 @@ class GatedConsumer(Consumer):  # type: ignore[misc]
 
     def _is_safe(self, copy: Envelope) -> bool:
         """Publish to the dead letters; return whether the broker confirmed it."""
-        try:
-            (fate,) = self.app.dead_letters.publish(
-                [copy],
-                exchange=DEAD_LETTER_EXCHANGE,
-                key=DEAD_LETTER_QUEUE,
-                within_s=_DEAD_LETTER_WITHIN_S,
-            )
-        except Exception:  # headers that one library reads and the other cannot write
-            log.exception("cannot write a dead letter", message_id=copy.message_id)
-            self.app.dead_letters.close()
-            return False
+        publisher: Publisher = self.app.dead_letters
+        (fate,) = publisher.publish(
+            [copy],
+            exchange=DEAD_LETTER_EXCHANGE,
+            key=DEAD_LETTER_QUEUE,
+            within_s=_DEAD_LETTER_WITHIN_S,
+        )
         return fate.outcome is Confirmed.CONFIRMED
 
 

@@ -62,7 +62,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 @app.command(
     "list",
     epilog="Examples:\n\npython -m system.worker.dead_letters list\n\n"
-    f"python -m system.worker.dead_letters list --reason invalid --since 2h --json\n\n{_EXIT_CODES}",
+    "python -m system.worker.dead_letters list --reason invalid --since 2h --json\n\n"
+    f"{_EXIT_CODES}",
 )
 def list_letters(
     reason: Reasons = None,
@@ -130,7 +131,7 @@ def replay(
         if not dry_run:
             url = chosen.broker_url.get_secret_value()
             publisher = stack.enter_context(
-                Publisher(url, name="dead-letters-replay", trust=_trust(chosen))
+                Publisher(url, name="dead-letters-replay", trust=tls.trust(chosen))
             )
         _report(
             letter_actions.replay(
@@ -184,9 +185,7 @@ def _selection(
         at = None if since is None else letters.moment(since, datetime.now(UTC))
     except ValueError as error:
         raise typer.BadParameter(f"--since {error}") from None
-    return Selection(
-        frozenset(reason or ()), frozenset(task or ()), frozenset(ids or ()), since=at
-    )
+    return Selection(frozenset(reason or ()), frozenset(task or ()), frozenset(ids or ()), since=at)
 
 
 @contextmanager
@@ -196,18 +195,12 @@ def _walk(selection: Selection) -> Iterator[tuple[OperatorSettings, Iterator[Hel
     try:
         chosen = settings.load(OperatorSettings)
         url = chosen.broker_url.get_secret_value()
-        with letterbox.opened(url, _trust(chosen)) as channel:
+        with letterbox.opened(url, tls.trust(chosen)) as channel:
             walk = letterbox.walk(channel)
             yield chosen, (held for held in walk if selection.wants(held.letter))
     except PipelineError as error:
         typer.echo(f"stopped: {error}", err=True)
         raise typer.Exit(2) from None
-
-
-def _trust(chosen: OperatorSettings) -> tls.ssl.SSLContext | None:
-    if not chosen.broker_url.get_secret_value().startswith("amqps://"):
-        return None
-    return tls.trust(chosen.ca_file, chosen.cert_file, chosen.key_file)
 
 
 def _report(done: Iterable[Done], *, dry_run: bool, as_json_lines: bool) -> None:

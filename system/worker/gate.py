@@ -164,5 +164,6 @@ def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> s
 def count(headers: Mapping[str, Any], name: str, *, least: int) -> int:
     """Read a counting header; what is no number from `least` to a million counts as `least`."""
     number = headers.get(name)
-    valid = isinstance(number, int) and not isinstance(number, bool)
-    return number if valid and least <= number <= 1_000_000 else least
+    if not isinstance(number, int) or isinstance(number, bool):
+        return least
+    return number if least <= number <= 1_000_000 else least

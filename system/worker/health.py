@@ -1,52 +1,57 @@
-"""A sign of life that is cheap and true: a file, touched only while the worker consumes.
+"""Whether a worker consumes, by the age of a file: `python -m system.worker.health FILE`.
 
-The touching timer belongs to Celery's consumer, so it stops with the loop that takes deliveries,
-and the file goes when the connection to the broker does. A probe needs to look at a file's age;
-it starts no Python and asks no broker: `find FILE -newermt '-30 seconds'`.
+The worker touches the file only while it consumes (`worker.heartbeat`), so a probe looks at a file
+and asks nobody. Where even a Python start is too much: `find FILE -newermt '-30 seconds'`.
+
+Exit codes: 0 it consumes, 1 it does not (and why), 2 the question was wrong.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 import time
 from pathlib import Path
-from typing import Any
-
-from celery import bootsteps
-from celery.worker.consumer import Tasks
 
 EVERY_S = 2.0
+"""Seconds between two touches."""
+
+MAX_AGE_S = 30.0
+"""A loop that is merely busy touches late; one that hangs, or has no broker, not at all."""
 
 
-class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Touches the file of `app.ready_file` every two seconds while the consumer runs."""
-
-    requires = (Tasks,)
-
-    def __init__(self, parent: Any, **kwargs: Any) -> None:
-        self._timer: Any = None
-        super().__init__(parent, **kwargs)
-
-    def start(self, parent: Any) -> None:
-        """Begin with the consumer: it has a connection and its queues."""
-        file: Path | None = parent.app.ready_file
-        if file is not None:
-            file.touch()
-            self._timer = parent.timer.call_repeatedly(EVERY_S, file.touch)
-
-    def stop(self, parent: Any) -> None:
-        """End with the consumer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if parent.app.ready_file is not None:
-            parent.app.ready_file.unlink(missing_ok=True)
-
-    shutdown = stop
-
-
-def is_consuming(file: Path, max_age_s: float = 30.0) -> bool:
+def is_consuming(file: Path, max_age_s: float = MAX_AGE_S) -> bool:
     """Return whether the worker that keeps `file` has been consuming within `max_age_s`."""
+    age = age_s(file)
+    return age is not None and age <= max_age_s
+
+
+def age_s(file: Path) -> float | None:
+    """Seconds since the last touch; None where there is no file."""
     try:
-        return time.time() - file.stat().st_mtime <= max_age_s
+        return time.time() - file.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return None
+
+
+def main() -> int:
+    """Answer the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m system.worker.health",
+        description="Tell whether the worker that touches FILE is consuming.",
+        epilog="Exit codes: 0 it is, 1 it is not. Example: "
+        "python -m system.worker.health /run/worker.ready --max-age 30",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="MISSING_TABLE_READY_FILE of it")
+    parser.add_argument("--max-age", type=float, default=MAX_AGE_S, help="seconds; default 30")
+    given = parser.parse_args()
+    age = age_s(given.file)
+    if is_consuming(given.file, given.max_age):
+        return 0
+    why = "is not there" if age is None else f"is {age:.0f} seconds old"
+    print(f"not consuming: {given.file} {why}")  # noqa: T201
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

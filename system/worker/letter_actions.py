@@ -50,7 +50,7 @@ def replay(
         replays_max: see `letters.revive`.
 
     Raises:
-        BrokerUnavailable: the broker did not take one; that one and the rest are where they were.
+        BrokerUnavailable: the broker went away; that one and the rest are where they were.
     """
     for each in held:
         letter = each.letter
@@ -63,9 +63,12 @@ def replay(
             (fate,) = publisher.publish(
                 [envelope], exchange=EXCHANGE, key=letter.queue, within_s=PUBLISH_WITHIN_S
             )
-            if fate.outcome is not Confirmed.CONFIRMED:
+            if fate.outcome is Confirmed.REFUSED:
+                yield Done(letter, Did.KEPT, fate.detail)
+                continue
+            if fate.outcome is Confirmed.UNKNOWN:
                 raise BrokerUnavailable(
-                    f"{letter.message_id} to {letter.queue} is {fate.outcome}: {fate.detail}"
+                    f"nobody knows whether {letter.message_id} is in {letter.queue}: {fate.detail}"
                 )
             each.take()
         yield Done(letter, Did.REPLAYED, f"to {letter.queue}")

@@ -65,7 +65,7 @@ def opened(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingCh
 
     Args:
         url: of the operator's user.
-        trust: for amqps://.
+        trust: what an amqps:// url trusts.
 
     Raises:
         BrokerUnavailable: there is no connection to be had.
@@ -75,7 +75,7 @@ def opened(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingCh
     parameters.blocked_connection_timeout = WITHIN_S
     parameters.heartbeat = HEARTBEAT_S
     parameters.client_properties = {"connection_name": "dead-letters"}
-    if trust is not None:
+    if trust is not None and parameters.ssl_options is not None:
         parameters.ssl_options = pika.SSLOptions(trust, parameters.host)
     with _told():
         connection = pika.BlockingConnection(parameters)

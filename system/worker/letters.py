@@ -161,12 +161,13 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
         raise NotReplayable("its body is no JSON, so a worker would refuse it again")
     if letter.replays >= replays_max and not force:
         raise NotReplayable(f"it was replayed {letter.replays} times already")
+    known = re.match(MESSAGE_ID_PATTERN, letter.message_id)
     headers = {k: v for k, v in letter.headers.items() if not k.startswith(_OF_DEATH)}
     headers |= {wire.ATTEMPT: 1, wire.REPLAYS: letter.replays + 1}
     if letter.published_at is not None:  # else an old observation would look new
         headers[wire.PUBLISHED_AT] = letter.published_at
     return wire.Envelope(
-        letter.message_id if re.match(MESSAGE_ID_PATTERN, letter.message_id) else wire.new_message_id(),
+        letter.message_id if known else wire.new_message_id(),
         letter.body,
         headers,
         letter.content_type or "application/octet-stream",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from system import tls
 from system.backend import store
 from system.client import BackendClient
 from system.contract.submission import Effect, Outcome, Submission
@@ -77,4 +78,5 @@ def make(settings: WorkerSettings) -> handling.Sink:
         raise SettingsError(
             "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; the api sink needs them"
         )
-    return ApiSink(BackendClient(settings.api_url, settings.api_token.get_secret_value()))
+    token = settings.api_token.get_secret_value()
+    return ApiSink(BackendClient(settings.api_url, token, tls.trust(settings)))

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import Reject
 
 from system.contract import match as contract
@@ -34,7 +35,8 @@ def register(app: WorkerApp) -> None:
         """Take a match to the store. Its receipt there is the result; Redis is not needed."""
         try:
             app.handler.handle(_incoming(self.request, args, kwargs))
-        except BrokerUnavailable as error:
+        except (BrokerUnavailable, SoftTimeLimitExceeded) as error:
+            # Not even a retry could be made sure of, or not in time: the broker gives it out anew.
             raise Reject(str(error), requeue=True) from None
 
     # Somebody waits for these two, so a failure is an answer, not a dead letter.

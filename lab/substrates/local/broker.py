@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 from kombu.connection import Connection
 
-from lab.substrate import Role
+from lab.errors import SubstrateError
+from lab.substrate import Link, Role
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -40,6 +42,8 @@ _ERLANG = (
     "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
 )
 
+CONTROL_S = 60.0
+
 _CONFIGURATION = """\
 listeners.tcp.local = {host}:{amqp}
 management.tcp.ip = {host}
@@ -56,9 +60,9 @@ log.file = false
 """
 
 
-def url(ground: Ground, user: str) -> str:
-    """The AMQP URL of one of `USERS`, with its password."""
-    return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.ports[BROKER]}/%2F"
+def url(ground: Ground, user: str, link: Link | None = None) -> str:
+    """The AMQP URL of one of `USERS`, with its password; by way of `link` where given."""
+    return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.way(BROKER, link)}/%2F"
 
 
 def services(ground: Ground) -> list[Service]:
@@ -76,6 +80,30 @@ def services(ground: Ground) -> list[Service]:
             answers=lambda: _answers(ground),
         ),
     ]
+
+
+def control(ground: Ground, serve: Command, *arguments: str) -> str:
+    """Run the node's own tool as the node itself runs, and return what it printed.
+
+    Raises:
+        SubstrateError: it failed, or took too long.
+    """
+    tool = programs.need("rabbitmqctl")
+    try:
+        done = subprocess.run(
+            [tool, "--quiet", *arguments],
+            env=dict(serve.env),
+            cwd=serve.cwd,
+            capture_output=True,
+            text=True,
+            timeout=CONTROL_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SubstrateError(f"rabbitmqctl {arguments[0]} took over {CONTROL_S:g} s") from None
+    if done.returncode != 0:
+        raise SubstrateError(f"rabbitmqctl {arguments[0]}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
 
 
 def _port_mapper(ground: Ground) -> Launch:

@@ -26,6 +26,8 @@ _SAME_START_S = 1.0  # create_time is worked out from the boot time, which is no
 def sweep_dead(base: Path) -> list[str]:
     """End and remove every instance below `base` whose lab has died. Returns their names."""
     dead = [each.name for each in instances(base) if when_dead(each, partial(close, each))]
+    for home in database.abandoned():
+        _remove_home(home)
     _forget_old_failures(base)
     return dead
 
@@ -40,11 +42,15 @@ def close(instance: Instance, *, descendants: bool = False) -> None:
     state = instance.read()
     end(state.processes if state else [], descendants=descendants)
     for folder in map(Path, state.elsewhere if state else []):
-        database.release_shared_memory(folder)
-        if folder.name.startswith(database.ELSEWHERE_PREFIX):
-            shutil.rmtree(folder, ignore_errors=True)
+        _remove_home(folder)
     database.release_shared_memory(instance.folder)
     instance.erase(keep_logs=state is not None and state.phase == FAILED)
+
+
+def _remove_home(folder: Path) -> None:
+    database.release_shared_memory(folder)
+    if folder.name.startswith(database.ELSEWHERE_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def end(recorded: list[Process], *, descendants: bool) -> None:

@@ -18,8 +18,9 @@ from pathlib import Path
 import psycopg
 
 from lab.errors import CannotRun
-from lab.substrate import Role
+from lab.substrate import Link, Role
 from lab.substrates.local import programs
+from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
 from lab.substrates.local.service import (
@@ -32,7 +33,9 @@ from lab.substrates.local.service import (
 )
 
 DATABASE = name_of(Role.DATABASE)
+ELSEWHERE = Path("/var/tmp")  # noqa: S108 - a folder of one's own is made in it
 ELSEWHERE_PREFIX = "missing-table-lab-"
+_OWNING_INSTANCE = "owner"
 _SUPERUSER = "postgres"
 _OWNER = "backend"
 _NAME = "missing_table"
@@ -55,11 +58,13 @@ log_line_prefix = '%m [%p] '
 """
 
 
-def url(ground: Ground) -> str:
-    """The URL of the system's database, as the owner of its tables, with the password."""
-    return (
-        f"postgresql://{_OWNER}:{ground.password(_OWNER)}@{HOST}:{ground.ports[DATABASE]}/{_NAME}"
-    )
+def url(ground: Ground, link: Link | None = None) -> str:
+    """The URL of the system's database, as the owner of its tables, with the password.
+
+    By way of `link` where given.
+    """
+    port = ground.way(DATABASE, link)
+    return f"postgresql://{_OWNER}:{ground.password(_OWNER)}@{HOST}:{port}/{_NAME}"
 
 
 def services(ground: Ground) -> list[Service]:
@@ -137,12 +142,35 @@ def _home(ground: Ground, user: str | None) -> Path:
     known = state.elsewhere if state else []
     if known:
         return Path(known[0])
-    home = Path(
-        tempfile.mkdtemp(prefix=f"{ELSEWHERE_PREFIX}{ground.instance.name}-", dir="/var/tmp")
-    )
+    prefix = f"{ELSEWHERE_PREFIX}{ground.instance.name}-"
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=ELSEWHERE))
     ground.instance.change(elsewhere=[str(home)])
+    write_private(home / _OWNING_INSTANCE, str(ground.instance.folder))
     shutil.chown(home, user)
     return home
+
+
+def abandoned() -> list[Path]:
+    """The homes elsewhere whose instance has gone without removing them: it was killed."""
+    found = []
+    for home in ELSEWHERE.glob(f"{ELSEWHERE_PREFIX}*"):
+        owner = home / _OWNING_INSTANCE
+        # Anybody may make folders there. Only what this user wrote is believed.
+        if home.is_symlink() or not owner.is_file() or owner.stat().st_uid != os.geteuid():
+            continue
+        folder = Path(owner.read_text("utf-8"))
+        if not Instance(folder.name, folder).is_alive() and not _is_served(home):
+            found.append(home)
+    return found
+
+
+def _is_served(home: Path) -> bool:
+    """Whether a server still runs on the data in `home`."""
+    try:
+        os.kill(int((home / "data/postmaster.pid").read_text().splitlines()[0]), 0)
+    except (OSError, IndexError, ValueError):
+        return False
+    return True
 
 
 def _first_words(ground: Ground) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 
 from lab.errors import SubstrateError
-from lab.substrate import Endpoints, Plan, Role
+from lab.substrate import Endpoints, Link, Plan, Role
 from lab.substrates.local import broker, database, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
+from lab.substrates.local.links import Links
 from lab.substrates.local.ports import HOST, Ports
-from lab.substrates.local.processes import Running, Spawner
+from lab.substrates.local.processes import Running, Spawner, children, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 
@@ -22,8 +24,8 @@ END_GRACE_S = 5.0
 Say = Callable[[str], None]
 
 
-class Local:
-    """Real services with private data on this machine. Killable, Pausable and Scalable.
+class Local(Links):
+    """Real services with private data on this machine, with every ability of `lab.substrate`.
 
     The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
     """
@@ -35,6 +37,7 @@ class Local:
             instance: where everything goes.
             say: told, line by line, what is up after how many seconds.
         """
+        super().__init__()
         self._instance = instance
         self._say = say
         self._lock = RLock()  # of the four below: faults act from their own threads
@@ -63,6 +66,7 @@ class Local:
         try:
             self._ground = ground = Ground(self._instance, plan, Ports())
             self._spawner = Spawner()
+            self.lay(ground)
             listed = [
                 *broker.services(ground),
                 *database.services(ground),
@@ -91,6 +95,7 @@ class Local:
         for process in running:
             process.wait(END_GRACE_S)
             process.kill()  # also what it may have left behind
+        self.take_up()
         with self._lock:
             self._running.clear()
             self._record()
@@ -124,6 +129,17 @@ class Local:
     def kill(self, role: Role, index: int = 0) -> None:
         """SIGKILL for the process and all its children."""
         self._process(role, index).kill()
+
+    def kill_child(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for one child of the process."""
+        found = children(self._process(role, index).pid)
+        if not found:
+            raise SubstrateError(f"{name_of(role, index)} has no child to kill")
+        send(found[:1], signal.SIGKILL)
+
+    def control_broker(self, *arguments: str) -> str:
+        """Run `rabbitmqctl`."""
+        return broker.control(self._up(), self._process(Role.BROKER, 0).command, *arguments)
 
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
         """Ask the process to end, and wait until it has."""
@@ -205,7 +221,10 @@ def _endpoints(ground: Ground) -> Endpoints:
     return Endpoints(
         api_url=roles.http_url(ground, roles.API),
         api_token=ground.password("api"),
-        broker_urls={user: broker.url(ground, user) for user in broker.USERS},
+        broker_urls={
+            user: broker.url(ground, user, Link.SCRAPER_BROKER if user == "scraper" else None)
+            for user in broker.USERS
+        },
         management_url=roles.http_url(ground, broker.MANAGEMENT),
         metrics_url=f"http://{HOST}:{ground.ports[broker.METRICS]}/metrics",
         results_url=results.url(ground),

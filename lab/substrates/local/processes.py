@@ -119,6 +119,15 @@ def tree(pid: int) -> list[psutil.Process]:
     return [each for each in found.values() if is_alive(each)]
 
 
+def children(pid: int) -> list[psutil.Process]:
+    """The living processes right below `pid`, oldest first; empty where it has ended."""
+    try:
+        found = psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
+    return [each for each in found if is_alive(each)]
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Whether the process has not ended; one that only waits to be reaped has."""
     try:

@@ -56,6 +56,13 @@ def _rabbitmq_server() -> Path | None:
     return next((p for p in (own, *brewed) if p.exists()), _on_path("rabbitmq-server"))
 
 
+def _rabbitmqctl() -> Path | None:
+    """The tool beside the server. Debian's wrapper in /usr/sbin changes to its own user."""
+    server = _rabbitmq_server()
+    tool = server and server.with_name("rabbitmqctl")
+    return tool if tool and tool.exists() else _on_path("rabbitmqctl")
+
+
 def _postgres() -> Path | None:
     """The newest server: Debian keeps them off the PATH, one folder for each major version."""
     found = {
@@ -75,4 +82,8 @@ def _major(place: Path) -> int:
     return int(digits.group(1)) if digits else 0
 
 
-_SPECIAL = {"rabbitmq-server": _rabbitmq_server, "postgres": _postgres}
+_SPECIAL = {
+    "rabbitmq-server": _rabbitmq_server,
+    "rabbitmqctl": _rabbitmqctl,
+    "postgres": _postgres,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 
-from lab.substrate import Role
+from lab.substrate import Link, Role
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -32,9 +32,9 @@ maxmemory-policy noeviction
 """
 
 
-def url(ground: Ground) -> str:
-    """The Redis URL, with its password."""
-    return f"redis://:{ground.password('redis')}@{HOST}:{ground.ports[RESULTS]}/0"
+def url(ground: Ground, link: Link | None = None) -> str:
+    """The Redis URL, with its password; by way of `link` where given."""
+    return f"redis://:{ground.password('redis')}@{HOST}:{ground.way(RESULTS, link)}/0"
 
 
 def services(ground: Ground) -> list[Service]:

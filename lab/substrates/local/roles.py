@@ -9,7 +9,7 @@ import http.client
 import sys
 from pathlib import Path
 
-from lab.substrate import Role
+from lab.substrate import Link, Role
 from lab.substrates.local import broker, database, results
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -29,9 +29,9 @@ _WORKER = "system.worker"
 _LEAGUE_SITE = "lab.league.site"
 
 
-def http_url(ground: Ground, name: str) -> str:
-    """The address of a service that speaks HTTP."""
-    return f"http://{HOST}:{ground.ports[name]}"
+def http_url(ground: Ground, name: str, link: Link | None = None) -> str:
+    """The address of a service that speaks HTTP; by way of `link` where given."""
+    return f"http://{HOST}:{ground.way(name, link)}"
 
 
 def api(ground: Ground) -> Service:
@@ -40,7 +40,7 @@ def api(ground: Ground) -> Service:
     def configure() -> Launch:
         (port,) = ports = ground.listen(API)
         env = {
-            "MISSING_TABLE_DATABASE_URL": database.url(ground),
+            "MISSING_TABLE_DATABASE_URL": database.url(ground, Link.API_DATABASE),
             "MISSING_TABLE_API_TOKEN": ground.password("api"),
         }
         serve = _python(
@@ -65,15 +65,15 @@ def worker(ground: Ground, index: int) -> Service:
     def configure() -> Launch:
         given = ground.plan.settings.get(Role.WORKER, {})
         env = {
-            "MISSING_TABLE_BROKER_URL": broker.url(ground, "worker"),
-            "MISSING_TABLE_RESULT_URL": results.url(ground),
+            "MISSING_TABLE_BROKER_URL": broker.url(ground, "worker", Link.WORKER_BROKER),
+            "MISSING_TABLE_RESULT_URL": results.url(ground, Link.WORKER_RESULTS),
             "MISSING_TABLE_CONCURRENCY": str(ground.plan.concurrency),
             "MISSING_TABLE_READY_FILE": str(sign),
         }
         if given.get("MISSING_TABLE_SINK") == "database":
             env["MISSING_TABLE_DATABASE_URL"] = database.url(ground)
         else:
-            env["MISSING_TABLE_API_URL"] = http_url(ground, API)
+            env["MISSING_TABLE_API_URL"] = http_url(ground, API, Link.WORKER_API)
             env["MISSING_TABLE_API_TOKEN"] = ground.password("api")
         return Launch(_python(ground, Role.WORKER, _WORKER, **env), stale=(sign,))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lab
-from lab.substrate import Plan, Role
+from lab.substrate import Link, Plan, Role
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Command
@@ -61,12 +61,14 @@ class Ground:
 
     Attributes:
         ports: by what listens there, filled in as services are configured.
+        ways: the ports of relays, by link.
     """
 
     instance: Instance
     plan: Plan
     free: Ports
     ports: dict[str, int] = field(default_factory=dict)
+    ways: dict[Link, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
     def password(self, user: str) -> str:
@@ -78,6 +80,11 @@ class Ground:
         for name in names:
             self.ports[name] = self.free.take()
         return tuple(self.ports[name] for name in names)
+
+    def way(self, to: str, link: Link | None) -> int:
+        """The port that leads to `to`: its own, or that of the link's relay where there is one."""
+        relayed = self.ways.get(link) if link else None
+        return relayed or self.ports[to]
 
     def folder(self, name: str) -> Path:
         """A folder of this lab for one service, made where it is missing."""

@@ -1,0 +1,136 @@
+"""A cluster that nobody should touch: it counts who knocks, and notes every call of kubectl."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from lab.errors import LabError
+
+CALL_WITHIN_S = 20
+
+_KUBECTL = """\
+#!/bin/sh
+echo "$*" >>{notes}
+if [ -n "{real}" ]; then exec "{real}" "$@"; fi
+case "$*" in
+*"config view"*) cat "$KUBECONFIG" ;;
+*) exec {python} -c 'import socket; socket.create_connection(("127.0.0.1", {port}), 5).close()' ;;
+esac
+"""
+
+
+class Cluster:
+    """Use as a context manager. The last of the contexts is the current one.
+
+    Attributes:
+        config: the file that kubectl reads.
+        environment: lets programs find this kubectl and this file, and no other.
+    """
+
+    def __init__(self, folder: Path, contexts: tuple[str, ...]) -> None:
+        """Prepare the listener, the configuration, and a kubectl that notes its calls.
+
+        Args:
+            folder: where the files go, in a folder of their own.
+            contexts: names; all of them lead here.
+        """
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.1)
+        port = self._listener.getsockname()[1]
+        home = folder / "kube"
+        (home / "bin").mkdir(parents=True)
+        self._notes = home / "calls"
+        self._notes.touch()
+        self.config = home / "config"
+        self.config.write_text(json.dumps(_configuration(port, contexts)))
+        kubectl = home / "bin" / "kubectl"
+        kubectl.write_text(
+            _KUBECTL.format(
+                notes=self._notes,
+                real=shutil.which("kubectl") or "",
+                python=shutil.which("python3"),
+                port=port,
+            )
+        )
+        kubectl.chmod(0o755)
+        self.environment = {
+            "KUBECONFIG": str(self.config),
+            "PATH": f"{kubectl.parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        self._knocks = 0
+        self._quiet = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._count, name="cluster", daemon=True)
+
+    def __enter__(self) -> Cluster:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        self._listener.close()
+
+    @property
+    def knocks(self) -> int:
+        """Connections so far, those that still wait to be let in among them."""
+        self._quiet.clear()
+        if not self._quiet.wait(CALL_WITHIN_S):
+            raise LabError("the cluster that counts its visitors does not come to rest")
+        return self._knocks
+
+    @property
+    def calls(self) -> list[str]:
+        """The arguments of every call of kubectl, in order."""
+        return self._notes.read_text().splitlines()
+
+    def careless_call(self) -> None:
+        """Ask the current context's cluster for something, as a tool might without being told.
+
+        It is not among the `calls`.
+        """
+        subprocess.run(
+            ["kubectl", "get", "pods", "--request-timeout=2s"],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            timeout=CALL_WITHIN_S,
+            check=False,
+        )
+        kept = self._notes.read_text().splitlines(keepends=True)[:-1]
+        self._notes.write_text("".join(kept))
+
+    def _count(self) -> None:
+        while not self._stop.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                self._quiet.set()
+                continue
+            self._knocks += 1
+            connection.close()
+
+
+def _configuration(port: int, contexts: tuple[str, ...]) -> dict[str, object]:
+    """A kubeconfig; JSON is YAML."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "nobody", "user": {}}],
+        "contexts": [
+            {"name": name, "context": {"cluster": "here", "user": "nobody"}} for name in contexts
+        ],
+        "current-context": contexts[-1],
+    }

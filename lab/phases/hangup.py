@@ -1,0 +1,54 @@
+"""Something that listens where the broker should be, takes every call, and hangs up at once."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+
+LISTEN_S = 0.2
+
+
+class HangsUp:
+    """Use as a context manager.
+
+    Attributes:
+        calls: when each call came, in seconds of the monotonic clock.
+        port: where it listens, on 127.0.0.1.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[float] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(LISTEN_S)
+        self.port: int = self._socket.getsockname()[1]
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="hangs-up", daemon=True)
+
+    def __enter__(self) -> HangsUp:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join(timeout=10 * LISTEN_S)
+        self._socket.close()
+
+    def pauses(self) -> list[float]:
+        """Seconds between one call and the next."""
+        return [after - before for before, after in zip(self.calls, self.calls[1:], strict=False)]
+
+    def _listen(self) -> None:
+        while not self._end.is_set():
+            try:
+                caller, _ = self._socket.accept()
+            except TimeoutError:
+                continue
+            self.calls.append(time.monotonic())
+            caller.close()

@@ -1,0 +1,94 @@
+"""The services' own tools, told where a lab's private services are: for people who look inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from lab.errors import CannotRun
+from lab.substrate import Endpoints
+from lab.substrates.local import broker, programs
+from lab.substrates.local.instance import UP, Instance, State
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.service import environment
+
+_NODE = "rabbit@localhost"  # as in `broker`
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A program to run: its path and arguments, and its whole environment, passwords included."""
+
+    argv: list[str]
+    env: dict[str, str] = field(repr=False)
+
+
+def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
+    """How to run `tool` against the services of a lab that is up.
+
+    Raises:
+        CannotRun: there is no such tool, it is not installed, or the lab is not up.
+    """
+    if tool not in TOOLS:
+        raise CannotRun(f"{tool} is none of the lab's tools: {', '.join(TOOLS)}")
+    state = instance.read()
+    ends = state.addresses() if state else None
+    if state is None or ends is None or state.phase != UP or not instance.is_alive():
+        raise CannotRun(f"no lab named {instance.name!r} is up here; start it with `lab up`")
+    prepared = TOOLS[tool](tool, instance, state, ends)
+    return Call([*prepared.argv, *arguments], prepared.env)
+
+
+def _rabbitmq(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    """RabbitMQ's tools find the node by its name and port mapper, and log in by its cookie."""
+    server = programs.find("rabbitmq-server")
+    program = server and server.with_name(tool)
+    if program is None or not program.exists():
+        raise CannotRun(f"{tool} is not installed; `lab doctor` says what is missing")
+    mapper = next(each.ports[0] for each in state.processes if each.name == broker.PORT_MAPPER)
+    return Call(
+        [str(program)],
+        environment(
+            HOME=str(instance.folder / "broker"),  # holds the cookie
+            RABBITMQ_NODENAME=_NODE,
+            RABBITMQ_CONF_ENV_FILE="/dev/null",
+            ERL_EPMD_PORT=str(mapper),
+            ERL_EPMD_ADDRESS=HOST,
+        ),
+    )
+
+
+def _redis_cli(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    at = urlsplit(ends.results_url)
+    return Call(
+        [programs.need(tool), "-h", str(at.hostname), "-p", str(at.port)],
+        environment(REDISCLI_AUTH=_password(at)),
+    )
+
+
+def _psql(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    at = urlsplit(ends.database_url)
+    return Call(
+        [programs.need(tool)],
+        environment(
+            PGHOST=str(at.hostname),
+            PGPORT=str(at.port),
+            PGUSER=str(at.username),
+            PGPASSWORD=_password(at),
+            PGDATABASE=str(Path(at.path).name),
+        ),
+    )
+
+
+def _password(at: SplitResult) -> str:
+    return unquote(at.password or "")
+
+
+TOOLS: dict[str, Callable[[str, Instance, State, Endpoints], Call]] = {
+    "rabbitmqctl": _rabbitmq,
+    "rabbitmq-diagnostics": _rabbitmq,
+    "redis-cli": _redis_cli,
+    "psql": _psql,
+}

@@ -1,0 +1,178 @@
+"""Installing leaves the machine as it was: apt.sh against a system in a folder.
+
+The real script runs; only what would change this machine is replaced, by a small `apt-get` that
+does to the folder what a package with a service does to a system.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.eventually import eventually
+from lab.substrates.local.service import PROJECT
+
+APT = PROJECT / "lab/setup/apt.sh"
+WANTS = "etc/systemd/system/multi-user.target.wants"
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("dpkg") is None, reason="apt.sh is for root on Debian"
+)
+
+# Installs a package "tea": asks whether its service may start, and enables it for the next boot.
+FAKE_APT_GET = """#!/bin/sh
+case "$*" in *--simulate*) exit 0 ;; *install*) ;; *) exit 0 ;; esac
+"$DPKG_ROOT/usr/sbin/policy-rc.d" tea start; echo "policy $?"
+cat "$DPKG_ROOT"/etc/postgresql-common/createcluster.d/*.conf
+ln -s /lib/systemd/system/tea.service "$DPKG_ROOT/{wants}/tea.service"
+mkdir -p "$DPKG_ROOT/etc/systemd/system/sockets.target.wants"
+ln -s /lib/systemd/system/tea.socket "$DPKG_ROOT/etc/systemd/system/sockets.target.wants/tea.socket"
+touch "$DPKG_ROOT/installed"
+[ ! -e "$DPKG_ROOT/wait" ] || sleep 600
+exit "$(cat "$DPKG_ROOT/status" 2>/dev/null || echo 0)"
+"""
+
+
+class System:
+    """A small system in a folder, with one service of its own that starts at boot."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        for each in ("usr/sbin", WANTS, "var/lib/dpkg", "etc/rc3.d"):
+            (self.root / each).mkdir(parents=True)
+        (self.root / WANTS / "own.service").symlink_to("/lib/systemd/system/own.service")
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        self._program("apt-get", FAKE_APT_GET.replace("{wants}", WANTS))
+        self._program("dpkg", "#!/bin/sh\n")
+        self._program("dpkg-query", "#!/bin/sh\nexit 1\n")
+
+    def _program(self, name: str, text: str) -> None:
+        path = self.programs / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def begin(self) -> subprocess.Popen[str]:
+        """Start an installation of "tea" here, in a group of its own, as a terminal would."""
+        return subprocess.Popen(
+            ["sh", str(APT), "tea"],
+            env={
+                "PATH": f"{self.programs}:{os.environ['PATH']}",
+                "DPKG_ROOT": str(self.root),
+            },
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def install(self) -> tuple[int, str]:
+        """Install "tea" here; return the exit code and what was said."""
+        process = self.begin()
+        said, _ = process.communicate(timeout=30)
+        return process.returncode, said
+
+    def listing(self) -> dict[str, tuple[int, str]]:
+        """Every path with its mode, and its content or where it points."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            content = ""
+            if path.is_symlink():
+                content = str(path.readlink())
+            elif path.is_file():
+                content = path.read_text()
+            found[str(path.relative_to(self.root))] = (path.lstat().st_mode, content)
+        return found
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    return System(tmp_path)
+
+
+def after(before: dict[str, tuple[int, str]], system: System) -> set[str]:
+    """What is there now that was not before; nothing else may differ."""
+    now = system.listing()
+    assert {path: now.get(path) for path in before} == before
+    return now.keys() - before.keys()
+
+
+def test_services_are_held_and_afterwards_all_is_as_before(system: System) -> None:
+    before = system.listing()
+
+    code, said = system.install()
+
+    assert code == 0, said
+    assert "policy 101" in said
+    assert "create_main_cluster = false" in said
+    assert after(before, system) == {"installed"}
+
+
+def test_a_policy_that_was_there_comes_back_to_the_byte(system: System) -> None:
+    policy = system.root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\n# mine\nexit 0\n")
+    policy.chmod(0o750)
+    before = system.listing()
+
+    code, said = system.install()
+
+    assert code == 0, said
+    assert "policy 101" in said
+    assert after(before, system) == {"installed"}
+
+
+def test_a_policy_that_is_a_link_stays_one(system: System) -> None:
+    (system.root / "usr/sbin/policy-rc.d").symlink_to("/etc/alternatives/policy-rc.d")
+    before = system.listing()
+
+    assert system.install()[0] == 0
+    assert after(before, system) == {"installed"}
+
+
+def test_a_failed_installation_is_told_and_cleaned_up_too(system: System) -> None:
+    (system.root / "status").write_text("100")
+    before = system.listing()
+
+    assert system.install()[0] == 100
+    assert after(before, system) == {"installed"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_installation_is_cleaned_up(system: System, number: signal.Signals) -> None:
+    wait = system.root / "wait"
+    before = system.listing()
+    wait.touch()
+    process = system.begin()
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=10)
+
+    os.killpg(process.pid, number)
+    process.communicate(timeout=30)
+
+    wait.unlink()
+    assert process.returncode == 128 + number
+    assert after(before, system) == {"installed"}
+
+
+def test_what_a_killed_installation_left_is_cleaned_up_by_the_next(system: System) -> None:
+    policy = system.root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\n# mine\nexit 0\n")
+    policy.chmod(0o755)
+    wait = system.root / "wait"
+    before = system.listing()
+    wait.touch()
+    process = system.begin()
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=10)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    wait.unlink()
+    assert "mine" not in policy.read_text()
+
+    code, said = system.install()
+
+    assert code == 0, said
+    assert after(before, system) == {"installed"}

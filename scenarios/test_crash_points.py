@@ -1,0 +1,111 @@
+"""The scraper is killed at one point after the other; nothing is lost and nothing is doubled.
+
+Each death is a SIGKILL from within, at a point of its own. Then the next run starts, as a scheduler
+would start it, and everything that the dead one had put into its outbox must take effect, once.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from lab.session import Lab
+from lab.testing import running
+from lab.verdict import Verdict
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+DYING = "system.tests.weakened.dying"
+ATTEMPTED = "system.scraper.journal:Journal.attempted"
+SETTLED = "system.scraper.journal:Journal.settled"
+PUT = "system.scraper.outbox:Outbox.put"
+HEAD = "system.scraper.outbox:Outbox.head"
+DISCARD = "system.scraper.outbox:Outbox.discard"
+PUBLISH = "system.publisher:Publisher.publish"
+WRITTEN = "pika.channel:Channel.basic_publish"
+ANSWERED = "system.publisher:Publisher.answered"
+POST = "system.client:BackendClient.post"
+
+SCRAPE = (
+    f"before {ATTEMPTED} 1",
+    f"after {ATTEMPTED} 2",
+    f"before {PUT} 1",
+    f"after {PUT} 2",
+    f"before {PUBLISH} 1",
+    f"after {WRITTEN} 7",
+    f"before {ANSWERED} 1",
+    f"after {ANSWERED} 2",
+    f"after {PUBLISH} 1",
+    f"before {DISCARD} 2",
+    f"after {DISCARD} 1",
+    f"before {SETTLED} 2",
+    f"after {SETTLED} 1",
+)
+UNSAFE = SCRAPE[:3]  # what was attempted last is not in the outbox yet
+DRAIN = (
+    f"after {HEAD} 1",
+    f"after {WRITTEN} 5",
+    f"before {ANSWERED} 1",
+    f"after {PUBLISH} 1",
+    f"after {DISCARD} 1",
+    f"before {SETTLED} 1",
+)
+FALLBACK = (f"before {POST} 1", f"after {POST} 1", f"after {DISCARD} 1")
+
+CASES = [
+    *(("scrape", point) for point in SCRAPE),
+    *(("drain", point) for point in DRAIN),
+    *(("fallback", point) for point in FALLBACK),
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One lab for all deaths; at its end every law must hold over all of them."""
+    with running(tmp_path_factory.mktemp("crashes"), {}) as shared:
+        yield shared
+        audit = shared.audit()
+        assert [each for each in audit.findings if each.verdict is not Verdict.VALID] == []
+        assert (audit.counts.lost, audit.counts.duplicated) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("index", "command", "point"),
+    [(index, *case) for index, case in enumerate(CASES)],
+    ids=[f"{command}: {point}" for command, point in CASES],
+)
+def test_a_scraper_that_dies_here_loses_and_doubles_nothing(
+    lab: Lab, index: int, command: str, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scrape and die; the next run finds in the outbox what the dead one had made safe."""
+    moment = lab.season.moments(len(CASES))[index]
+    lab.ledger.follow(lab.scraper.journal(index))
+    lab.ledger.follow(lab.scraper.drained)
+    attempted, accepted = set(lab.ledger.attempted), set(lab.ledger.accepted)
+    # Other ids than those of the next run, which would else send all of it again by itself.
+    mortal = replace(lab.scraper, prelude=DYING, seed=1000 + index)
+    if command == "fallback":
+        urls = lab.endpoints.broker_urls
+        wrong = {**urls, "scraper": urls["scraper"].replace("scraper:", "scraper:wrong")}
+        mortal = replace(mortal, endpoints=replace(lab.endpoints, broker_urls=wrong))
+
+    if command == "drain":  # something has to be in the outbox first
+        monkeypatch.setenv("DYING_AT", f"after {PUT} 1")
+        assert mortal.scrape(moment, index) == -signal.SIGKILL
+        monkeypatch.setenv("DYING_AT", point)
+        assert mortal.try_to_drain() == -signal.SIGKILL
+    else:
+        monkeypatch.setenv("DYING_AT", point)
+        assert mortal.scrape(moment, index) == -signal.SIGKILL
+    lab.ledger.look()
+    # Until it is in the outbox, a message is only attempted; the page will be read again.
+    safe = (lab.ledger.accepted - accepted) if point in UNSAFE else lab.ledger.attempted - attempted
+    assert safe or point.endswith(" 1")
+    lab.scrape(moment, index)
+
+    assert lab.settle()
+    assert safe <= lab.ledger.effects
+    assert lab.ledger.accepted <= lab.ledger.effects

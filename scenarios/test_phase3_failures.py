@@ -1,0 +1,289 @@
+"""Phase 3: backend integration, second half: what happens while a part of it is away or hangs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.eventually import eventually
+from lab.phases import doors
+from lab.phases.doors import PLAIN, Line
+from lab.phases.fixtures import Evidence
+from lab.session import Lab
+from lab.substrate import Killable, Link, Role
+from lab.substrates.local.service import PROJECT
+from lab.testing import OpenLab
+from system.contract.envelope import new_message_id
+from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+SOFT_S, HARD_S = "MISSING_TABLE_SOFT_TIME_LIMIT_S", "MISSING_TABLE_HARD_TIME_LIMIT_S"
+PLAN: dict[str, Any] = {
+    "workers": 1,
+    "concurrency": 2,
+    "relayed": frozenset({Link.WORKER_API}),
+    "settings": {Role.WORKER: {SOFT_S: "3", HARD_S: "60"}},
+}
+GUIDE = PROJECT / "docs/phases/3.md"
+TOLERANCE_S = 3.0
+"""What a busy machine may add to a pause of the ladder."""
+
+
+def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
+    """While the API is away, a message waits 1 s, then 5 s, each shortened by up to a quarter.
+
+    The way to the API is cut, so each attempt is refused at once. Eight messages fail twice; while
+    they wait for their third attempt, the way is mended. Between two attempts a message is in the
+    broker, not in the worker. The receipt tells which attempt it was that took effect.
+    """
+    ids = [new_message_id() for _ in range(8)]
+    with lab.fault("link-cut", link=Link.WORKER_API):
+        doors.by_queue(lab, [_match(id_, f"retry-{n}") for n, id_ in enumerate(ids)])
+        doors.wait_until_told(lab, ids, 2 * len(ids), "failed")
+        waiting = eventually(
+            "the messages to wait for their third attempt",
+            lambda: {name: depth for name, depth in lab.ledger.depths().items() if depth},
+            within_s=3,
+        )
+    doors.wait_for_receipts(lab, ids)
+    lines = {id_: doors.told(lab, [id_], "failed") + doors.told(lab, [id_]) for id_ in ids}
+    evidence(
+        "why each attempt failed", sorted({_kind(each) for each in doors.told(lab, ids, "failed")})
+    )
+    evidence("in the broker before the third attempt, by queue", waiting)
+    for attempt, step_s in enumerate(RETRY_DELAYS_S[:2], 1):
+        pauses = [_pause_s(each[attempt - 1], each[attempt]) for each in lines.values()]
+        drawn = [_drawn_s(each[attempt - 1]) for each in lines.values()]
+        evidence(f"after attempt {attempt}: seconds allowed", [0.75 * step_s, step_s])
+        evidence(f"after attempt {attempt}: seconds drawn", [min(drawn), max(drawn)])
+        evidence(f"after attempt {attempt}: seconds seen", [min(pauses), max(pauses)])
+        assert all(0.75 * step_s <= each <= step_s for each in drawn)
+        assert len(set(drawn)) > 1
+        assert all(0.75 * step_s <= each <= step_s + TOLERANCE_S for each in pauses)
+    attempts = [each["attempt"] for each in doors.receipts(lab, ids)]
+    evidence("attempt that took effect, in the receipts", attempts)
+    assert waiting == {retry_queue(5): len(ids)}
+    assert attempts == [3] * len(ids)
+
+
+def test_a_hanging_task_is_told_to_stop_and_takes_effect_later_once(
+    lab: Lab, evidence: Evidence
+) -> None:
+    """A task that hangs is told to stop at the soft limit; its message takes effect later, once.
+
+    The API is paused: it takes the request and does not answer. The soft limit is 3 s here, 30 s
+    usually. When the API goes on, it may still find the first request in its socket, whose sender
+    has long gone. So one message is applied twice, and the receipt makes one effect of it.
+    """
+    (message_id,) = ids = [new_message_id()]
+    with lab.fault("api-paused"):
+        doors.by_queue(lab, [_match(message_id, "soft")])
+        (failed, *_) = doors.wait_until_told(lab, ids, 1, "failed")
+    (applied, *_) = doors.wait_until_told(lab, ids, 1)
+    (receipt,) = doors.receipts(lab, ids)
+    evidence("first attempt failed with", _kind(failed))
+    evidence("what was decided", failed.decision)
+    evidence("a later attempt was told", {"attempt": applied.attempt, "effect": applied.effect})
+    evidence("the one receipt", {name: receipt[name] for name in ("effect", "attempt")})
+    assert _kind(failed) == "SoftTimeLimitExceeded"
+    assert failed.decision.startswith("RetryIn(step_s=1,")
+    assert applied.attempt > 1
+    assert receipt["effect"] == "created"
+
+
+def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
+    open_lab: OpenLab, evidence: Evidence
+) -> None:
+    """A task that does not stop is killed at the hard limit; its message takes effect later, once.
+
+    Here a worker is deaf to the soft limit (1 s), as a task is while it is stuck in some library.
+    At the hard limit (2 s; 40 s usually) the child of the pool is killed; the worker goes on with a
+    new one and gives the message back to the queue. No attempt is counted: nobody was left to
+    count.
+    """
+    lab = open_lab(
+        concurrency=1,
+        settings={Role.WORKER: {SOFT_S: "1", HARD_S: "2"}},
+        prelude={Role.WORKER: "system.tests.weakened.deaf_worker"},
+    )
+    (message_id,) = ids = [new_message_id()]
+    with lab.fault("api-paused"):
+        doors.by_queue(lab, [_match(message_id, "hard")])
+        killed = eventually(
+            "a child to be killed", lambda: _events(lab, "Hard time limit"), within_s=doors.WITHIN_S
+        )
+    (applied, *_) = doors.wait_until_told(lab, ids, 1)
+    eventually(
+        "the queue to be empty",
+        lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0,
+        within_s=doors.WITHIN_S,
+    )
+    (receipt,) = doors.receipts(lab, ids)
+    evidence("the worker wrote", killed[0])
+    evidence("the next delivery was told", {"attempt": applied.attempt, "effect": applied.effect})
+    evidence("the one receipt", {name: receipt[name] for name in ("effect", "attempt")})
+    evidence("attempts that failed and were counted", len(doors.told(lab, ids, "failed")))
+    assert message_id in killed[0]
+    assert receipt["effect"] == "created"
+    assert applied.attempt == receipt["attempt"] == 1
+    assert doors.told(lab, ids, "failed") == []
+
+
+def test_both_sinks_leave_the_same_database(
+    lab: Lab, open_lab: OpenLab, evidence: Evidence
+) -> None:
+    """Workers that write to the database themselves leave the same in it as those that use the API.
+
+    The same messages go to two systems: new matches, results, pages seen again, late arrivals,
+    a resend, a broken match. In the second system the API is killed, to see that nobody needs it.
+    Everything is compared but the clocks of the two and the numbers their rows happen to have.
+    """
+    direct = open_lab(
+        concurrency=2, settings={Role.WORKER: {"MISSING_TABLE_SINK": "database", SOFT_S: "20"}}
+    )
+    assert isinstance(direct.substrate, Killable)
+    direct.substrate.kill(Role.API)
+    through_api, past_api = (_season_in(each) for each in (lab, direct))
+    for what in through_api:
+        evidence(f"{what}: by the API, past it", [len(through_api[what]), len(past_api[what])])
+    evidence("receipts, by effect", _counted(each["effect"] for each in past_api["receipts"]))
+    evidence("dead letter", past_api["dead letters"])
+    for what, rows in through_api.items():
+        assert past_api[what] == rows, what
+    assert _counted(each["effect"] for each in past_api["receipts"]) == {
+        "created": 12,
+        "updated": 12,
+        "unchanged": 12,
+        "stale": 12,
+    }
+
+
+def test_a_task_can_be_run_from_a_shell(lab: Lab, tmp_path: Path, evidence: Evidence) -> None:
+    """The two programs of this phase's page run as they are printed there, and do what it says.
+
+    `ask.py` uses Celery's client, `send.py` pika and the contract. Both find the addresses where
+    `lab up` writes them down; here that place leads to this lab.
+    """
+    state = lab.substrate.logs(Role.BROKER)[0].parent.parent / "state.json"
+    (tmp_path / ".lab/default").mkdir(parents=True)
+    (tmp_path / ".lab/default/state.json").symlink_to(state.absolute())
+    printed = {name: said.strip() for name, said in _programs(GUIDE).items()}
+    said = {name: _run(code, tmp_path) for name, code in printed.items()}
+    for name, answer in said.items():
+        evidence(f"{name} says", answer)
+    validation = json.loads(said["ask.py"].replace("'", '"').replace("False", "false"))
+    message_id = said["send.py"].split()[-1]
+    doors.wait_for_receipts(lab, [message_id])
+    (receipt,) = doors.receipts(lab, [message_id])
+    evidence("receipt of what send.py sent", {n: receipt[n] for n in ("identity", "effect", "way")})
+    assert validation["valid"] is False
+    assert [each["field"] for each in validation["violations"]] == ["home_score"]
+    assert (receipt["identity"], receipt["effect"], receipt["way"]) == (
+        "by-hand",
+        "created",
+        "queue",
+    )
+
+
+def _match(message_id: str, identity: str, **fields: Any) -> doors.Message:
+    return message_id, PLAIN | {"external_match_id": identity} | fields
+
+
+def _kind(line: Line) -> str:
+    """The class of an error."""
+    return line.error.partition(":")[0]
+
+
+def _pause_s(before: Line, after: Line) -> float:
+    return (after.at - before.at).total_seconds()
+
+
+def _drawn_s(line: Line) -> float:
+    """The pause that was decided on, in seconds."""
+    drawn = re.search(r"wait_ms=(\d+)", line.decision)
+    assert drawn, line.decision
+    return int(drawn[1]) / 1000
+
+
+def _events(lab: Lab, beginning: str) -> list[str]:
+    """What workers wrote that begins like this."""
+    texts = [
+        text
+        for log in lab.substrate.logs(Role.WORKER)
+        for text in log.read_text("utf-8", "replace").splitlines()
+    ]
+    entries = [json.loads(text) for text in texts if beginning in text and text.endswith("}")]
+    return [each["event"] for each in entries if each["event"].startswith(beginning)]
+
+
+def _counted(words: Any) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for word in words:
+        counted[word] = counted.get(word, 0) + 1
+    return counted
+
+
+def _season_in(lab: Lab) -> dict[str, list[Any]]:
+    """Send the same small season wave by wave, and return what the database then holds."""
+    result = {"home_score": 4, "away_score": 1}
+    planned = {"match_status": "scheduled", "home_score": None, "away_score": None}
+    waves: dict[str, tuple[str, dict[str, Any]]] = {
+        "created": ("2025-10-17T16:00:00Z", planned),
+        "updated": ("2025-10-18T20:00:00Z", result),
+        "unchanged": ("2025-10-19T20:00:00Z", result),
+        "stale": ("2025-10-16T16:00:00Z", planned),
+    }
+    sent: list[str] = []
+    for name, (at, says) in waves.items():
+        messages = [
+            _match(f"sink-{n}-{name}", f"sink-{n}", observed_at=at, **says) for n in range(12)
+        ]
+        doors.by_queue(lab, messages)
+        doors.wait_for_receipts(lab, [message_id for message_id, _ in messages])
+        sent += [message_id for message_id, _ in messages]
+    broken = _match("sink-broken", "sink-broken", away_team=PLAIN["home_team"])
+    doors.by_queue(lab, [*messages, broken])
+    dead = doors.dead_letters(lab, ["sink-broken"])
+    doors.wait_until_told(lab, sent, len(sent) + len(messages))
+    clocks = {"created_at", "updated_at", "received_at", "committed_at", "published_at"}
+    numbers = {"id", "match_id", "home_team_id", "away_team_id", "seq", "xid"}
+    found = {"matches": doors.matches(lab, "sink-%"), "receipts": doors.receipts(lab, sent)}
+    kept: dict[str, list[Any]] = {
+        what: sorted(
+            (
+                {k: v for k, v in row.items() if k not in clocks | numbers | {"attempt"}}
+                for row in rows
+            ),
+            key=lambda row: (row["identity"], row["message_id"]),
+        )
+        for what, rows in found.items()
+    }
+    return kept | {"dead letters": [(each.reason, each.detail) for each in dead.values()]}
+
+
+def _programs(page: Path) -> dict[str, str]:
+    """The Python programs that a page prints, by the name in their first line."""
+    blocks = re.findall(r"```python\n# (\S+\.py).*?\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return dict(blocks)
+
+
+def _run(code: str, folder: Path) -> str:
+    """Run a program in `folder`, as a person would, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

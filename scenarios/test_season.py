@@ -1,0 +1,91 @@
+"""The main job, by its own command: a season goes by, every message is accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lab import verdict
+from lab.substrates.local.service import PROJECT
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def _lab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def _run(folder: Path, *arguments: str) -> dict[str, Any]:
+    folder.mkdir()
+    # Speed is measured elsewhere: a test must not depend on what else the machine does.
+    free = ("--page-delay-ms", "0", "--latency-ms", "60000")
+    done = _lab(folder, "run", *free, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VALID" in done.stdout
+    return verdict.read(folder / ".runs" / "latest" / verdict.FILE)
+
+
+def test_the_same_seed_gives_the_same_counts_and_another_seed_others(tmp_path: Path) -> None:
+    """A run can be repeated: what happened in it follows from the seed."""
+    options = ("--matches", "120", "--scrapes", "3")
+    first = _run(tmp_path / "first", *options, "--seed", "11")
+    again = _run(tmp_path / "again", *options, "--seed", "11")
+    other = _run(tmp_path / "other", *options, "--seed", "12", "--workers", "1")
+    assert first["counts"] == again["counts"]
+    assert first["counts"] != other["counts"]
+    assert first["counts"]["accepted"] == 3 * (120 + 13)
+    assert first["counts"]["dead_lettered"] == 3 * 10
+
+
+def test_a_run_leaves_its_folder_and_nothing_else(tmp_path: Path) -> None:
+    """Verdict, report, history and logs stay; processes, ports and data do not."""
+    folder = tmp_path / "run"
+    _run(folder, "--matches", "40", "--scrapes", "1")
+    assert sorted(each.name for each in folder.iterdir()) == [".runs"]
+    kept = {each.name for each in (folder / ".runs" / "latest").iterdir()}
+    assert {"verdict.json", "report.html", "history.jsonl", "logs"} <= kept
+    logs = {each.name for each in (folder / ".runs" / "latest" / "logs").iterdir()}
+    assert {"api-0.log", "broker-0.log", "database-0.log", "worker-1.log"} <= logs
+    ours = [
+        process.info
+        for process in psutil.process_iter(["pid", "cwd", "cmdline"])
+        if str(folder) in (process.info["cwd"] or "")
+        or str(folder) in " ".join(process.info["cmdline"] or ())
+    ]
+    assert ours == []
+
+
+def test_a_finished_run_can_be_judged_again(tmp_path: Path) -> None:
+    """The history is enough; a changed history changes the verdict."""
+    folder = tmp_path / "run"
+    _run(folder, "--matches", "40", "--scrapes", "1")
+    assert _lab(folder, "report").returncode == 0
+    history = folder / ".runs" / "latest" / "history.jsonl"
+    lines = history.read_text().splitlines()
+    receipt = next(line for line in lines if json.loads(line)["event"] == "receipt")
+    history.write_text("\n".join(line for line in lines if line != receipt) + "\n")
+    judged = _lab(folder, "report")
+    assert judged.returncode == 1
+    assert "Conservation" in judged.stdout
+
+
+def test_a_report_on_nothing_says_what_to_do(tmp_path: Path) -> None:
+    """No run, no verdict: exit code 2 and one line."""
+    done = _lab(tmp_path, "report")
+    assert done.returncode == 2
+    assert "name the folder of a run" in done.stderr

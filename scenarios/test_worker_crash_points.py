@@ -1,0 +1,193 @@
+"""kill -9 at each step of a message's way through the worker, and through the operator's tool.
+
+Wherever it happens: after a restart nothing is lost, nothing has taken effect twice, and every
+stored match is true. The steps are named in `system/tests/weakened/dying_worker.py` and
+`dying_tool.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lab import broker
+from lab.audit import Audit
+from lab.eventually import eventually
+from lab.session import Lab
+from lab.substrate import Killable, Role
+from lab.testing import OpenLab
+from lab.verdict import Verdict
+from system.contract import envelope as wire
+from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+WEAKENED = "system.tests.weakened"
+MATCHES = 6
+
+
+def _send_matches(lab: Lab) -> None:
+    """Good matches; and then one of them once more, newer."""
+    for number in range(MATCHES):
+        lab.send(external_match_id=f"m-{number}")
+    lab.send(external_match_id="m-0", home_score=2, away_score=1, match_status="completed")
+
+
+def _send_while_the_api_is_away(lab: Lab) -> None:
+    """So every match is tried in vain and put on the ladder; the worker dies at the first."""
+    assert isinstance(lab.substrate, Killable)
+    lab.substrate.kill(Role.API)
+    _send_matches(lab)
+
+
+def _send_broken(lab: Lab) -> None:
+    """Matches that break the contract, and messages that no task can take, among good ones."""
+    lab.send_foreign(0)
+
+
+Experiment = Callable[[Lab], None]
+POINTS: dict[str, Experiment] = {
+    "before-admit": _send_matches,
+    "after-admit": _send_matches,
+    "before-apply": _send_matches,
+    "after-apply": _send_matches,
+    "before-ack": _send_matches,
+    "after-ack": _send_matches,
+    "before-retry": _send_while_the_api_is_away,
+    "after-retry": _send_while_the_api_is_away,
+    "before-dead": _send_broken,
+    "after-dead": _send_broken,
+    "before-gate-dead": _send_broken,
+    "after-gate-dead": _send_broken,
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_at_any_point_loses_and_doubles_nothing(
+    point: str, open_lab: OpenLab, tmp_path: Path
+) -> None:
+    """The supervisor starts it again, and every message ends in its one place."""
+    mark = tmp_path / "died"
+    lab = open_lab(
+        prelude={Role.WORKER: f"{WEAKENED}.dying_worker"},
+        settings={Role.WORKER: {"DIE_AT": point, "DIE_MARK": str(mark)}},
+    )
+    assert isinstance(lab.substrate, Killable)
+    POINTS[point](lab)
+    eventually(f"the worker to die {point}", mark.exists, within_s=30)
+    lab.substrate.kill(Role.WORKER)  # nothing of it may go on while the next one starts
+    lab.substrate.start(Role.API)
+    lab.substrate.start(Role.WORKER)
+    _assert_all_is_well(lab.audit())
+
+
+def _assert_all_is_well(audit: Audit) -> None:
+    """Every law and every check; how long it took is no matter here."""
+    assert [each for each in audit.findings if each.verdict is not Verdict.VALID] == []
+    assert [each for each in audit.checks if each.verdict is not Verdict.VALID] == []
+
+
+@pytest.mark.parametrize("point", ["before-publish", "after-publish", "before-take", "after-take"])
+def test_a_replay_killed_at_any_point_and_run_again_loses_and_doubles_nothing(
+    point: str, open_lab: OpenLab, tmp_path: Path
+) -> None:
+    """At worst a message is there twice under one id, and its receipt makes that harmless."""
+    lab = open_lab()
+    _die_of_exhaustion(lab, MATCHES)
+    killed = _tool(lab, tmp_path, point, "replay")
+    assert killed.returncode < 0, killed.stdout + killed.stderr
+    again = _tool(lab, tmp_path, point, "replay")
+    assert again.returncode == 0, again.stderr
+    eventually(
+        "every match to have its receipt",
+        lambda: lab.ledger.accepted <= lab.ledger.effects,
+        within_s=60,
+    )
+    _assert_all_is_well(lab.audit())
+
+
+@pytest.mark.parametrize("point", ["before-write", "after-write", "after-take"])
+def test_a_discard_killed_at_any_point_and_run_again_leaves_each_letter_in_the_file(
+    point: str, open_lab: OpenLab, tmp_path: Path
+) -> None:
+    """At worst a letter is written twice."""
+    lab = open_lab()
+    dead = _die_of_exhaustion(lab, MATCHES)
+    file = tmp_path / "discarded.jsonl"
+    words = ("discard", "--all", "--to", str(file))
+    assert _tool(lab, tmp_path, point, *words).returncode < 0
+    assert _tool(lab, tmp_path, point, *words).returncode == 0
+    written = [json.loads(line)["message_id"] for line in file.read_text().splitlines()]
+    assert set(written) == dead
+    assert len(written) <= len(dead) + 1
+    assert broker.dead_letters(lab.endpoints.broker_urls["operator"]) == []
+
+
+def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
+    """Good matches among the dead letters, as after a day without an API; return their ids.
+
+    The worker is away meanwhile, so that it is we who take them out of its queue.
+    """
+    assert isinstance(lab.substrate, Killable)
+    lab.substrate.terminate(Role.WORKER)
+    sent = {lab.send(external_match_id=f"m-{each}") for each in range(number)}
+    with broker.channel(lab.endpoints.broker_urls["admin"]) as on:
+        on.confirm_delivery()
+        for _ in range(number):
+            method, properties, body = on.basic_get(PROCESS_QUEUE)
+            assert method is not None
+            assert properties is not None
+            headers = wire.dead_headers(
+                properties.headers or {},
+                reason="exhausted",
+                detail="after 100 attempts: ApiUnavailable",
+                where="here",
+                queue=PROCESS_QUEUE,
+                at=datetime.now(UTC),
+            )
+            broker.send(
+                on,
+                body,
+                exchange=DEAD_LETTER_EXCHANGE,
+                key=DEAD_LETTER_QUEUE,
+                properties=_as_they_were(properties, headers),
+            )
+            on.basic_ack(method.delivery_tag)
+    lab.substrate.start(Role.WORKER)
+    return sent
+
+
+def _as_they_were(properties: object, headers: Mapping[str, object]) -> dict[str, object]:
+    kept = ("content_type", "content_encoding", "message_id", "correlation_id")
+    return {**{name: getattr(properties, name) for name in kept}, "headers": dict(headers)}
+
+
+def _tool(lab: Lab, folder: Path, point: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the operator's tool as a person would; it dies the first time."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            f"{WEAKENED}.dying_tool",
+            "system.worker.dead_letters",
+            *words,
+        ],
+        env={
+            **kept,
+            "DIE_AT": point,
+            "DIE_MARK": str(folder / "died"),
+            "MISSING_TABLE_BROKER_URL": lab.endpoints.broker_urls["operator"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

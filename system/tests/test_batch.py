@@ -1,0 +1,177 @@
+"""The books of a batch: whatever the broker answers, every message gets exactly one true fate."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from system.batch import Batch, Confirmed
+
+
+def sent(count: int) -> Batch:
+    """A batch of `count` messages "0", "1" …, all on their way under the tags from 1."""
+    batch = Batch([str(index) for index in range(count)])
+    for tag in range(1, count + 1):
+        batch.send_first(tag)
+    return batch
+
+
+def outcomes(batch: Batch) -> list[str | None]:
+    return [None if fate is None else fate.outcome.value for fate in batch.fates]
+
+
+def test_an_answer_for_many_settles_those_before_it_and_no_other() -> None:
+    batch = sent(5)
+    batch.answer(2, multiple=False)
+    batch.answer(4, multiple=True)
+    assert outcomes(batch) == ["confirmed"] * 4 + [None]
+    batch.answer(4, multiple=True)  # all of them were answered before
+    assert list(batch.on_the_way) == [5]
+
+
+def test_a_message_that_came_back_is_refused_when_its_confirm_comes() -> None:
+    batch = sent(3)
+    batch.came_back("1")
+    batch.answer(3, multiple=True, unroutable="no queue")
+    assert outcomes(batch) == ["confirmed", "refused", "confirmed"]
+    fate = batch.fates[1]
+    assert fate is not None
+    assert fate.detail == "no queue"
+
+
+def test_two_copies_of_one_message_that_both_came_back_are_both_refused() -> None:
+    batch = Batch(["same", "same"])
+    batch.send_first(1)
+    batch.send_first(2)
+    batch.came_back("same")
+    batch.came_back("same")
+    batch.answer(2, multiple=True, unroutable="no queue")
+    assert outcomes(batch) == ["refused", "refused"]
+
+
+def test_what_came_back_on_a_lost_connection_does_not_count_on_the_next_one() -> None:
+    batch = sent(1)
+    batch.came_back("0")
+    batch.take_back()
+    batch.send_first(1)
+    batch.answer(1, multiple=False)
+    assert outcomes(batch) == ["confirmed"]
+
+
+def test_what_a_lost_connection_left_unanswered_comes_first_again_in_its_order() -> None:
+    batch = Batch(list("abcdef"))
+    for tag in (1, 2, 3, 4):
+        batch.send_first(tag)
+    batch.answer(2, multiple=False)
+    batch.take_back()
+    assert list(batch.todo) == [0, 2, 3, 4, 5]
+
+
+def test_giving_up_tells_what_may_have_arrived_from_what_has_not() -> None:
+    batch = Batch(list("abc"))
+    batch.send_first(1)
+    batch.send_first(2)
+    batch.answer(1, multiple=False, nack="full")
+    batch.give_up("away")
+    assert outcomes(batch) == ["refused", "unknown", "refused"]
+
+
+def test_what_was_sent_once_stays_unknown_though_it_cannot_be_sent_again() -> None:
+    batch = sent(1)
+    batch.take_back()
+    batch.refuse_first("cannot be written")
+    assert outcomes(batch) == ["unknown"]
+
+
+def test_a_refusal_does_not_speak_for_an_earlier_attempt_that_nobody_answered() -> None:
+    batch = sent(2)
+    batch.take_back()
+    batch.send_first(1)
+    batch.send_first(2)
+    batch.came_back("0")
+    batch.answer(1, multiple=False, unroutable="no queue")
+    batch.answer(2, multiple=False, nack="full")
+    assert outcomes(batch) == ["unknown", "unknown"]
+
+
+def test_an_answer_costs_what_it_settles_however_many_stand_behind() -> None:
+    """A window of 200,000 settled in steps of one; looking through it each time takes minutes."""
+    batch = sent(200_000)
+    begun = time.process_time()
+    for tag in range(1, 200_001):
+        batch.answer(tag, multiple=True)
+    assert batch.done
+    assert time.process_time() - begun < 10
+
+
+class Broker(RuleBasedStateMachine):
+    """A broker that answers, forgets and returns as it likes, and the truth about each message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch = Batch([str(index) for index in range(12)])
+        self.tag = 0
+        self.queued: set[int] = set()  # in the queue: routed on some connection
+        self.ever_sent: set[int] = set()
+
+    @precondition(lambda self: self.batch.todo)
+    @rule(routed=st.booleans())
+    def send(self, routed: bool) -> None:
+        """Send the first one to do; the broker queues it at once, or returns it."""
+        index = self.batch.todo[0]
+        self.tag += 1
+        self.batch.send_first(self.tag)
+        self.ever_sent.add(index)
+        if routed:
+            self.queued.add(index)
+        else:
+            self.batch.came_back(str(index))
+
+    @precondition(lambda self: self.batch.on_the_way)
+    @rule(data=st.data(), multiple=st.booleans())
+    def confirm(self, data: st.DataObject, multiple: bool) -> None:
+        """Answer for some tag."""
+        tag = data.draw(st.sampled_from(list(self.batch.on_the_way)))
+        self.batch.answer(tag, multiple=multiple, unroutable="no queue")
+
+    @rule()
+    def lose(self) -> None:
+        """The connection goes; a new channel counts from 1."""
+        self.batch.take_back()
+        self.tag = 0
+
+    @invariant()
+    def every_message_is_in_one_place(self) -> None:
+        """To do, on its way or settled; and the two queues ascend."""
+        todo, way = list(self.batch.todo), list(self.batch.on_the_way.values())
+        settled = [i for i, fate in enumerate(self.batch.fates) if fate is not None]
+        assert sorted(todo + way + settled) == list(range(12))
+        assert todo == sorted(todo)
+        assert way == sorted(way)
+
+    @invariant()
+    def no_fate_says_more_than_is_true(self) -> None:
+        """What is confirmed is in a queue; what is refused is in none."""
+        for index, fate in enumerate(self.batch.fates):
+            if fate is not None and fate.outcome is Confirmed.CONFIRMED:
+                assert index in self.queued
+            if fate is not None and fate.outcome is Confirmed.REFUSED:
+                assert index not in self.queued
+
+    def teardown(self) -> None:
+        """Give up: what was never sent is refused, what was sent and not answered is unknown."""
+        before: list[Any] = list(self.batch.fates)
+        self.batch.give_up("away")
+        for index, (was, fate) in enumerate(zip(before, self.batch.fates, strict=True)):
+            assert fate is not None
+            if was is None:
+                sent_before = index in self.ever_sent
+                assert fate.outcome is (Confirmed.UNKNOWN if sent_before else Confirmed.REFUSED)
+
+
+TestBroker = Broker.TestCase
+TestBroker.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,331 @@
+"""TLS to the broker, to Redis and to the API: real listeners, and no way around verification."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+import uvicorn
+from pydantic import SecretStr
+
+from system import tls
+from system.backend import app as backend
+from system.client import BackendClient
+from system.contract import envelope as wire
+from system.contract.submission import Submission, Way
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
+from system.errors import ApiUnavailable, BrokerUnavailable, SettingsError
+from system.publisher import Confirmed, Publisher
+from system.settings import BackendSettings, OperatorSettings
+from system.tests.certificates import Authority, Certificate
+from system.worker import letterbox
+from system.worker.tests.bench import Bench, a_match, until
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+REFUSED = "certificate verify failed"
+
+
+@dataclass(frozen=True)
+class Files:
+    """As the settings hold them."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass
+class World:
+    """A running lab whose broker, API and Redis are also reached by TLS.
+
+    Attributes:
+        amqps: by user.
+        mutual: the scraper's URL where the broker asks for a certificate.
+        misnamed: the scraper's URL where the broker shows a certificate for another name.
+    """
+
+    bench: Bench
+    ours: Authority
+    others: Authority
+    amqps: dict[str, str]
+    mutual: str
+    misnamed: str
+    https: str
+    rediss: str
+
+
+@pytest.fixture(scope="module")
+def world(shared_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("tls")
+    ours, others = Authority(folder, "ours"), Authority(folder, "others")
+    server = ours.issue("server")
+    with ExitStack() as stack:
+        ports = [
+            _listen(shared_lab, ours, server, "verify_none"),
+            _listen(shared_lab, ours, server, "verify_peer"),
+            _listen(shared_lab, ours, ours.issue("wrong", for_another_name=True), "verify_none"),
+        ]
+        urls = shared_lab.endpoints.broker_urls
+        yield World(
+            Bench(shared_lab),
+            ours,
+            others,
+            {user: _with_tls(url, ports[0]) for user, url in urls.items()},
+            _with_tls(urls["scraper"], ports[1]),
+            _with_tls(urls["scraper"], ports[2]),
+            stack.enter_context(_https(shared_lab, server)),
+            stack.enter_context(_redis(server)),
+        )
+        for port in ports:
+            shared_lab.substrate.control_broker(
+                "eval", f'rabbit_networking:stop_ranch_listener_of_protocol("127.0.0.1:{port}").'
+            )
+
+
+def _listen(lab: Any, authority: Authority, shown: Certificate, verify: str) -> int:
+    """One more listener of the running broker, as `listeners.ssl` would make it at its start."""
+    port = _free_port()
+    options = (
+        f'[{{cacertfile,"{authority.root.cert}"}},{{certfile,"{shown.cert}"}},'
+        f'{{keyfile,"{shown.key}"}},{{verify,{verify}}}'
+        + (",{fail_if_no_peer_cert,true}]" if verify == "verify_peer" else "]")
+    )
+    lab.substrate.control_broker(
+        "eval",
+        "application:ensure_all_started(ssl),"
+        f'rabbit_networking:start_ssl_listener({{"127.0.0.1",{port},inet}},{options},2).',
+    )
+    return port
+
+
+def _with_tls(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return f"amqps://{parts.username}:{parts.password}@127.0.0.1:{port}{parts.path}"
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def _https(lab: Any, shown: Certificate) -> Iterator[str]:
+    """The backend itself, served by TLS."""
+    settings = BackendSettings(
+        database_url=SecretStr(lab.endpoints.database_url), api_token=SecretStr("token")
+    )
+    port = _free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            backend.create(settings),
+            port=port,
+            log_config=None,
+            ssl_certfile=shown.cert,
+            ssl_keyfile=shown.key,
+        )
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until("the backend to serve", lambda: server.started)
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+@contextmanager
+def _redis(shown: Certificate) -> Iterator[str]:
+    port = _free_port()
+    words = (
+        *("--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""),
+        *("--tls-cert-file", str(shown.cert), "--tls-key-file", str(shown.key)),
+        *("--tls-ca-cert-file", str(shown.cert), "--tls-auth-clients", "no"),
+    )
+    server = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
+    try:
+        until("Redis to listen", lambda: _accepts(port))
+        yield f"rediss://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as link:
+        return link.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _trust(authority: Authority, shown: Certificate | None = None) -> Any:
+    cert, key = (shown.cert, shown.key) if shown else (None, None)
+    return tls.trust(Files(authority.root.cert, cert, key))
+
+
+def _publish(url: str, trust: Any) -> tuple[Confirmed, str]:
+    with Publisher(url, trust=trust) as publisher:
+        (fate,) = publisher.publish([a_match()], exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=3)
+    return fate.outcome, fate.detail
+
+
+def test_a_publisher_reaches_a_broker_that_its_authority_vouches_for(world: World) -> None:
+    assert _publish(world.amqps["scraper"], _trust(world.ours)) == (Confirmed.CONFIRMED, "")
+
+
+@pytest.mark.parametrize("whom", ["others", "the machine's"])
+def test_a_publisher_refuses_a_broker_that_nobody_it_trusts_vouches_for(
+    whom: str, world: World
+) -> None:
+    trust = _trust(world.others) if whom == "others" else tls.trust(Files())
+    outcome, why = _publish(world.amqps["scraper"], trust)
+    assert outcome is Confirmed.REFUSED
+    assert REFUSED in why.lower()
+
+
+def test_a_publisher_refuses_a_broker_that_shows_another_name(world: World) -> None:
+    outcome, why = _publish(world.misnamed, _trust(world.ours))
+    assert outcome is Confirmed.REFUSED
+    assert "127.0.0.1" in why
+
+
+def test_a_broker_that_asks_for_a_certificate_gets_it(world: World) -> None:
+    shown = world.ours.issue("client")
+    assert _publish(world.mutual, _trust(world.ours, shown))[0] is Confirmed.CONFIRMED
+    assert _publish(world.mutual, _trust(world.ours))[0] is Confirmed.REFUSED
+
+
+def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: World) -> None:
+    envelope = a_match()
+    submission = Submission(
+        message_id=envelope.message_id,
+        match=envelope.arguments[0],
+        published_at=envelope.published_at,
+        way=Way.HTTP,
+        attempt=1,
+    )
+    with BackendClient(world.https, "token", _trust(world.ours)) as client:
+        (outcome,) = client.post([submission])
+        assert outcome.message_id == envelope.message_id
+    with (
+        BackendClient(world.https, "token", _trust(world.others)) as client,
+        pytest.raises(ApiUnavailable, match=REFUSED),
+    ):
+        client.post([submission])
+
+
+def test_the_operators_tool_reaches_only_a_broker_it_trusts(world: World) -> None:
+    url = world.amqps["operator"]
+    with letterbox.opened(url, _trust(world.ours)) as on:
+        assert list(letterbox.walk(on)) == []
+    with (
+        pytest.raises(BrokerUnavailable, match=REFUSED),
+        letterbox.opened(url, _trust(world.others)),
+    ):
+        pass
+
+
+def _worker_settings(world: World, authority: Authority, tmp_path: Path) -> dict[str, str]:
+    settings = {
+        "broker_url": world.amqps["worker"],
+        "result_url": world.rediss,
+        "api_url": world.https,
+        "api_token": "token",
+        "ca_file": str(authority.root.cert),
+        "concurrency": "1",
+        "ready_file": str(tmp_path / "ready"),
+    }
+    return {f"MISSING_TABLE_{name.upper()}": value for name, value in settings.items()}
+
+
+def test_a_worker_does_everything_by_tls(
+    world: World, tmp_path: Path, run_worker: Callable[[dict[str, str]], Path]
+) -> None:
+    """It takes the message, retries and dead-letters, posts to the API, and answers by Redis."""
+    bench = world.bench
+    bench.lab.substrate.terminate("worker")  # so that nobody else takes them
+    try:
+        run_worker(_worker_settings(world, world.ours, tmp_path))
+        asked = a_match(task=wire.VALIDATE_TASK)
+        bench.send(
+            asked.with_headers({**asked.headers, "ignore_result": False}), key=VALIDATE_QUEUE
+        )
+        good, invalid = bench.send(a_match()), bench.send(a_match(home_score=-1))
+        bench.put(b"no JSON", message_id="no-json", content_type="application/json")
+        assert bench.receipt(good)["effect"] == "created"
+        assert bench.letter(invalid).reason == "invalid"
+        assert bench.letter("no-json").reason == "unreadable"
+        with redis.Redis.from_url(
+            world.rediss, ssl_ca_certs=str(world.ours.root.cert), socket_timeout=5
+        ) as results:
+            until("an answer", lambda: results.get(f"celery-task-meta-{asked.message_id}"))
+    finally:
+        bench.lab.substrate.start("worker")
+        bench.clear()
+
+
+def test_a_worker_says_that_it_does_not_trust_the_broker_and_goes_on_trying(
+    world: World, tmp_path: Path, run_worker: Callable[[dict[str, str]], Path]
+) -> None:
+    log = run_worker(_worker_settings(world, world.others, tmp_path))
+    until("it to say why", lambda: REFUSED in log.read_text().lower())
+    assert not (tmp_path / "ready").exists()
+
+
+@pytest.fixture
+def run_worker(tmp_path: Path) -> Iterator[Callable[[dict[str, str]], Path]]:
+    """Start a worker of the test's own with these settings; give its log."""
+    with ExitStack() as stack:
+
+        def start(settings: dict[str, str]) -> Path:
+            log = tmp_path / "worker.log"
+            process = subprocess.Popen(
+                [sys.executable, "-m", "system.worker"],
+                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **settings},
+                stdout=stack.enter_context(log.open("w")),
+                stderr=subprocess.STDOUT,
+            )
+            stack.callback(_end, process)
+            return log
+
+        yield start
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (Files(ca_file=Path("/no/such/file")), "MISSING_TABLE_CA_FILE, /no/such/file"),
+        (Files(ca_file=Path(__file__)), "MISSING_TABLE_CA_FILE"),
+        (Files(cert_file=Path(__file__)), "go together"),
+        (Files(cert_file=Path(__file__), key_file=Path(__file__)), "MISSING_TABLE_CERT_FILE"),
+    ],
+)
+def test_files_that_are_none_are_named_with_their_variable(files: Files, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        tls.trust(files)
+
+
+def test_the_settings_hold_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MISSING_TABLE_BROKER_URL", "amqps://x")
+    monkeypatch.setenv("MISSING_TABLE_CA_FILE", "/etc/ca.pem")
+    assert OperatorSettings().ca_file == Path("/etc/ca.pem")

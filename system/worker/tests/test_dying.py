@@ -1,0 +1,231 @@
+"""A child or the whole worker ends in the middle of a task: once, politely, or every time.
+
+The API is frozen, so that a task is surely under way, and wakes up afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psutil
+import pytest
+import urllib3
+
+from system.contract import topology
+from system.contract.topology import PROCESS_QUEUE, retry_queue
+from system.worker.tests.bench import Bench, a_match, until
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+OpenLab = Callable[..., Any]
+
+
+def _open(open_lab: OpenLab, *, weakened: dict[str, Any] | None = None, **settings: Any) -> Bench:
+    """One worker with one child, and settings of its own.
+
+    Args:
+        weakened: settings of Celery to change, for a test that shows what they are good for.
+        settings: of the worker.
+    """
+    env = {f"MISSING_TABLE_{name.upper()}": str(value) for name, value in settings.items()}
+    if weakened is None:
+        return Bench(open_lab(concurrency=1, settings={"worker": env}))
+    env["WEAKENED"] = json.dumps(weakened)
+    prelude = {"worker": "system.tests.weakened.one_setting"}
+    return Bench(open_lab(concurrency=1, settings={"worker": env}, prelude=prelude))
+
+
+@contextmanager
+def _frozen_api(bench: Bench) -> Iterator[None]:
+    bench.lab.substrate.pause("api")
+    try:
+        yield
+    finally:
+        bench.lab.substrate.resume("api")
+
+
+def _busy_child(bench: Bench) -> psutil.Process:
+    """The pool's child, once it waits for the API."""
+    api = bench.process("api-0")
+    port = next(c.laddr.port for c in api.net_connections("tcp") if c.status == "LISTEN")
+
+    def look() -> psutil.Process | None:
+        for child in bench.worker.children():
+            if any(c.raddr and c.raddr.port == port for c in child.net_connections("tcp")):
+                return child
+        return None
+
+    return until("a child to talk to the API", look)
+
+
+def _applied(bench: Bench, message_id: str) -> list[str]:
+    """The effects that the worker reported for a message, one for each finished try."""
+    return [line["effect"] for line in bench.log(message_id) if line["event"] == "applied"]
+
+
+def test_the_message_of_a_killed_child_is_delivered_again_and_takes_effect_once(
+    open_lab: OpenLab,
+) -> None:
+    """Celery alone would acknowledge it (`task_reject_on_worker_lost`)."""
+    bench = _open(open_lab)
+    worker = bench.worker.pid
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        _busy_child(bench).kill()
+        until("a new child to take it up", lambda: _busy_child(bench).is_running())
+    assert bench.receipt(message_id)["attempt"] == 1
+    until("the second try to end", lambda: len(_applied(bench, message_id)) == 1)
+    assert bench.letters() == []
+    assert bench.depth(PROCESS_QUEUE) == 0
+    assert bench.worker.pid == worker
+
+
+def test_without_the_setting_the_message_of_a_killed_child_is_lost(open_lab: OpenLab) -> None:
+    """What `task_reject_on_worker_lost` is kept for."""
+    bench = _open(
+        open_lab, weakened={"task_reject_on_worker_lost": False, "task_acks_on_failure": True}
+    )
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        child = _busy_child(bench)
+        child.kill()
+        follower = bench.send(a_match())
+    bench.receipt(follower)
+    assert _applied(bench, message_id) == []
+    assert bench.depth(PROCESS_QUEUE) == 0
+
+
+def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(open_lab: OpenLab) -> None:
+    """SIGTERM: nothing is cut off, nothing is delivered twice."""
+    bench = _open(open_lab)
+    worker = bench.worker
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        _busy_child(bench)
+        worker.send_signal(signal.SIGTERM)
+        until(
+            "it to have stopped consuming",
+            lambda: "Warm shutdown" in _whole_log(bench) or not bench.ready_file.exists(),
+        )
+        assert worker.is_running()
+    bench.lab.substrate.terminate("worker", within_s=30)
+    assert _applied(bench, message_id) == ["created"]
+    assert bench.depth(PROCESS_QUEUE) == 0
+
+
+def test_a_worker_that_is_asked_to_end_does_not_wait_for_an_api_that_never_answers(
+    open_lab: OpenLab,
+) -> None:
+    """The client's time-out ends the try; the message waits on the ladder, and the worker goes."""
+    bench = _open(open_lab)
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        _busy_child(bench)
+        bench.lab.substrate.terminate("worker", within_s=30)
+        assert bench.depth(retry_queue(1)) + bench.depth(PROCESS_QUEUE) == 1
+    bench.lab.substrate.start("worker")
+    assert bench.receipt(message_id)["attempt"] == 2
+
+
+def test_a_soft_time_limit_is_a_failure_that_passes(open_lab: OpenLab) -> None:
+    """The task is told to stop, and its message tried again."""
+    bench = _open(open_lab, soft_time_limit_s=1, hard_time_limit_s=60)
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        until("the first try to fail", lambda: bench.log(message_id), within_s=8)
+    (failed, *_) = bench.log(message_id)
+    assert failed["error"].startswith("SoftTimeLimitExceeded")
+    assert bench.receipt(message_id)["attempt"] >= 2
+    assert bench.letters() == []
+
+
+def test_a_hard_time_limit_kills_the_child_and_keeps_the_message(open_lab: OpenLab) -> None:
+    """A stopped child hears no soft limit. Celery alone would acknowledge (`acks_on_timeout`)."""
+    bench = _open(open_lab, soft_time_limit_s=2, hard_time_limit_s=3)
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        child = _busy_child(bench)
+        child.suspend()
+        until("the stopped child to be killed", lambda: not child.is_running(), within_s=20)
+    assert bench.receipt(message_id)["effect"] == "created"
+    assert bench.letters() == []
+
+
+def test_without_the_setting_a_hard_time_limit_loses_the_message(open_lab: OpenLab) -> None:
+    """What `task_acks_on_timeout` is kept for."""
+    bench = _open(
+        open_lab,
+        weakened={"task_acks_on_timeout": True},
+        soft_time_limit_s=2,
+        hard_time_limit_s=3,
+    )
+    with _frozen_api(bench):
+        message_id = bench.send(a_match())
+        child = _busy_child(bench)
+        child.suspend()
+        until("the stopped child to be killed", lambda: not child.is_running(), within_s=20)
+        follower = bench.send(a_match())
+    bench.receipt(follower)
+    assert _applied(bench, message_id) == []
+    assert bench.depth(PROCESS_QUEUE) == 0
+
+
+def test_a_message_that_kills_every_child_ends_among_the_dead_letters(open_lab: OpenLab) -> None:
+    """The broker counts its deliveries; the matches around it take effect."""
+    bench = Bench(open_lab(prelude={"worker": "system.tests.weakened.poisoned_worker"}))
+    _limit_deliveries(bench, 3)
+    worker = bench.worker.pid
+    poison = a_match(location="poison")
+    before = bench.send(a_match())
+    bench.send(poison)
+    after = bench.send(a_match())
+    letter = bench.letter(poison.message_id, within_s=60)
+    assert letter.reason == "delivery_limit"
+    assert (letter.queue, letter.task) == (PROCESS_QUEUE, "process_match_data")
+    assert letter.body == poison.body
+    bench.receipt(before)
+    bench.receipt(after)
+    assert bench.receipts(poison.message_id) == []
+    assert bench.worker.pid == worker
+
+
+def _limit_deliveries(bench: Bench, limit: int) -> None:
+    """A policy that wins over the topology's own, as an operator would set one."""
+    own = next(q.policy for q in topology.QUEUES if q.name == PROCESS_QUEUE)
+    login = urlsplit(bench.urls["admin"])
+    base = f"{bench.lab.endpoints.management_url}/api"
+    headers = urllib3.make_headers(
+        basic_auth=f"{unquote(login.username or '')}:{unquote(login.password or '')}"
+    )
+    policy = {
+        "pattern": f"^{PROCESS_QUEUE}$",
+        "apply-to": "queues",
+        "priority": 10,
+        "definition": own | {"delivery-limit": limit},
+    }
+    answer = urllib3.request(
+        "PUT",
+        f"{base}/policies/%2F/small-limit",
+        body=json.dumps(policy),
+        headers=headers | {"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert answer.status in (201, 204), answer.data
+
+    def applied() -> bool:
+        queue = urllib3.request(
+            "GET", f"{base}/queues/%2F/{PROCESS_QUEUE}", headers=headers, timeout=10
+        ).json()
+        return bool(queue.get("policy") == "small-limit")
+
+    until("the policy to be in force", applied)
+
+
+def _whole_log(bench: Bench) -> str:
+    (file,) = bench.lab.substrate.logs("worker")
+    return str(file.read_text(errors="replace"))
