@@ -3,21 +3,40 @@
 # Everything is done by relative paths, so that the folder may have any name, also one with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check fix lock doctor up down clean
+.PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 test test-long bench check fix lock \
+        docs doctor up down clean
 MAKEFLAGS += --no-print-directory
 PYTEST_ARGS ?= -n 2
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## install what is missing (programs and .venv); does nothing when all is there
 	@sh lab/setup/setup.sh
 
-lab: setup ## set up, then run the lab: start everything, load it, break it, account for it
+lab: setup ## set up, then run a season through the pipeline and account for every message
 	@.venv/bin/lab run
+
+lab-phase0: setup ## phase 0: the environment
+	@.venv/bin/lab phase 0
+
+lab-phase1: setup ## phase 1: message queue fundamentals
+	@.venv/bin/lab phase 1
+
+lab-phase3: setup ## phase 3: backend integration
+	@.venv/bin/lab phase 3
+
+lab-phase4: setup ## phase 4: scraper integration
+	@.venv/bin/lab phase 4
 
 test: check ## set up, check, and run every test
 	@.venv/bin/pytest $(PYTEST_ARGS)
+
+test-long: setup ## the tests that take many minutes each
+	@.venv/bin/pytest -m long
+
+bench: setup ## measure the ways to publish, side by side
+	@.venv/bin/pytest -o addopts= -p lab.testing --benchmark-only system/tests/benchmarks
 
 check: setup ## look only: format, style, types, import rules, lock file
 	@.venv/bin/ruff format --check --quiet .
@@ -32,6 +51,9 @@ fix: setup ## rewrite what can be rewritten: format and simple style
 
 lock: setup ## make requirements.lock anew from pyproject.toml
 	@sh lab/setup/lock.sh
+
+docs: setup ## write the pages of docs/ anew that are made from code
+	@.venv/bin/python -m lab.guards
 
 doctor: setup ## say what this machine has and lacks
 	@.venv/bin/lab doctor

@@ -46,12 +46,22 @@ class Outlet:
             key: the routing key.
             confirmed: told of each message that the broker has on disk, in a queue.
         """
-        self._url, self._exchange, self._key = url, exchange, key
+        self._exchange, self._key = exchange, key
         self._confirmed = confirmed
         self.todo: deque[Envelope] = deque()
         self.sent: set[str] = set()
         self.trouble = ""
-        self._link: Connection | None = None
+        # kombu's own connection would try again for seconds by itself; its transport does not.
+        patience = {"read_timeout": CONNECT_S, "write_timeout": CONNECT_S}
+        self._transport: Any = Connection(
+            url, connect_timeout=CONNECT_S, transport_options=patience
+        ).transport
+        self._errors = (
+            *self._transport.connection_errors,
+            *self._transport.channel_errors,
+            OSError,
+        )
+        self._link: Any = None
         self._channel: Any = None
         self._next_tag = 1
         self._next_try = 0.0
@@ -69,42 +79,37 @@ class Outlet:
         if self._link is None and not self._connect():
             let_pass(for_s)
             return
-        link = self._link
-        assert link is not None  # noqa: S101 - connected just now
         try:
             self._send()
             with suppress(TimeoutError):
-                link.drain_events(timeout=max(for_s, 0.001))
+                self._link.drain_events(timeout=max(for_s, 0.001))
             oldest = next(iter(self._on_the_way.values()), None)
             if oldest and time.monotonic() - oldest[1] > CONFIRM_S:
                 self._drop(f"no confirm within {CONFIRM_S:g} s")
-        except (*link.connection_errors, *link.channel_errors, OSError) as error:
+        except self._errors as error:
             self._drop(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Close the connection: in order where all is confirmed, else at once."""
         if self._link is not None and not self.pending:
-            with suppress(*self._link.connection_errors, OSError):
-                self._link.release()
-            self._link = None
+            with suppress(*self._errors):
+                self._link.close()
         self._drop("closed")
 
     def _connect(self) -> bool:
         if time.monotonic() < self._next_try:
             return False
         self._next_try = time.monotonic() + PAUSE_S
-        patience = {"read_timeout": CONNECT_S, "write_timeout": CONNECT_S}
-        link = Connection(self._url, connect_timeout=CONNECT_S, transport_options=patience)
-        self._link = link
         try:
-            channel: Any = link.channel()
+            self._link = self._transport.establish_connection()
+            channel = self._link.channel()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(self._on_nack)
             channel.events["basic_return"].add(self._on_return)
-            channel.connection.on_blocked = self._on_blocked
-            channel.connection.on_unblocked = self._on_unblocked
+            self._link.on_blocked = self._on_blocked
+            self._link.on_unblocked = self._on_unblocked
             channel.confirm_select()
-        except (*link.connection_errors, *link.channel_errors, OSError) as error:
+        except self._errors as error:
             self._drop(f"{type(error).__name__}: {error}")
             return False
         self._channel, self._next_tag, self._blocked = channel, 1, False
@@ -118,7 +123,7 @@ class Outlet:
         self._returned.clear()
         if self._link is not None:
             with suppress(Exception):  # it is broken in whatever way; nothing more is asked of it
-                self._link.collect(socket_timeout=1)
+                self._link.collect()
         self._link = self._channel = None
 
     def _send(self) -> None:

@@ -77,9 +77,12 @@ class Relay:
 
     async def close(self) -> None:
         """Refuse new connections, and close those there are, on both sides."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            for each in server.sockets:
+                asyncio.get_running_loop().remove_reader(each.fileno())
+            await asyncio.sleep(0)  # what was accepted already would find a closed server
+            server.close()
         for pair in list(self._pairs):
             pair.abort()
 
@@ -118,7 +121,7 @@ class Relay:
 
     async def serve(self, pair: _Pair) -> None:
         """Connect a new caller to the target, once something may pass."""
-        if len(self._pairs) >= CONNECTIONS_MAX:
+        if self._server is None or len(self._pairs) >= CONNECTIONS_MAX:
             pair.abort()
             return
         self._pairs.add(pair)

@@ -7,6 +7,7 @@ as it is, and with one guard switched off (`system/tests/weakened/`), where the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def _the_same_message_comes_twice(lab: Lab) -> None:
 
 def _an_older_observation_comes_late(lab: Lab) -> None:
     """The result first, and then a page that was read two days before."""
-    played = {"home_score": 2, "away_score": 1, "match_status": "completed"}
+    played: dict[str, Any] = {"home_score": 2, "away_score": 1, "match_status": "completed"}
     lab.send(external_match_id="m-1", observed_at="2025-10-19T20:00:00Z", **played)
     assert lab.settle()
     lab.send(external_match_id="m-1", observed_at="2025-10-17T20:00:00Z", match_status="scheduled")

@@ -47,9 +47,9 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
     with lab.fault("link-cut", link=Link.WORKER_API):
         doors.by_queue(lab, [_match(id_, f"retry-{n}") for n, id_ in enumerate(ids)])
         doors.wait_until_told(lab, ids, 2 * len(ids), "failed")
-        waiting = eventually(
-            "the messages to wait for their third attempt",
-            lambda: {name: depth for name, depth in lab.ledger.depths().items() if depth},
+        eventually(
+            "all of them to wait in the broker for their third attempt",
+            lambda: lab.ledger.depths()[retry_queue(5)] == len(ids),
             within_s=3,
         )
     doors.wait_for_receipts(lab, ids)
@@ -57,7 +57,7 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
     evidence(
         "why each attempt failed", sorted({_kind(each) for each in doors.told(lab, ids, "failed")})
     )
-    evidence("in the broker before the third attempt, by queue", waiting)
+    evidence(f"before the third attempt: messages in {retry_queue(5)}", len(ids))
     for attempt, step_s in enumerate(RETRY_DELAYS_S[:2], 1):
         pauses = [_pause_s(each[attempt - 1], each[attempt]) for each in lines.values()]
         drawn = [_drawn_s(each[attempt - 1]) for each in lines.values()]
@@ -69,22 +69,23 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
         assert all(0.75 * step_s <= each <= step_s + TOLERANCE_S for each in pauses)
     attempts = [each["attempt"] for each in doors.receipts(lab, ids)]
     evidence("attempt that took effect, in the receipts", attempts)
-    assert waiting == {retry_queue(5): len(ids)}
     assert attempts == [3] * len(ids)
 
 
+@pytest.mark.parametrize("hangs", ["api", "database"])
 def test_a_hanging_task_is_told_to_stop_and_takes_effect_later_once(
-    lab: Lab, evidence: Evidence
+    hangs: str, lab: Lab, evidence: Evidence
 ) -> None:
     """A task that hangs is told to stop at the soft limit; its message takes effect later, once.
 
-    The API is paused: it takes the request and does not answer. The soft limit is 3 s here, 30 s
-    usually. When the API goes on, it may still find the first request in its socket, whose sender
-    has long gone. So one message is applied twice, and the receipt makes one effect of it.
+    The API is paused, or the database behind it: either takes the request and does not answer. The
+    soft limit is 3 s here, 30 s usually. A task that was told to stop may have done its work all
+    the same: what is behind the API finishes when it goes on. Then the later attempt is a
+    duplicate, and the receipt makes one effect of two.
     """
     (message_id,) = ids = [new_message_id()]
-    with lab.fault("api-paused"):
-        doors.by_queue(lab, [_match(message_id, "soft")])
+    with lab.fault(f"{hangs}-paused"):
+        doors.by_queue(lab, [_match(message_id, f"soft-{hangs}")])
         (failed, *_) = doors.wait_until_told(lab, ids, 1, "failed")
     (applied, *_) = doors.wait_until_told(lab, ids, 1)
     (receipt,) = doors.receipts(lab, ids)
@@ -174,11 +175,10 @@ def test_a_task_can_be_run_from_a_shell(lab: Lab, tmp_path: Path, evidence: Evid
     state = lab.substrate.logs(Role.BROKER)[0].parent.parent / "state.json"
     (tmp_path / ".lab/default").mkdir(parents=True)
     (tmp_path / ".lab/default/state.json").symlink_to(state.absolute())
-    printed = {name: said.strip() for name, said in _programs(GUIDE).items()}
-    said = {name: _run(code, tmp_path) for name, code in printed.items()}
+    said = {name: _run(code, tmp_path) for name, code in _programs(GUIDE).items()}
     for name, answer in said.items():
         evidence(f"{name} says", answer)
-    validation = json.loads(said["ask.py"].replace("'", '"').replace("False", "false"))
+    validation = json.loads(said["ask.py"])
     message_id = said["send.py"].split()[-1]
     doors.wait_for_receipts(lab, [message_id])
     (receipt,) = doors.receipts(lab, [message_id])

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lab.broker import DeadLetter
-from system.contract.match import SCHEMA
+from system.contract.schema import SCHEMA
 from system.contract.topology import PROCESS_QUEUE
 from system.errors import Violation, shown
 

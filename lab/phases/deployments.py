@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lab.errors import SubstrateError
@@ -19,15 +19,15 @@ READY_WITHIN_S = 60.0
 
 @contextmanager
 def in_place_of_the_worker(
-    lab: Lab, name: str, *, prelude: str = "", **settings: str
+    lab: Lab, name: str, settings: Mapping[str, str], *, prelude: str = ""
 ) -> Iterator[None]:
     """The lab's worker ends in order, this one works during the block, then the lab's is back.
 
     Args:
         lab: where.
         name: of its log.
-        prelude: a module that starts in place of the worker and is given its name.
         settings: environment variables over those of the lab's own worker.
+        prelude: a module that starts in place of the worker and is given its name.
     """
     ends, folder = lab.endpoints, lab.folder.absolute()
     ready = folder / f"{name}.ready"

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.claims import Account
+from lab.claims import BECAUSE_MAX, Account
 from lab.errors import CannotRun
 from lab.eventually import stopwatch
 from lab.phases import showing
 from lab.phases.fixtures import Stage
 from lab.phases.recording import Recorder, Say
+from lab.reporting import words
 from lab.runs import RUNS, new_folder
 from lab.substrate import Substrate
 from lab.substrates.local.instance import BASE, Instance
@@ -25,7 +26,12 @@ from lab.substrates.local.service import PROJECT
 SCENARIOS = PROJECT / "scenarios"
 JSON_FILE, PAGE_FILE, LOG_FILE = "evidence.json", "evidence.md", "pytest.log"
 _RAN = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-_QUIET = ("-p", "no:cacheprovider", "-m", "", "--tb=long")
+_OPTIONS = (
+    *("-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT)),
+    # Instead of the usual options: everything, and no folders in the reader's place.
+    *("-o", "addopts=", "-p", "lab.testing", "-p", "no:cacheprovider", "-p", "no:benchmark"),
+    *("--strict-markers", "--tb=long"),
+)
 
 
 def find(number: int, scenarios: Path = SCENARIOS) -> list[Path]:
@@ -94,9 +100,11 @@ def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -
     """Let pytest run the modules; return why it could not, where that is so."""
     os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another run of pytest
     chosen = ("-k", only) if only else ()
-    project = ("-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT))
     with log.open("w", encoding="utf-8") as out, redirect_stdout(out):
-        code = pytest.main([*project, *_QUIET, *chosen, *map(str, modules)], plugins=[recorder])
+        try:
+            code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[recorder])
+        except Exception as error:  # what is left open when it is interrupted becomes an error
+            return words.clean(f"pytest broke off: {error!r}", BECAUSE_MAX)
     if code in _RAN:
         return ""
     if code == pytest.ExitCode.INTERRUPTED:

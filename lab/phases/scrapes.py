@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lab.eventually import stopwatch
+from lab.eventually import eventually, stopwatch
 from lab.phases.processes import running
 from lab.phases.terminal import Terminal
 from lab.session import Lab
@@ -25,6 +26,7 @@ from lab.substrates.local.service import PROJECT, environment
 SCRAPER = "system.scraper"
 DRIFTED = "system.tests.weakened.drifted_sender"
 COMMAND_WITHIN_S = 120.0
+SAFE_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Sender:
     """A scraper with an outbox and a journal of its own.
 
     Attributes:
-        name: of both files, in the run's folder.
+        name: of both files, in the run's folder. The same name, moment and pages give the same
+            message ids again.
         moment: when it looks at the league's pages.
         settings: environment variables over the usual ones; None takes one away.
         drift: what it does otherwise than the contract says; see `system.tests.weakened`.
@@ -68,14 +71,14 @@ class Sender:
     settings: Mapping[str, str | None] = field(default_factory=dict)
     drift: Mapping[str, Any] | None = None
 
-    def scrape(self, pages: Sequence[Path] = (), *, mode: str = "queue", seed: int = 0) -> Run:
+    def scrape(self, pages: Sequence[Path] = (), *, mode: str = "queue") -> Run:
         """Read saved pages, or else the whole site; return when it is done."""
-        return self._type("scrape", *self._scraping(pages, mode, seed))
+        return self._type("scrape", *self._scraping(pages, mode))
 
     @contextmanager
-    def scraping(self, pages: Sequence[Path], *, seed: int = 0) -> Iterator[Running]:
+    def scraping(self, pages: Sequence[Path]) -> Iterator[Running]:
         """The same, while it goes on; it is killed at the end, where it has not ended by then."""
-        words = self._scraping(pages, "queue", seed)
+        words = self._scraping(pages, "queue")
         with running(
             Command(self._command("scrape", *words), environment(**self._env()), cwd=self._folder),
             self._folder / "logs" / f"{self.name}.log",
@@ -106,6 +109,20 @@ class Sender:
         """How many messages it calls safe, by the way that they went."""
         return dict(Counter(each["way"] for each in self.journal("accepted")))
 
+    def seconds_to_safety(self) -> float:
+        """How long its first messages took from being attempted to being safe somewhere."""
+        first, safe = self.journal("attempted")[0], self.journal("accepted")[0]
+        taken = datetime.fromisoformat(safe["at"]) - datetime.fromisoformat(first["at"])
+        return taken.total_seconds()
+
+    def wait_until_safe(self, *, more_than: int = 0) -> None:
+        """Wait until more messages are safe than that, and none is under way."""
+        eventually(
+            "the page's messages to be safe",
+            lambda: len(self.journal("accepted")) == len(self.ids()) > more_than,
+            within_s=SAFE_WITHIN_S,
+        )
+
     @property
     def _folder(self) -> Path:
         return self.lab.folder.absolute()
@@ -114,12 +131,12 @@ class Sender:
     def _journal(self) -> Path:
         return self._folder / f"{self.name}.jsonl"
 
-    def _scraping(self, pages: Sequence[Path], mode: str, seed: int) -> list[str]:
+    def _scraping(self, pages: Sequence[Path], mode: str) -> list[str]:
         moment = self.moment.isoformat()
         where = [word for page in pages for word in ("--file", str(page))]
         return [
             *(where or ["--url", f"{self.lab.endpoints.site_url}/at/{moment}/schedule"]),
-            *("--now", moment, "--seed", str(seed), "--mode", mode),
+            *("--now", moment, "--seed", str(zlib.crc32(self.name.encode())), "--mode", mode),
             *("--journal", str(self._journal), "--json"),
         ]
 

@@ -16,6 +16,8 @@ from lab.eventually import eventually
 from lab.phases import running
 from lab.substrates.local.service import PROJECT
 
+pytestmark = pytest.mark.timeout(180)  # each starts a Python and a pytest of its own
+
 CONFTEST = "from lab.phases.fixtures import evidence, lab\n__all__ = ['evidence', 'lab']\n"
 RUN = """
 import os, sys
@@ -106,7 +108,7 @@ def phase(folder: Path, only: str, source: str = EXPERIMENTS) -> subprocess.Pope
 
 def test_each_ending_has_its_verdict(tmp_path: Path) -> None:
     process = phase(tmp_path, "not outside and not after")
-    said, _ = process.communicate(timeout=50)
+    said, _ = process.communicate(timeout=150)
 
     assert process.returncode == 1, said
     content = json.loads((tmp_path / "runs/latest/evidence.json").read_text())
@@ -135,7 +137,7 @@ def test_each_ending_has_its_verdict(tmp_path: Path) -> None:
 
 def test_a_phase_whose_claims_all_hold_ends_with_0(tmp_path: Path) -> None:
     process = phase(tmp_path, "holds")
-    assert (process.communicate(timeout=50), process.returncode)[1] == 0
+    assert (process.communicate(timeout=150), process.returncode)[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_a_phase_that_cannot_run_is_unknown_and_says_why(
     source: str, only: str, why: str, tmp_path: Path
 ) -> None:
     process = phase(tmp_path, only, source)
-    process.communicate(timeout=50)
+    process.communicate(timeout=150)
 
     assert process.returncode == 2
     assert why in json.loads((tmp_path / "runs/latest/evidence.json").read_text())["why"]
@@ -160,7 +162,7 @@ def test_a_phase_that_cannot_run_is_unknown_and_says_why(
 )
 def test_what_did_not_run_any_more_is_unknown(end: str, tmp_path: Path) -> None:
     process = phase(tmp_path, "holds or outside or after", EXPERIMENTS.replace("SIGNAL", end))
-    process.communicate(timeout=50)
+    process.communicate(timeout=150)
 
     assert process.returncode == 2
     content = json.loads((tmp_path / "runs/latest/evidence.json").read_text())
@@ -185,6 +187,9 @@ def test_every_phase_of_the_repository_has_a_title_and_can_be_found() -> None:
         assert running.title(running.find(number)[0])
 
 
+@pytest.mark.services
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_interrupted_command_leaves_no_folder_of_a_lab(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "lab", "phase", "1", "--only", "life"],
@@ -194,11 +199,16 @@ def test_an_interrupted_command_leaves_no_folder_of_a_lab(tmp_path: Path) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    eventually(
-        "the phase's lab to start", lambda: [*tmp_path.glob(".lab/phase-*/state.json")], within_s=30
-    )
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=50)
+    try:
+        eventually(
+            "the phase's lab to start",
+            lambda: [*tmp_path.glob(".lab/phase-*/state.json")],
+            within_s=100,
+        )
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=100)
+    finally:
+        process.kill()
 
     assert process.returncode == 2, said
     assert "? UNKNOWN" in said

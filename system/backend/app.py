@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from system.backend import errors, health, pages, reading, writing
 from system.backend.database import Database
 from system.backend.metrics import CountRequests, Metrics
-from system.contract import match as contract
+from system.contract import schema
 from system.settings import BackendSettings
 
 
@@ -34,7 +34,7 @@ def create(settings: BackendSettings) -> FastAPI:
     app = FastAPI(
         title="Missing Table backend",
         description=__doc__,
-        version=contract.VERSION,
+        version=schema.VERSION,
         lifespan=lifespan,
         # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
         docs_url=None,

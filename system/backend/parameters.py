@@ -9,7 +9,8 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from system.backend import queries, receipts
-from system.contract.match import SCHEMA, Status
+from system.contract.match import Status
+from system.contract.schema import SCHEMA
 
 _PROPERTIES = SCHEMA["properties"]
 

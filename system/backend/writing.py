@@ -19,7 +19,7 @@ from system.backend.database import Database
 from system.backend.errors import ApiError, error_body
 from system.backend.limits import read_json
 from system.backend.metrics import Metrics
-from system.contract.match import SCHEMA
+from system.contract.schema import SCHEMA
 from system.contract.submission import (
     BATCH_MAX,
     MESSAGE_ID_PATTERN,

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from system.contract import match as contract
+from system.contract import schema
 from system.contract.match import Match
 
 PROCESS_TASK = "process_match_data"
@@ -126,7 +127,7 @@ def _headers(task: str, message_id: str, published_at: datetime, attempt: int) -
         "ignore_result": True,
         PUBLISHED_AT: published_at.astimezone(UTC).isoformat(timespec="microseconds"),
         ATTEMPT: attempt,
-        CONTRACT: contract.VERSION,
+        CONTRACT: schema.VERSION,
     }
 
 

@@ -8,23 +8,17 @@ schema and hold the two against each other, both ways.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from importlib.resources import files
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    Strict,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -32,15 +26,11 @@ from pydantic import (
 from pydantic import Field as Bounded
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from system.contract.schema import Integer, Line, Name, Score, ShortName, Text, shape_of
 from system.errors import ContractViolation, Violation, shown
 
 LEAGUE_TIME = ZoneInfo("America/New_York")
 """The league prints US Eastern times on every page, wherever the match is played."""
-
-SCHEMA: dict[str, Any] = json.loads(
-    files("system.contract").joinpath("match.schema.json").read_text("utf-8")
-)
-VERSION: str = SCHEMA["$id"].rsplit(":", 1)[-1]
 
 
 class Status(StrEnum):
@@ -68,50 +58,6 @@ class ObservedFrom(StrEnum):
     ARRIVAL = "arrival"
 
 
-# Types of fields. Text arrives as text: Pydantic alone would also read 1730000000 as a date.
-
-
-def _of_shape(pattern: str, words: str) -> Callable[[Any], Any]:
-    compiled = re.compile(pattern)
-
-    def check(value: Any) -> Any:
-        if isinstance(value, (date, datetime)):  # built by our own code, not read from the wire
-            return value
-        if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise PydanticCustomError("shape", "must be {words}", {"words": words})
-        return value
-
-    return check
-
-
-def _shape_of(field: str, words: str) -> BeforeValidator:
-    """The pattern of `field` in the schema, so that it is written once."""
-    rule = SCHEMA["properties"][field]
-    pattern = rule.get("pattern") or rule["anyOf"][0]["pattern"]
-    return BeforeValidator(_of_shape(pattern, words))
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip(" \u00a0"):
-        raise PydanticCustomError("blank", "must not be blank")
-    return value
-
-
-def _integral(value: Any) -> Any:
-    """JSON Schema counts 3.0 as an integer, and so do we. A boolean is none."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-_Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
-_Name = Annotated[
-    _Line, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)
-]
-_ShortName = Annotated[_Name, StringConstraints(max_length=50)]
-_Text = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-_Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
-_Score = Annotated[_Integer, Bounded(ge=0, le=99)]
-
-
 class Match(BaseModel):
     """One observation of one match. Frozen; every field as on the wire.
 
@@ -121,27 +67,27 @@ class Match(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    home_team: _Name
-    away_team: _Name
-    match_date: Annotated[date, _shape_of("match_date", "a date like 2025-10-18")]
-    season: Annotated[_Line, _shape_of("season", "like 2025-26")]
-    age_group: Annotated[_Line, _shape_of("age_group", "like U14")]
-    match_type: _ShortName
-    division: Annotated[_Name, StringConstraints(max_length=100)] | None = None
-    division_id: Annotated[_Integer, Bounded(ge=1, le=2147483647)] | None = None
+    home_team: Name
+    away_team: Name
+    match_date: Annotated[date, shape_of("match_date", "a date like 2025-10-18")]
+    season: Annotated[Line, shape_of("season", "like 2025-26")]
+    age_group: Annotated[Line, shape_of("age_group", "like U14")]
+    match_type: ShortName
+    division: Annotated[Name, StringConstraints(max_length=100)] | None = None
+    division_id: Annotated[Integer, Bounded(ge=1, le=2147483647)] | None = None
     league: Literal["Homegrown", "Academy"] | None = None
-    home_score: _Score | None = None
-    away_score: _Score | None = None
+    home_score: Score | None = None
+    away_score: Score | None = None
     match_status: Status | None = None
-    external_match_id: Annotated[_Name, StringConstraints(max_length=64)] | None = None
-    match_time: Annotated[str, _shape_of("match_time", "a time like 15:45")] | None = None
-    location: _Text | None = None
-    notes: _Text | None = None
-    source: _ShortName | None = None
+    external_match_id: Annotated[Name, StringConstraints(max_length=64)] | None = None
+    match_time: Annotated[str, shape_of("match_time", "a time like 15:45")] | None = None
+    location: Text | None = None
+    notes: Text | None = None
+    source: ShortName | None = None
     observed_at: (
         Annotated[
             AwareDatetime,
-            _shape_of("observed_at", "a time with its offset, like 2025-10-18T15:45:00-04:00"),
+            shape_of("observed_at", "a time with its offset, like 2025-10-18T15:45:00-04:00"),
         ]
         | None
     ) = None

@@ -15,7 +15,6 @@ from system.scraper.pages import Stop
 from system.scraper.schedule import RefusedRow, Schedule
 from system.scraper.summary import Summary
 
-
 KNOWN_MAX = 100_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from lab.substrate import Endpoints
 from lab.substrates.local import broker, programs
 from lab.substrates.local.instance import UP, Instance, State
 from lab.substrates.local.ports import HOST
-from lab.substrates.local.service import environment
+from lab.substrates.local.service import PROJECT, environment
 
 _NODE = "rabbit@localhost"  # as in `broker`
 
@@ -82,6 +83,20 @@ def _psql(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
     )
 
 
+def _worker(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    """One more worker, in the foreground, beside those that the lab started."""
+    return Call(
+        [sys.executable, "-m", "system.worker"],
+        environment(
+            PYTHONPATH=str(PROJECT),
+            MISSING_TABLE_BROKER_URL=ends.broker_urls["worker"],
+            MISSING_TABLE_RESULT_URL=ends.results_url,
+            MISSING_TABLE_API_URL=ends.api_url,
+            MISSING_TABLE_API_TOKEN=ends.api_token,
+        ),
+    )
+
+
 def _password(at: SplitResult) -> str:
     return unquote(at.password or "")
 
@@ -91,4 +106,5 @@ TOOLS: dict[str, Callable[[str, Instance, State, Endpoints], Call]] = {
     "rabbitmq-diagnostics": _rabbitmq,
     "redis-cli": _redis_cli,
     "psql": _psql,
+    "worker": _worker,
 }

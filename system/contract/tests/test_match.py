@@ -14,7 +14,8 @@ from hypothesis_jsonschema import from_schema
 from jsonschema import Draft202012Validator
 
 from system.contract import match as contract
-from system.contract.match import SCHEMA, ObservedFrom, Status
+from system.contract.match import ObservedFrom, Status
+from system.contract.schema import SCHEMA
 from system.contract.tests.samples import OURS, TODAY
 from system.errors import ContractViolation
 

@@ -65,6 +65,46 @@ def test_a_full_outbox_keeps_nothing_of_what_does_not_fit_and_says_what_to_do(
         assert ids(outbox) == ["a", "b", "c"]
 
 
+def test_what_was_refused_is_kept_aside_with_its_reason_until_it_is_put_back(
+    outbox: Outbox,
+) -> None:
+    outbox.put([envelope(name) for name in "abc"])
+    outbox.refuse({"a": "score is negative", "c": "no such league", "never here": "?"})
+    assert (ids(outbox), len(outbox)) == (["b"], 1)
+    assert [(each.message_id, why) for each, why in outbox.refused()] == [
+        ("a", "score is negative"),
+        ("c", "no such league"),
+    ]
+    outbox.put([envelope("a", "again")])  # the page shows it once more
+    assert ids(outbox) == ["b"]
+    assert outbox.retry_refused() == 2
+    assert ids(outbox) == ["a", "b", "c"]
+    assert outbox.refused() == []
+
+
+def test_what_is_kept_aside_takes_room_and_the_bound_says_so(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.sqlite", limit=3) as outbox:
+        outbox.put([envelope("a"), envelope("b")])
+        outbox.refuse({"a": "x" * 10_000, "b": "why"})
+        with pytest.raises(OutboxFull, match=r"would hold 4, 2 of them refused.*refused`"):
+            outbox.put([envelope("c"), envelope("d")])
+        assert len(outbox.refused()[0][1]) == 2000
+
+
+def test_an_outbox_of_the_version_before_is_taken_over_with_all_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with Outbox(path) as outbox:
+        outbox.put([envelope("a")])
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE outbox DROP COLUMN refused")
+        database.execute(f"PRAGMA application_id = {0x4D544F31}")
+    database.close()
+    for _ in range(2):
+        with Outbox(path) as outbox:
+            assert ids(outbox) == ["a"]
+            assert outbox.refused() == []
+
+
 def test_what_is_put_survives_closing_and_closing_twice_is_harmless(tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.sqlite") as outbox:
         outbox.put([envelope("a")])

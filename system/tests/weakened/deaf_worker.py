@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from billiard.common import SIG_SOFT_TIMEOUT
+from billiard.pool import SIG_SOFT_TIMEOUT
 
 from system.tests.weakened import run_given
 from system.worker import handling

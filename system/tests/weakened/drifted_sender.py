@@ -1,4 +1,4 @@
-"""A scraper that has drifted from the contract in the ways that the variable WEAKENED holds as JSON.
+"""A scraper that has drifted from the contract; the variable WEAKENED says how, as JSON.
 
 rename      fields that it calls by another name: {"home_score": "score_home"}
 add         fields that it sends beside those of the contract: {"referee": "Jo Doe"}
@@ -17,12 +17,13 @@ from dataclasses import replace
 from typing import Any
 
 from system.contract import match as contract
-from system.contract.envelope import CONTRACT, Envelope
+from system.contract.envelope import CONTRACT, Envelope, wrap
 from system.contract.match import Match
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 from system.scraper import delivery, messages
 from system.tests.weakened import run_given
 
-_parse, _wrap = contract.parse, messages.wrap
+_parse = contract.parse
 _drift: dict[str, Any] = json.loads(os.environ["WEAKENED"])
 
 
@@ -32,7 +33,7 @@ def _parse_renamed(payload: Mapping[str, Any]) -> Match:
 
 
 def _wrap_otherwise(match: Match, **given: Any) -> Envelope:
-    wrapped = _wrap(match, **given)
+    wrapped = wrap(match, **given)
     args, kwargs, options = json.loads(wrapped.body)
     args[0] |= _drift.get("add", {})
     headers = {
@@ -45,7 +46,7 @@ def _wrap_otherwise(match: Match, **given: Any) -> Envelope:
 
 if __name__ == "__main__":
     contract.parse = _parse_renamed
-    messages.wrap = _wrap_otherwise
-    delivery.EXCHANGE = _drift.get("exchange", delivery.EXCHANGE)
-    delivery.PROCESS_QUEUE = _drift.get("key", delivery.PROCESS_QUEUE)
+    messages.wrap = _wrap_otherwise  # type: ignore[attr-defined]
+    delivery.EXCHANGE = _drift.get("exchange", EXCHANGE)  # type: ignore[attr-defined]
+    delivery.PROCESS_QUEUE = _drift.get("key", PROCESS_QUEUE)  # type: ignore[attr-defined]
     run_given()

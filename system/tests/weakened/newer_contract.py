@@ -5,7 +5,7 @@ It reads the field and stores the rest of the match, as a first step of such a c
 
 from __future__ import annotations
 
-from system.contract import match
+from system.contract import match, schema
 from system.tests.weakened import run_given
 
 
@@ -15,5 +15,5 @@ class _NextMatch(match.Match):
 
 if __name__ == "__main__":
     match.Match = _NextMatch  # type: ignore[misc]
-    match.VERSION = "3.0"
+    schema.VERSION = "3.0"
     run_given()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pika
 import psutil
@@ -141,10 +143,31 @@ class Bench:
         (pid,) = (each.pid for each in self.lab.substrate.processes() if each.name == name)
         return psutil.Process(pid)
 
+    def busy_child(self) -> psutil.Process:
+        """The pool child that talks to the API, as soon as there is one."""
+        port = urlsplit(self.lab.endpoints.api_url).port
+
+        def look() -> psutil.Process | None:
+            for child in self.worker.children():
+                if any(c.raddr and c.raddr.port == port for c in child.net_connections("tcp")):
+                    return child
+            return None
+
+        return until("a child to talk to the API", look)
+
+    def consumers(self, queue: str) -> int:
+        """How many consume from a queue."""
+        with letterbox.opened(self.urls["operator"]) as on:
+            return int(on.queue_declare(queue, passive=True).method.consumer_count)
+
+    def whole_log(self) -> str:
+        """Everything that the worker has said."""
+        (file,) = self.lab.substrate.logs("worker")
+        return str(file.read_text(errors="replace"))
+
     def log(self, message_id: str) -> list[dict[str, Any]]:
         """What the worker has said about a message."""
-        (file,) = self.lab.substrate.logs("worker")
-        lines = file.read_text(errors="replace").splitlines()
+        lines = self.whole_log().splitlines()
         said = [json.loads(line) for line in lines if line.startswith("{")]
         return [each for each in said if each.get("message_id") == message_id]
 
@@ -153,6 +176,42 @@ class Bench:
         with letterbox.opened(self.urls["operator"]) as on:
             for held in letterbox.walk(on):
                 held.take()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process is no more; one that only waits to be reaped is not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def open_bench(
+    open_lab: Callable[..., Any], *, weakened: dict[str, Any] | None = None, **settings: Any
+) -> Bench:
+    """A system with one worker, one child, and settings of its own.
+
+    Args:
+        open_lab: the fixture.
+        weakened: settings of Celery to change, for a test that shows what they are good for.
+        settings: of the worker.
+    """
+    env = {f"MISSING_TABLE_{name.upper()}": str(value) for name, value in settings.items()}
+    if weakened is None:
+        return Bench(open_lab(concurrency=1, settings={"worker": env}))
+    env["WEAKENED"] = json.dumps(weakened)
+    prelude = {"worker": "system.tests.weakened.one_setting"}
+    return Bench(open_lab(concurrency=1, settings={"worker": env}, prelude=prelude))
+
+
+@contextmanager
+def frozen_api(bench: Bench) -> Iterator[None]:
+    """The API hears nothing and says nothing in the block; then it goes on."""
+    bench.lab.substrate.pause("api")
+    try:
+        yield
+    finally:
+        bench.lab.substrate.resume("api")
 
 
 def a_match(task: str = wire.PROCESS_TASK, **fields: Any) -> wire.Envelope:

@@ -7,60 +7,20 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import psutil
 import pytest
 import urllib3
 
 from system.contract import topology
 from system.contract.topology import PROCESS_QUEUE, retry_queue
-from system.worker.tests.bench import Bench, a_match, until
+from system.worker.tests.bench import Bench, a_match, frozen_api, open_bench, until
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
 OpenLab = Callable[..., Any]
-
-
-def _open(open_lab: OpenLab, *, weakened: dict[str, Any] | None = None, **settings: Any) -> Bench:
-    """One worker with one child, and settings of its own.
-
-    Args:
-        weakened: settings of Celery to change, for a test that shows what they are good for.
-        settings: of the worker.
-    """
-    env = {f"MISSING_TABLE_{name.upper()}": str(value) for name, value in settings.items()}
-    if weakened is None:
-        return Bench(open_lab(concurrency=1, settings={"worker": env}))
-    env["WEAKENED"] = json.dumps(weakened)
-    prelude = {"worker": "system.tests.weakened.one_setting"}
-    return Bench(open_lab(concurrency=1, settings={"worker": env}, prelude=prelude))
-
-
-@contextmanager
-def _frozen_api(bench: Bench) -> Iterator[None]:
-    bench.lab.substrate.pause("api")
-    try:
-        yield
-    finally:
-        bench.lab.substrate.resume("api")
-
-
-def _busy_child(bench: Bench) -> psutil.Process:
-    """The pool's child, once it waits for the API."""
-    api = bench.process("api-0")
-    port = next(c.laddr.port for c in api.net_connections("tcp") if c.status == "LISTEN")
-
-    def look() -> psutil.Process | None:
-        for child in bench.worker.children():
-            if any(c.raddr and c.raddr.port == port for c in child.net_connections("tcp")):
-                return child
-        return None
-
-    return until("a child to talk to the API", look)
 
 
 def _applied(bench: Bench, message_id: str) -> list[str]:
@@ -72,12 +32,12 @@ def test_the_message_of_a_killed_child_is_delivered_again_and_takes_effect_once(
     open_lab: OpenLab,
 ) -> None:
     """Celery alone would acknowledge it (`task_reject_on_worker_lost`)."""
-    bench = _open(open_lab)
+    bench = open_bench(open_lab)
     worker = bench.worker.pid
-    with _frozen_api(bench):
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        _busy_child(bench).kill()
-        until("a new child to take it up", lambda: _busy_child(bench).is_running())
+        bench.busy_child().kill()
+        until("a new child to take it up", lambda: bench.busy_child().is_running())
     assert bench.receipt(message_id)["attempt"] == 1
     until("the second try to end", lambda: len(_applied(bench, message_id)) == 1)
     assert bench.letters() == []
@@ -87,12 +47,12 @@ def test_the_message_of_a_killed_child_is_delivered_again_and_takes_effect_once(
 
 def test_without_the_setting_the_message_of_a_killed_child_is_lost(open_lab: OpenLab) -> None:
     """What `task_reject_on_worker_lost` is kept for."""
-    bench = _open(
+    bench = open_bench(
         open_lab, weakened={"task_reject_on_worker_lost": False, "task_acks_on_failure": True}
     )
-    with _frozen_api(bench):
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        child = _busy_child(bench)
+        child = bench.busy_child()
         child.kill()
         follower = bench.send(a_match())
     bench.receipt(follower)
@@ -102,15 +62,15 @@ def test_without_the_setting_the_message_of_a_killed_child_is_lost(open_lab: Ope
 
 def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(open_lab: OpenLab) -> None:
     """SIGTERM: nothing is cut off, nothing is delivered twice."""
-    bench = _open(open_lab)
+    bench = open_bench(open_lab)
     worker = bench.worker
-    with _frozen_api(bench):
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        _busy_child(bench)
+        bench.busy_child()
         worker.send_signal(signal.SIGTERM)
         until(
             "it to have stopped consuming",
-            lambda: "Warm shutdown" in _whole_log(bench) or not bench.ready_file.exists(),
+            lambda: "Warm shutdown" in bench.whole_log() or not bench.ready_file.exists(),
         )
         assert worker.is_running()
     bench.lab.substrate.terminate("worker", within_s=30)
@@ -122,10 +82,10 @@ def test_a_worker_that_is_asked_to_end_does_not_wait_for_an_api_that_never_answe
     open_lab: OpenLab,
 ) -> None:
     """The client's time-out ends the try; the message waits on the ladder, and the worker goes."""
-    bench = _open(open_lab)
-    with _frozen_api(bench):
+    bench = open_bench(open_lab)
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        _busy_child(bench)
+        bench.busy_child()
         bench.lab.substrate.terminate("worker", within_s=30)
         assert bench.depth(retry_queue(1)) + bench.depth(PROCESS_QUEUE) == 1
     bench.lab.substrate.start("worker")
@@ -134,8 +94,8 @@ def test_a_worker_that_is_asked_to_end_does_not_wait_for_an_api_that_never_answe
 
 def test_a_soft_time_limit_is_a_failure_that_passes(open_lab: OpenLab) -> None:
     """The task is told to stop, and its message tried again."""
-    bench = _open(open_lab, soft_time_limit_s=1, hard_time_limit_s=60)
-    with _frozen_api(bench):
+    bench = open_bench(open_lab, soft_time_limit_s=1, hard_time_limit_s=60)
+    with frozen_api(bench):
         message_id = bench.send(a_match())
         until("the first try to fail", lambda: bench.log(message_id), within_s=8)
     (failed, *_) = bench.log(message_id)
@@ -146,10 +106,10 @@ def test_a_soft_time_limit_is_a_failure_that_passes(open_lab: OpenLab) -> None:
 
 def test_a_hard_time_limit_kills_the_child_and_keeps_the_message(open_lab: OpenLab) -> None:
     """A stopped child hears no soft limit. Celery alone would acknowledge (`acks_on_timeout`)."""
-    bench = _open(open_lab, soft_time_limit_s=2, hard_time_limit_s=3)
-    with _frozen_api(bench):
+    bench = open_bench(open_lab, soft_time_limit_s=2, hard_time_limit_s=3)
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        child = _busy_child(bench)
+        child = bench.busy_child()
         child.suspend()
         until("the stopped child to be killed", lambda: not child.is_running(), within_s=20)
     assert bench.receipt(message_id)["effect"] == "created"
@@ -158,15 +118,15 @@ def test_a_hard_time_limit_kills_the_child_and_keeps_the_message(open_lab: OpenL
 
 def test_without_the_setting_a_hard_time_limit_loses_the_message(open_lab: OpenLab) -> None:
     """What `task_acks_on_timeout` is kept for."""
-    bench = _open(
+    bench = open_bench(
         open_lab,
         weakened={"task_acks_on_timeout": True},
         soft_time_limit_s=2,
         hard_time_limit_s=3,
     )
-    with _frozen_api(bench):
+    with frozen_api(bench):
         message_id = bench.send(a_match())
-        child = _busy_child(bench)
+        child = bench.busy_child()
         child.suspend()
         until("the stopped child to be killed", lambda: not child.is_running(), within_s=20)
         follower = bench.send(a_match())
@@ -224,8 +184,3 @@ def _limit_deliveries(bench: Bench, limit: int) -> None:
         return bool(queue.get("policy") == "small-limit")
 
     until("the policy to be in force", applied)
-
-
-def _whole_log(bench: Bench) -> str:
-    (file,) = bench.lab.substrate.logs("worker")
-    return str(file.read_text(errors="replace"))

@@ -1,0 +1,102 @@
+"""The pages of the phases do what they say: their examples are run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lab import documents
+from lab.documents import PageWrong, Step
+from lab.phases.terminal import Terminal
+from lab.substrates.local.service import PROJECT
+
+PAGES = sorted((PROJECT / "docs" / "phases").glob("*.md"))
+PAGE = """# A page
+
+```console runnable
+$ echo one two
+one   …
+$ true
+```
+
+```console
+$ never typed
+```
+
+```python runnable
+print("hello")
+```
+"""
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """An empty folder, and an environment in which `lab` and `python` are this project's."""
+    programs, folder = tmp_path / "bin", tmp_path / "here"
+    programs.mkdir()
+    folder.mkdir()
+    (programs / "lab").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lab "$@"\n')
+    (programs / "lab").chmod(0o755)
+    (programs / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (programs / "python").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "COLUMNS": "100",
+    }
+    yield folder, environment
+    for note in folder.glob("*.pid"):
+        with suppress(ProcessLookupError, ValueError):
+            os.kill(int(note.read_text()), signal.SIGKILL)
+    Terminal(folder).lab("down")
+
+
+def test_only_what_is_marked_is_typed() -> None:
+    assert documents.steps(PAGE) == [
+        Step(4, ("bash", "-c", "echo one two"), ("one[^\\n]*",)),
+        Step(6, ("bash", "-c", "true")),
+        Step(14, ("python", "-c", 'print("hello")\n')),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        ("$ echo one\ntwo\n", r"page.md, line 2: 'echo one' showed 'one\\n'"),
+        ("$ false\n", "line 2: 'false' ended with 1"),
+        ("$ printf 'b\\na\\n'\na\nb\n", "which has no"),
+    ],
+)
+def test_a_page_that_is_wrong_is_named_with_its_line(
+    block: str, complaint: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"```console runnable\n{block}```\n")
+
+    with pytest.raises(PageWrong, match=complaint):
+        documents.run(page, tmp_path, os.environ)
+
+
+def test_what_is_not_seen_yet_is_typed_again(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console runnable again\n$ echo x >>n; wc -l <n\n3\n```\n")
+
+    assert documents.run(page, tmp_path, os.environ) == 1
+    assert (tmp_path / "n").read_text() == "x\n" * 3
+
+
+@pytest.mark.services
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", [page for page in PAGES if "runnable" in page.read_text()])
+def test_every_example_does_what_its_page_says(
+    page: Path, reader: tuple[Path, dict[str, str]]
+) -> None:
+    assert documents.run(page, *reader) > 0

@@ -1,0 +1,216 @@
+"""The registry of faults: what is known, what it asks for, what it records and leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lab import fault, settling
+from lab.__main__ import app
+from lab.errors import CannotRun, LabError
+from lab.history import FILE, History, read
+from lab.settling import Marks, Trouble
+from lab.substrate import Endpoints, Plan, Role, Substrate
+from system.contract.topology import RETRY_DELAYS_S
+
+ASKED_FOR = {
+    "worker-killed",
+    "worker-child-killed",
+    "worker-terminated",
+    "worker-paused",
+    "broker-killed",
+    "broker-paused",
+    "broker-memory-alarm",
+    "connections-closed",
+    "results-killed",
+    "database-killed",
+    "database-paused",
+    "api-killed",
+    "api-paused",
+    "link-cut",
+    "link-stalled",
+    "link-slowed",
+    "link-half-open",
+    "queue-unbound",
+    "dead-letter-route-away",
+}
+
+
+NOWHERE = Endpoints("", "", {}, "", "", "", "", "")
+
+
+class Bare:
+    """A substrate with no ability at all."""
+
+    def up(self, plan: Plan) -> Endpoints:
+        """Nothing is there."""
+        raise NotImplementedError
+
+    def down(self) -> None:
+        """Nothing runs."""
+
+    def logs(self, role: Role) -> list[Path]:
+        """None."""
+        return []
+
+
+class Noting(Bare):
+    """A substrate that writes down what is done to it. Killable."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.breaks = False
+
+    def kill(self, role: Role, index: int = 0) -> None:
+        """Note it, and fail half way where it should."""
+        self.done.append(f"kill {role}-{index}")
+        if self.breaks:
+            raise LabError("half way")
+
+    def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
+        """Note it."""
+        self.done.append(f"terminate {role}-{index}")
+
+    def start(self, role: Role, index: int = 0) -> None:
+        """Note it."""
+        self.done.append(f"start {role}-{index}")
+
+
+@dataclass
+class Struck:
+    """A target without a system behind it."""
+
+    substrate: Substrate
+    history: History
+    trouble: Trouble = field(default_factory=Trouble)
+    endpoints: Endpoints = NOWHERE
+
+
+@contextmanager
+def struck(folder: Path, substrate: Substrate) -> Iterator[Struck]:
+    with History(folder / FILE) as history:
+        yield Struck(substrate, history)
+
+
+def recorded(folder: Path) -> list[tuple[Any, ...]]:
+    return [
+        (each.fields["name"], each.fields["phase"], each.fields["detail"])
+        for each in read(folder / FILE)
+    ]
+
+
+def test_every_fault_of_the_lab_is_found_and_says_what_it_does() -> None:
+    faults = fault.known()
+
+    assert set(faults) >= ASKED_FOR
+    assert all(each.summary.endswith(".") for each in faults.values())
+    assert list(faults) == sorted(faults)
+
+
+def test_every_fault_has_a_file_of_its_own() -> None:
+    folder = Path(fault.__file__).parent / "faults"
+    files = {each.stem.replace("_", "-") for each in folder.glob("*.py")} - {"--init--"}
+
+    assert files == set(fault.known())
+
+
+def test_a_fault_skips_with_a_reason_where_the_substrate_lacks_an_ability() -> None:
+    why = fault.find("link-cut").lacking(Bare())
+
+    assert why == "the fault 'link-cut' needs a substrate that is Partitionable, and Bare is not"
+    assert fault.find("worker-killed").lacking(Noting()) is None
+    assert fault.find("queue-unbound").lacking(Bare()) is None
+
+
+def test_it_breaks_for_the_block_and_is_on_record(tmp_path: Path) -> None:
+    substrate = Noting()
+    with struck(tmp_path, substrate) as target, fault.applied("worker-killed", target, index=1):
+        assert substrate.done == ["kill worker-1"]
+        assert recorded(tmp_path) == [("worker-killed", "begin", "index=1")]
+    assert substrate.done == ["kill worker-1", "start worker-1"]
+    assert recorded(tmp_path)[1:] == [("worker-killed", "end", "index=1")]
+
+
+def test_it_is_cured_where_the_block_fails(tmp_path: Path) -> None:
+    substrate = Noting()
+    with (
+        struck(tmp_path, substrate) as target,
+        pytest.raises(ZeroDivisionError),
+        fault.applied("worker-killed", target),
+    ):
+        _ = 1 / 0
+    assert substrate.done[-1] == "start worker-0"
+    assert [phase for _, phase, _ in recorded(tmp_path)] == ["begin", "end"]
+
+
+def test_it_is_cured_where_it_was_only_half_applied(tmp_path: Path) -> None:
+    substrate = Noting()
+    substrate.breaks = True
+    with (
+        struck(tmp_path, substrate) as target,
+        pytest.raises(LabError, match="half way"),
+        fault.applied("api-killed", target),
+    ):
+        pass
+    assert substrate.done == ["kill api-0", "start api-0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("earthquake", {}, "there is no fault 'earthquake'; there are: api-killed,"),
+        ("worker-killed", {"speed": 3}, "has no parameter speed; it has: index"),
+        ("link-cut", {}, "needs a substrate that is Partitionable"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_broken(
+    name: str, parameters: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    substrate = Noting()
+    with (
+        struck(tmp_path, substrate) as target,
+        pytest.raises(CannotRun, match=words),
+        fault.applied(name, target, **parameters),
+    ):
+        pass
+    assert substrate.done == []
+    assert recorded(tmp_path) == []
+
+
+def test_what_it_leaves_behind_decides_how_long_settling_may_take(tmp_path: Path) -> None:
+    with struck(tmp_path, Noting()) as target:
+        with fault.applied("broker-killed", target):
+            pass
+        assert target.trouble == Trouble(retries=RETRY_DELAYS_S[0], reconnects=True)
+        with fault.applied("results-killed", target):
+            pass
+        assert target.trouble == Trouble(retries=RETRY_DELAYS_S[0], reconnects=True)
+
+
+def test_trouble_adds_up_and_a_short_fault_does_not_make_a_long_one_forgotten() -> None:
+    long = settling.after(Trouble(), Marks(retries=True), 20)
+    both = settling.after(long, Marks(retries=True, dead_letter_route=True), 0.5)
+
+    assert long == Trouble(retries=15)
+    assert both == Trouble(retries=15, dead_letter_route=True)
+    assert settling.after(both, Marks(), 1000) == both
+    assert settling.deadline_s(0, both) >= settling.deadline_s(0, long) + 180
+
+
+def test_the_command_lists_every_fault() -> None:
+    shown = CliRunner().invoke(app, ["fault", "list"])
+    listed = json.loads(CliRunner().invoke(app, ["fault", "list", "--json"]).stdout)
+
+    assert shown.exit_code == 0
+    assert all(name in shown.stdout for name in ASKED_FOR)
+    assert {each["name"] for each in listed} == set(fault.known())
+    (cut,) = (each for each in listed if each["name"] == "link-cut")
+    assert cut["parameters"] == {"link": "worker-broker"}
+    assert cut["needs"] == ["Partitionable"]

@@ -1,0 +1,267 @@
+"""Relays, between real sockets: all passes, until a link is cut, stalled or slowed."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from lab.errors import SubstrateError
+from lab.eventually import stopwatch
+from lab.relay import HOST
+from lab.substrate import Link
+from lab.switchboard import Switchboard
+
+LINK = Link.WORKER_BROKER
+SOON_S = 10.0
+SHORT_S = 0.3
+
+
+class Echo:
+    """A server that says what it hears, and remembers its connections."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server((HOST, 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.connections: list[socket.socket] = []
+        self.ended = threading.Semaphore(0)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections.append(connection)
+                threading.Thread(target=self._echo, args=[connection], daemon=True).start()
+
+    def _echo(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            while heard := connection.recv(65536):
+                connection.sendall(heard)
+        self.ended.release()
+
+    def close(self) -> None:
+        """Close everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for each in self.connections:
+            each.close()
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    with closing(Echo()) as server:
+        yield server
+
+
+@pytest.fixture
+def board() -> Iterator[Switchboard]:
+    with closing(Switchboard()) as made:
+        yield made
+
+
+@pytest.fixture
+def port(echo: Echo, board: Switchboard) -> int:
+    """Where the relay to the echo listens."""
+    return board.add(LINK, _free_port, lambda: echo.port)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _call(port: int) -> socket.socket:
+    return socket.create_connection((HOST, port), timeout=SOON_S)
+
+
+def _ask(caller: socket.socket, words: bytes = b"hello") -> bytes:
+    caller.sendall(words)
+    answer = b""
+    while len(answer) < len(words):
+        heard = caller.recv(65536)
+        if not heard:
+            break
+        answer += heard
+    return answer
+
+
+def _is_silent(caller: socket.socket) -> bool:
+    """Whether nothing comes, not even the end, for a moment."""
+    caller.settimeout(SHORT_S)
+    try:
+        return caller.recv(1) is None
+    except TimeoutError:
+        return True
+    finally:
+        caller.settimeout(SOON_S)
+
+
+def test_bytes_pass_both_ways_however_many(port: int) -> None:
+    words = bytes(range(256)) * 20_000  # 5 MB: more than all buffers on the way hold
+
+    with _call(port) as caller:
+        threading.Thread(target=caller.sendall, args=[words], daemon=True).start()
+        answer = b""
+        while len(answer) < len(words):
+            answer += caller.recv(1 << 20)
+
+    assert answer == words
+
+
+def test_the_end_of_one_side_ends_the_other(port: int, echo: Echo) -> None:
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+    assert echo.ended.acquire(timeout=SOON_S)
+
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+        echo.connections[-1].shutdown(socket.SHUT_RDWR)
+        assert caller.recv(1) == b""
+
+
+def test_a_caller_is_turned_away_where_nobody_answers(board: Switchboard) -> None:
+    nobody = _free_port()
+    relayed = board.add(LINK, _free_port, lambda: nobody)
+
+    with _call(relayed) as caller, suppress(ConnectionResetError):
+        assert caller.recv(1) == b""
+
+
+def test_a_cut_closes_connections_and_refuses_new_ones_until_it_heals(
+    port: int, board: Switchboard, echo: Echo
+) -> None:
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+        board.cut(LINK)
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+    assert echo.ended.acquire(timeout=SOON_S)
+    with pytest.raises(ConnectionRefusedError):
+        _call(port)
+
+    board.heal(LINK)
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+
+
+def test_a_stall_holds_everything_back_and_loses_nothing(port: int, board: Switchboard) -> None:
+    with _call(port) as before:
+        assert _ask(before) == b"hello"
+        board.stall(LINK)
+        before.sendall(b"held back")
+        with _call(port) as during:
+            during.sendall(b"me too")
+            assert _is_silent(before)
+            assert _is_silent(during)
+
+            board.heal(LINK)
+            assert before.recv(100) == b"held back"
+            assert during.recv(100) == b"me too"
+
+
+def test_a_slow_link_takes_its_time_and_is_as_fast_as_ever_afterwards(
+    port: int, board: Switchboard
+) -> None:
+    with _call(port) as caller:
+        board.slow(LINK, latency_s=SHORT_S)
+        with stopwatch() as seconds:
+            assert _ask(caller) == b"hello"
+        assert seconds() >= 2 * SHORT_S  # there and back
+
+        board.heal(LINK)
+        with stopwatch() as seconds:
+            assert _ask(caller) == b"hello"
+        assert seconds() < 2 * SHORT_S
+
+
+def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(
+    port: int, board: Switchboard
+) -> None:
+    board.slow(LINK, bytes_per_s=100_000)
+
+    with _call(port) as caller, stopwatch() as seconds:
+        assert len(_ask(caller, bytes(50_000))) == 50_000
+    assert seconds() >= 0.5
+
+
+def test_after_a_half_open_one_side_knows_and_the_other_does_not(
+    port: int, board: Switchboard, echo: Echo
+) -> None:
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+        board.half_open(LINK)
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+    assert _is_silent(echo.connections[0])
+
+    with _call(port) as again:  # new connections are served
+        assert _ask(again) == b"hello"
+        board.heal(LINK)
+        assert echo.ended.acquire(timeout=SOON_S)
+        assert _ask(again) == b"hello"  # and what is whole stays so
+
+
+def test_healing_what_is_whole_changes_nothing(port: int, board: Switchboard) -> None:
+    with _call(port) as caller:
+        board.heal(LINK)
+        board.heal(LINK)
+        assert _ask(caller) == b"hello"
+
+
+def test_a_link_without_a_relay_says_how_to_get_one(board: Switchboard) -> None:
+    with pytest.raises(SubstrateError, match=r"worker-broker has no relay.*Plan\.relayed"):
+        board.cut(LINK)
+
+
+def test_a_port_that_a_stranger_took_is_replaced(board: Switchboard, echo: Echo) -> None:
+    with socket.create_server((HOST, 0)) as stranger:
+        offered = iter([stranger.getsockname()[1], _free_port()])
+        relayed = board.add(LINK, lambda: next(offered), lambda: echo.port)
+
+        with _call(relayed) as caller:
+            assert _ask(caller) == b"hello"
+
+
+def test_closing_leaves_no_thread_and_no_listener(echo: Echo) -> None:
+    before = set(threading.enumerate())
+    board = Switchboard()
+    port = board.add(LINK, _free_port, lambda: echo.port)
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+        board.close()
+        board.close()
+
+    assert "relays" not in {each.name for each in set(threading.enumerate()) - before}
+    with pytest.raises(ConnectionRefusedError):
+        _call(port)
+
+
+def test_callers_that_storm_a_link_while_it_is_cut_and_healed_leave_nothing_behind(
+    port: int, board: Switchboard
+) -> None:
+    """Whoever is just being accepted when the link is cut is turned away like the rest."""
+    stop = threading.Event()
+
+    def storm() -> None:
+        while not stop.is_set():
+            with suppress(OSError), _call(port) as caller:
+                _ask(caller)
+
+    callers = [threading.Thread(target=storm) for _ in range(4)]
+    for each in callers:
+        each.start()
+    for _ in range(50):
+        board.cut(LINK)
+        board.heal(LINK)
+    stop.set()
+    for each in callers:
+        each.join(timeout=SOON_S)
+    gc.collect()  # what was left open would be complained about here
+
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"

@@ -1,0 +1,95 @@
+"""The broker is killed again and again while a season is published; every message is accounted for.
+
+The moments come from the seed: each kill waits until so many messages have been accepted.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from lab.eventually import eventually
+from lab.session import Lab
+from lab.settling import Trouble
+from lab.substrate import Killable, Role
+from lab.testing import OpenLab
+from lab.verdict import Verdict
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+@contextmanager
+def _broker_killed_at(lab: Lab, marks: list[int]) -> Iterator[list[int]]:
+    """Kill the broker and bring it back each time that so many messages have been accepted.
+
+    Gives the number of messages accepted when each kill came.
+    """
+    assert isinstance(lab.substrate, Killable)
+    substrate, over, kills, trouble = (
+        lab.substrate,
+        threading.Event(),
+        list[int](),
+        list[Exception](),
+    )
+
+    def reached(mark: int) -> bool:
+        return len(lab.ledger.accepted) >= mark or over.is_set()
+
+    def work() -> None:
+        try:
+            for mark in marks:
+                eventually(
+                    f"{mark} messages to be accepted",
+                    partial(reached, mark),
+                    within_s=3000,
+                )
+                if over.is_set():
+                    return
+                kills.append(len(lab.ledger.accepted))
+                substrate.kill(Role.BROKER)
+                substrate.start(Role.BROKER)
+        except Exception as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=work, name="killer")
+    thread.start()
+    try:
+        yield kills
+    finally:
+        over.set()
+        thread.join(timeout=120)
+    assert trouble == []
+
+
+def _survives(lab: Lab, *, scrapes: int, messages: int, kills: int) -> None:
+    rng = random.Random(lab.plan.seed)
+    marks = sorted(rng.sample(range(messages // 20, messages * 9 // 10), kills))
+    lab.trouble = Trouble(retries=60, reconnects=True)
+    lab.ledger.follow(lab.scraper.drained)
+    with _broker_killed_at(lab, marks) as came:
+        for index, moment in enumerate(lab.season.moments(scrapes)):
+            lab.scrape(moment, index)
+    lab.scraper.drain()
+    audit = lab.audit()
+    assert len(came) == kills, f"killed at {came}, wanted at {marks}"
+    assert [each for each in audit.findings if each.verdict is not Verdict.VALID] == []
+    assert (audit.counts.lost, audit.counts.duplicated) == (0, 0)
+    assert audit.counts.accepted >= messages
+
+
+@pytest.mark.timeout(300)
+def test_two_thousand_messages_survive_three_deaths_of_the_broker(open_lab: OpenLab) -> None:
+    """2,000 messages and 3 kills: a season of 400 matches, scraped five times."""
+    _survives(open_lab(matches=400, workers=2), scrapes=5, messages=2_000, kills=3)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_hundred_thousand_messages_survive_ten_deaths_of_the_broker(open_lab: OpenLab) -> None:
+    """100,000 messages and 10 kills: a season of 20,000 matches, scraped five times."""
+    _survives(open_lab(matches=20_000, workers=2), scrapes=5, messages=100_000, kills=10)

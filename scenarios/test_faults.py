@@ -1,0 +1,132 @@
+"""Whatever breaks under load: once it is mended, every message has taken effect, once.
+
+One lab goes through all faults, one after the other, and its audit covers everything since its
+start. A lab whose audit was not valid is replaced, so that one failure does not become twenty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import fault
+from lab.auditing.measures import LATENCY_MEAN
+from lab.session import Lab
+from lab.substrate import Link
+from lab.testing import OpenLab, running
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PLAN = {"relayed": frozenset(Link), "objectives": {LATENCY_MEAN: None}}
+"""Under a fault messages are late; what is asked for is that all of them arrive."""
+
+LASTS_S = 3.0
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("worker-killed", {}),
+    ("worker-child-killed", {}),
+    ("worker-terminated", {}),
+    ("worker-paused", {}),
+    ("broker-killed", {}),
+    ("broker-paused", {}),
+    ("broker-memory-alarm", {}),
+    ("connections-closed", {}),
+    ("results-killed", {}),
+    ("database-killed", {}),
+    ("database-paused", {}),
+    ("api-killed", {}),
+    ("api-paused", {}),
+    ("link-cut", {"link": Link.WORKER_BROKER}),
+    ("link-cut", {"link": Link.SCRAPER_BROKER}),
+    ("link-cut", {"link": Link.API_DATABASE}),
+    ("link-cut", {"link": Link.WORKER_RESULTS}),
+    ("link-stalled", {"link": Link.WORKER_BROKER}),
+    ("link-stalled", {"link": Link.WORKER_API}),
+    ("link-half-open", {"link": Link.WORKER_BROKER}),
+    ("link-half-open", {"link": Link.SCRAPER_BROKER}),
+    ("link-slowed", {"link": Link.WORKER_BROKER, "latency_s": 0.1}),
+    ("link-slowed", {"link": Link.API_DATABASE, "bytes_per_s": 50_000.0}),
+    ("queue-unbound", {}),
+    ("dead-letter-route-away", {}),
+]
+
+
+class Labs:
+    """A lab that serves for as long as its audits are valid."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._lab: Lab | None = None
+
+    def __enter__(self) -> Labs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def get(self) -> Lab:
+        """The lab; a new one where the last was given up."""
+        if self._lab is None:
+            self._lab = self._stack.enter_context(running(self._folder, dict(PLAN)))
+        return self._lab
+
+    def give_up(self) -> None:
+        """End the lab: what went wrong in it would stay in its books."""
+        self._stack.close()
+        self._lab = None
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+    """One lab after the other; the last one ends with this module."""
+    with Labs(tmp_path_factory.mktemp("faults")) as those:
+        yield those
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    CASES,
+    ids=["-".join([name, *map(str, parameters.values())]) for name, parameters in CASES],
+)
+def test_every_message_takes_effect_once_in_spite_of(
+    name: str, parameters: dict[str, Any], labs: Labs
+) -> None:
+    """Load, fault, heal, settle, audit."""
+    lab = labs.get()
+    if why := fault.find(name).lacking(lab.substrate):
+        pytest.skip(why)
+    try:
+        with lab.load("steady"), lab.fault(name, **parameters):
+            lab.run_for(LASTS_S)
+        audit = lab.audit()
+        assert audit.valid, audit.why
+        assert audit.counts.committed + audit.counts.unchanged == audit.counts.attempted
+        assert (audit.counts.lost, audit.counts.duplicated, audit.counts.dead_lettered) == (0, 0, 0)
+    except BaseException:
+        labs.give_up()
+        raise
+
+
+def test_no_fault_of_the_lab_is_left_out() -> None:
+    """A new fault needs a line in CASES."""
+    assert {name for name, _ in CASES} == set(fault.known())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_what_is_given_up_while_the_dead_letter_route_is_away_arrives_later(
+    open_lab: OpenLab,
+) -> None:
+    """RabbitMQ keeps what it cannot dead-letter, and tries again after three minutes."""
+    lab = open_lab(**PLAN)
+    with lab.load("trickle"), lab.fault("dead-letter-route-away"):
+        lab.send_foreign(0)
+        lab.run_for(LASTS_S)
+        assert lab.ledger.look_at_dead_letters() == 0
+    audit = lab.audit()
+    assert audit.valid, audit.why
+    assert audit.counts.dead_lettered > 0

@@ -1,0 +1,282 @@
+"""Phase 4, second half: what the two sides of the queue have to agree about.
+
+A sender drifts from the contract in every way that has been seen, and in each the question is who
+notices, when, and in which words. Then sender and consumer are of different versions; and what was
+dead-lettered is shown, and replayed once its cause is repaired.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+
+from lab import senders
+from lab.phases import doors, hello, operator, paper, queued
+from lab.phases.deployments import in_place_of_the_worker
+from lab.phases.fixtures import Evidence
+from lab.phases.policies import at_most
+from lab.phases.scrapes import Sender
+from lab.session import Lab
+from system.contract.topology import PROCESS_QUEUE
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+PLAN = {"workers": 1, "concurrency": 2}
+NO_API: dict[str, str | None] = {"MISSING_TABLE_API_URL": None}
+AT_ONCE_S = 5.0
+"""Half of the publisher's deadline: what is noticed by then was told, not waited for."""
+NEWER = {"add": {"referee": "Jo Doe"}, "version": "3.0"}
+
+
+def test_a_renamed_field_never_leaves_the_sender(lab: Lab, evidence: Evidence) -> None:
+    """A sender that calls a field by another name is refused by the contract before it sends.
+
+    `home_score` was `score_home` once. Here it is again, in a scraper that reads a page.
+    """
+    sender = _sender(lab, "renamed", {"rename": {"home_score": "score_home"}})
+    before = queued.depth(lab)
+    run = sender.scrape([paper.saved(lab, sender.moment, 1)])
+    evidence("exit code", run.code)
+    evidence("what it says", run.said["meaning"])
+    evidence("rows on the page, rows refused", [run.said["rows"], run.said["refused"]])
+    evidence("the words", reasons := list(run.said["refused_reasons"]))
+    evidence("messages attempted, messages in the queue", [len(sender.ids()), before])
+    assert run.code == 1
+    assert run.said["rows"] == run.said["refused"] > 0
+    assert sum("score_home = " in each and "not a field" in each for each in reasons) > 0
+    assert sender.ids() == []
+    assert queued.depth(lab) == before
+
+
+DRIFTS: dict[str, tuple[dict[str, Any], bool, str, str]] = {
+    "a wrong routing key": (
+        {"key": "match_processing"},
+        False,
+        "scraper",
+        "unroutable: no queue is bound to exchange 'matches' with key 'match_processing'",
+    ),
+    "a binding that is gone": (
+        {},
+        True,
+        "scraper",
+        f"unroutable: no queue is bound to exchange 'matches' with key '{PROCESS_QUEUE}'",
+    ),
+    "an exchange it has no right to": ({"exchange": "matches-fanout"}, False, "scraper", "403"),
+    "an exchange that is not there": ({"exchange": "matches-fanout"}, False, "admin", "404"),
+}
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_a_wrong_address_is_noticed_at_once(drift: str, lab: Lab, evidence: Evidence) -> None:
+    """A message that would get into no queue comes back to its publisher, at once, with the reason.
+
+    It waits in the outbox; the same sender without the drift drains it. Without the API as a way
+    round, or nobody would have noticed but by the log.
+    """
+    changed, unbound, user, words = DRIFTS[drift]
+    sender = _sender(lab, drift.replace(" ", "-"), changed, user=user)
+    trouble: AbstractContextManager[None] = lab.fault("queue-unbound") if unbound else nullcontext()
+    with trouble:
+        run = sender.scrape([paper.saved(lab, sender.moment, 3)])
+    ways, kept = sender.ways(), sender.waiting()
+    repaired = _sender(lab, sender.name, {}, user="scraper").drain()
+    doors.wait_for_receipts(lab, sender.ids())
+    evidence("the publisher says", run.why)
+    evidence("seconds from sending to knowing", took := sender.seconds_to_safety())
+    evidence("the scraper's exit code", run.code)
+    evidence("its messages, by way", ways)
+    evidence("waiting in the outbox", kept)
+    evidence("repaired: `drain` says", {"exit code": repaired.code, **repaired.said})
+    evidence("repaired: receipts", len(doors.receipts(lab, sender.ids())))
+    assert words in run.why
+    assert took < AT_ONCE_S
+    assert ways == {"outbox": kept}
+    assert kept == len(sender.ids()) > 0
+    assert repaired.code == 0
+
+
+def test_a_full_queue_says_no(lab: Lab, evidence: Evidence) -> None:
+    """A queue that is full refuses what comes, and the publisher says so and keeps it.
+
+    Its bound is lowered from a million to three messages by a policy, while the worker is away. A
+    quorum queue tells a publisher that it is full only after the fact: the first page still fits.
+    """
+    first, second = _sender(lab, "filling", {}), _sender(lab, "full", {})
+    with hello.no_worker(lab):
+        with at_most(lab, PROCESS_QUEUE, 3):
+            first.scrape([paper.saved(lab, first.moment, 1)])
+            run = second.scrape([paper.saved(lab, second.moment, 2)])
+            ways, depth = second.ways(), queued.depth(lab)
+        drained = second.drain()
+    ids = first.ids() + second.ids()
+    doors.wait_for_receipts(lab, ids)
+    evidence("first page: messages by way", first.ways())
+    evidence("second page: messages by way", ways)
+    evidence("the publisher says", run.why)
+    evidence("seconds from sending to knowing", took := second.seconds_to_safety())
+    evidence("messages in the queue", depth)
+    evidence("with the usual bound: `drain` says", {"exit code": drained.code, **drained.said})
+    evidence("messages, receipts", [len(ids), len(doors.receipts(lab, ids))])
+    assert "refused it (a full queue does that)" in run.why
+    assert took < AT_ONCE_S
+    assert ways == {"outbox": len(second.ids())}
+    assert depth == len(first.ids()) > 3
+    assert drained.said["accepted_by_way"] == {"queue": len(second.ids())}
+
+
+def test_a_wrong_task_name_is_noticed_at_the_gate(lab: Lab, evidence: Evidence) -> None:
+    """A task that nobody knows is taken by the broker, and dead-lettered by the first worker.
+
+    No broker can know the names of tasks. So the publisher hears nothing of it; but the dead letter
+    is there as soon as a worker has looked.
+    """
+    name = "missing_table.tasks.process_match_data"
+    sender = _sender(lab, "wrong-task", {"task": name})
+    run = sender.scrape([paper.saved(lab, sender.moment, 3)])
+    dead = doors.dead_letters(lab, sender.ids()).values()
+    took = [
+        (d.died_at - d.published_at).total_seconds() for d in dead if d.died_at and d.published_at
+    ]
+    evidence("the publisher: messages by way", run.said["accepted_by_way"])
+    evidence("dead letters, by reason", Counter(each.reason for each in dead))
+    evidence("the words", sorted({each.detail for each in dead}))
+    evidence("seconds from published to dead-lettered, the longest", max(took))
+    _discard(lab, sender.ids())
+    assert run.said["accepted_by_way"] == {"queue": len(sender.ids())}
+    assert {each.reason for each in dead} == {"unknown-task"}
+    assert all(name in each.detail for each in dead)
+    assert doors.receipts(lab, sender.ids()) == []
+
+
+def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
+    """Messages of the earlier system, protocol 1 and the field set of then, are simply stored.
+
+    They have no headers, and nothing in them says when the match was seen; so their arrival counts.
+    """
+    parcels = [p for p in senders.parcels(random.Random(41), 41) if p.expect == senders.EFFECT]
+    for parcel in parcels:
+        senders.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
+    ids = [each.message_id for each in parcels]
+    doors.wait_for_receipts(lab, ids)
+    receipts = doors.receipts(lab, ids)
+    told = ("message_id", "effect", "observed_from")
+    evidence("body", parcels[0].body.decode())
+    evidence("headers", dict(parcels[0].properties.get("headers", {})))
+    for each in receipts:
+        evidence("receipt", {name: each[name] for name in told})
+    assert {each["effect"] for each in receipts} == {"created"}
+    assert {each["observed_from"] for each in receipts} == {"arrival"}
+
+
+def test_a_newer_sender_waits_for_its_consumer(lab: Lab, evidence: Evidence) -> None:
+    """A field that the consumer does not know is refused in words; once learned, it is replayed.
+
+    The sender goes by version 3.0 of the contract and sends a `referee`. Then a worker of that
+    version is in place, and the operator replays what had died. Every message keeps its id.
+    """
+    sender = _sender(lab, "newer", NEWER)
+    page = paper.saved(lab, sender.moment, 3)
+    run = sender.scrape([page])
+    ids = sender.ids()
+    dead = doors.dead_letters(lab, ids)
+    early = doors.receipts(lab, ids)
+    newer = "system.tests.weakened.newer_contract"
+    settings = {
+        "MISSING_TABLE_SINK": "database",
+        "MISSING_TABLE_DATABASE_URL": lab.endpoints.database_url,
+    }
+    with in_place_of_the_worker(lab, "worker-newer", settings, prelude=newer):
+        replayed = operator.dead_letters(lab, "replay", *operator.by_id(ids))
+        doors.wait_for_receipts(lab, ids)
+        older = _sender(lab, "older-beside-newer", {})
+        older.scrape([page])
+        doors.wait_for_receipts(lab, older.ids())
+    receipts = doors.receipts(lab, ids)
+    evidence("the sender: messages by way", run.said["accepted_by_way"])
+    evidence("the worker, at 2.0: dead letters by reason", Counter(d.reason for d in dead.values()))
+    evidence("the words", dead[ids[0]].detail)
+    evidence("the operator", replayed.out.splitlines()[-1])
+    evidence("the worker, at 3.0: receipts under the same ids", len(receipts))
+    evidence("the worker, at 3.0: receipts of a sender at 2.0", len(older.ids()))
+    evidence("dead letters left", len(operator.listed(lab, ids)))
+    assert {each.reason for each in dead.values()} == {"invalid"}
+    assert all("referee = 'Jo Doe': is not a field" in each.detail for each in dead.values())
+    assert early == []
+    assert replayed.code == 0
+    assert len(receipts) == len(ids) > 0
+    assert operator.listed(lab, ids) == []
+
+
+def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> None:
+    """Each kind of broken message is dead-lettered with its reason, can be shown, and dies again.
+
+    A replay without a repair changes nothing: the message comes back, under its id, and the replay
+    is counted.
+    """
+    parcels = [p for p in senders.parcels(random.Random(42), 42) if p.expect != senders.EFFECT]
+    for parcel in parcels:
+        senders.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
+    dead = doors.dead_letters(lab, [each.message_id for each in parcels])
+    for parcel in parcels:
+        letter = dead[parcel.message_id]
+        evidence(parcel.kind, f"{letter.reason}: {letter.detail}")
+    ids = [each.message_id for each in parcels]
+    example = ids[0]
+    shown = operator.dead_letters(lab, "show", example)
+    replayed = operator.dead_letters(lab, "replay", "--id", example)
+    doors.dead_letters(lab, [example])
+    (again,) = operator.listed(lab, [example])
+    evidence("`show` says", shown.out.splitlines()[0])
+    evidence("`replay` says", replayed.out.splitlines()[0])
+    evidence("after the replay", {name: again[name] for name in ("reason", "replays")})
+    _discard(lab, ids)
+    assert all(dead[each].reason in ("invalid", "unreadable", "unknown-task") for each in ids)
+    assert all(dead[each].detail for each in ids)
+    assert example in shown.out
+    assert dead[example].detail in shown.out
+    assert (again["message_id"], again["replays"]) == (example, 1)
+    assert again["reason"] == dead[example].reason
+
+
+def test_a_repaired_cause_brings_the_dead_back(lab: Lab, evidence: Evidence) -> None:
+    """What the API refused for a wrong token is replayed with the right one, and takes effect once.
+
+    For a while a worker with the token of yesterday is in place of the lab's own.
+    """
+    sender = _sender(lab, "token", {})
+    yesterday = {"MISSING_TABLE_API_TOKEN": "of-yesterday"}
+    with in_place_of_the_worker(lab, "worker-token", yesterday):
+        sender.scrape([paper.saved(lab, sender.moment, 3)])
+        dead = doors.dead_letters(lab, sender.ids())
+        early = doors.receipts(lab, sender.ids())
+    ids = sender.ids()
+    replayed = operator.dead_letters(lab, "replay", "--reason", "refused", *operator.by_id(ids))
+    doors.wait_for_receipts(lab, ids)
+    receipts = doors.receipts(lab, ids)
+    evidence("dead letters, by reason", Counter(each.reason for each in dead.values()))
+    evidence("the words", dead[ids[0]].detail)
+    evidence("receipts before the repair", len(early))
+    evidence("the operator", replayed.out.splitlines()[-1])
+    evidence("receipts under the same ids", len(receipts))
+    evidence("dead letters left", len(operator.listed(lab, ids)))
+    assert {each.reason for each in dead.values()} == {"refused"}
+    assert "This token may not write" in dead[ids[0]].detail
+    assert early == []
+    assert len(receipts) == len(ids) > 0
+    assert operator.listed(lab, ids) == []
+
+
+def _sender(lab: Lab, name: str, drift: dict[str, Any], *, user: str = "scraper") -> Sender:
+    """A scraper that has only the queue."""
+    settings = {**NO_API, "MISSING_TABLE_BROKER_URL": lab.endpoints.broker_urls[user]}
+    return Sender(lab, name, lab.season.moments(5)[0], settings, drift)
+
+
+def _discard(lab: Lab, ids: list[str]) -> None:
+    """Leave the dead letters as they were found."""
+    said = operator.dead_letters(lab, "discard", "--to", "discarded.jsonl", *operator.by_id(ids))
+    assert said.code == 0, said.complaints

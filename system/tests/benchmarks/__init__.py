@@ -1,0 +1,1 @@
+"""Benchmarks: skipped by default, run by `make bench`."""
