@@ -6,7 +6,7 @@
 .PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 test test-long bench check fix lock \
         docs doctor up down clean
 MAKEFLAGS += --no-print-directory
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile

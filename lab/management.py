@@ -38,7 +38,9 @@ def call(endpoints: Endpoints, method: str, path: str, body: Any = None) -> Any:
 
 
 def close_connections(endpoints: Endpoints, *, spare: str) -> int:
-    """Close every connection to the broker; return how many there were.
+    """Close every connection to the broker that is known; return how many there were.
+
+    A connection is known here some five seconds after it was opened.
 
     Args:
         spare: connections that gave themselves this name stay.
@@ -69,14 +71,13 @@ def alarms(endpoints: Endpoints) -> list[str]:
     """The alarms that the broker has raised: `memory`, `disk`.
 
     Raises:
-        BrokerSilent: as `call` does.
+        BrokerSilent: as `call` does; also while a node, just started, has not told yet.
     """
-    nodes = call(endpoints, "GET", "nodes?columns=mem_alarm,disk_free_alarm")
-    return [
-        name
-        for name, key in (("memory", "mem_alarm"), ("disk", "disk_free_alarm"))
-        if any(node.get(key) for node in nodes)
-    ]
+    nodes = call(endpoints, "GET", "nodes")
+    keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
+    if any(key not in node for node in nodes for key in keys.values()):
+        raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
+    return [name for name, key in keys.items() if any(node[key] for node in nodes)]
 
 
 def may_do_everything(endpoints: Endpoints, user: str) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from system.errors import SettingsError
@@ -72,8 +72,19 @@ class WorkerSettings(_Role):
     concurrency: int = Field(2, ge=1, le=64, description="pool children of one worker")
     prefetch_multiplier: int = Field(4, ge=1, le=1000, description="deliveries held per child")
     soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
-    hard_time_limit_s: float = Field(40, gt=0, description="and killed after this")
+    hard_time_limit_s: float = Field(40, gt=0, description="and killed after this, a longer time")
     ready_file: Path | None = Field(None, description="touched every 2 s while consuming")
+
+    @model_validator(mode="after")
+    def _soft_before_hard(self) -> WorkerSettings:
+        # Celery starts the hard clock when the soft one has run out, so the other way round the
+        # hard limit would never be met.
+        if self.hard_time_limit_s <= self.soft_time_limit_s:
+            raise ValueError(
+                f"{PREFIX}HARD_TIME_LIMIT_S ({self.hard_time_limit_s:g}) must be more than"
+                f" {PREFIX}SOFT_TIME_LIMIT_S ({self.soft_time_limit_s:g})"
+            )
+        return self
 
 
 class OperatorSettings(_Role):
@@ -103,6 +114,9 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         lines = []
         for each in error.errors():
+            if not each["loc"]:  # a rule about several
+                lines.append(each["msg"].removeprefix("Value error, "))
+                continue
             name = str(each["loc"][0])
             about = kind.model_fields[name].description if name in kind.model_fields else ""
             what = "is not set" if each["type"] == "missing" else each["msg"]

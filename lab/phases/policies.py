@@ -42,8 +42,9 @@ def at_most(lab: Lab, queue: str, messages: int) -> Iterator[None]:
 
 def _wait_for(lab: Lab, queue: str, policy: str) -> None:
     where = f"queues/{quote(VHOST, safe='')}/{quote(queue, safe='')}?columns=policy"
+    # For a moment it tells of no policy at all, and then its answer is an empty list.
     eventually(
         f"the policy {policy} to hold for {queue}",
-        lambda: management.call(lab.endpoints, "GET", where).get("policy") == policy,
+        lambda: management.call(lab.endpoints, "GET", where) == {"policy": policy},
         within_s=APPLIED_WITHIN_S,
     )

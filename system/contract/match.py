@@ -246,6 +246,7 @@ _WORDS = {
     "extra_forbidden": "is not a field of the contract",
     "int_type": "must be an integer",
     "string_type": "must be text",
+    "too_long": "must have at most {max_length} characters",
     "string_unicode": "must be valid Unicode text",
 }
 
@@ -256,4 +257,5 @@ def _violation(error: ErrorDetails, payload: Mapping[str, Any]) -> Violation:
         return Violation("(match)", shown(teams), error["msg"])
     field = str(error["loc"][0])
     value = "nothing" if error["type"] == "missing" else shown(payload.get(field))
-    return Violation(shown(field).strip("'\""), value, _WORDS.get(error["type"], error["msg"]))
+    rule = _WORDS.get(error["type"], error["msg"]).format_map(error.get("ctx", {}))
+    return Violation(shown(field).strip("'\""), value, rule)

@@ -228,22 +228,19 @@ def open_delivery(
     """Open what `mode` needs.
 
     Raises:
-        SettingsError: the mode's first way has no address.
+        SettingsError: the mode's first way has no address, or a certificate cannot be read.
     """
+    trust = tls.trust(settings)
     with ExitStack() as stack:
         publisher = client = None
         if mode is Mode.QUEUE:
             if settings.broker_url is None:
                 raise SettingsError("MISSING_TABLE_BROKER_URL is not set; mode queue needs it")
             url = settings.broker_url.get_secret_value()
-            publisher = stack.enter_context(
-                Publisher(url, name="scraper", trust=tls.trust(settings))
-            )
+            publisher = stack.enter_context(Publisher(url, name="scraper", trust=trust))
         if settings.api_url is not None and settings.api_token is not None:
             token = settings.api_token.get_secret_value()
-            client = stack.enter_context(
-                BackendClient(settings.api_url, token, tls.trust(settings))
-            )
+            client = stack.enter_context(BackendClient(settings.api_url, token, trust))
         elif mode is Mode.HTTP:
             raise SettingsError(
                 "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set;"

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import redis
-import uvicorn
-from pydantic import SecretStr
 
 from system import tls
-from system.backend import app as backend
 from system.client import BackendClient
 from system.contract import envelope as wire
 from system.contract.submission import Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
 from system.errors import ApiUnavailable, BrokerUnavailable, SettingsError
 from system.publisher import Confirmed, Publisher
-from system.settings import BackendSettings, OperatorSettings
+from system.settings import OperatorSettings
 from system.tests.certificates import Authority, Certificate
+from system.tests.listeners import https, listen, redis_server, with_tls
 from system.worker import letterbox
 from system.worker.tests.bench import Bench, a_match, until
 
@@ -73,100 +68,25 @@ def world(shared_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server = ours.issue("server")
     with ExitStack() as stack:
         ports = [
-            _listen(shared_lab, ours, server, "verify_none"),
-            _listen(shared_lab, ours, server, "verify_peer"),
-            _listen(shared_lab, ours, ours.issue("wrong", for_another_name=True), "verify_none"),
+            listen(shared_lab, ours, server, "verify_none"),
+            listen(shared_lab, ours, server, "verify_peer"),
+            listen(shared_lab, ours, ours.issue("wrong", for_another_name=True), "verify_none"),
         ]
         urls = shared_lab.endpoints.broker_urls
         yield World(
             Bench(shared_lab),
             ours,
             others,
-            {user: _with_tls(url, ports[0]) for user, url in urls.items()},
-            _with_tls(urls["scraper"], ports[1]),
-            _with_tls(urls["scraper"], ports[2]),
-            stack.enter_context(_https(shared_lab, server)),
-            stack.enter_context(_redis(server)),
+            {user: with_tls(url, ports[0]) for user, url in urls.items()},
+            with_tls(urls["scraper"], ports[1]),
+            with_tls(urls["scraper"], ports[2]),
+            stack.enter_context(https(shared_lab, server)),
+            stack.enter_context(redis_server(server)),
         )
         for port in ports:
             shared_lab.substrate.control_broker(
                 "eval", f'rabbit_networking:stop_ranch_listener_of_protocol("127.0.0.1:{port}").'
             )
-
-
-def _listen(lab: Any, authority: Authority, shown: Certificate, verify: str) -> int:
-    """One more listener of the running broker, as `listeners.ssl` would make it at its start."""
-    port = _free_port()
-    options = (
-        f'[{{cacertfile,"{authority.root.cert}"}},{{certfile,"{shown.cert}"}},'
-        f'{{keyfile,"{shown.key}"}},{{verify,{verify}}}'
-        + (",{fail_if_no_peer_cert,true}]" if verify == "verify_peer" else "]")
-    )
-    lab.substrate.control_broker(
-        "eval",
-        "application:ensure_all_started(ssl),"
-        f'rabbit_networking:start_ssl_listener({{"127.0.0.1",{port},inet}},{options},2).',
-    )
-    return port
-
-
-def _with_tls(url: str, port: int) -> str:
-    parts = urlsplit(url)
-    return f"amqps://{parts.username}:{parts.password}@127.0.0.1:{port}{parts.path}"
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def _https(lab: Any, shown: Certificate) -> Iterator[str]:
-    """The backend itself, served by TLS."""
-    settings = BackendSettings(
-        database_url=SecretStr(lab.endpoints.database_url), api_token=SecretStr("token")
-    )
-    port = _free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            backend.create(settings),
-            port=port,
-            log_config=None,
-            ssl_certfile=shown.cert,
-            ssl_keyfile=shown.key,
-        )
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until("the backend to serve", lambda: server.started)
-        yield f"https://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-
-
-@contextmanager
-def _redis(shown: Certificate) -> Iterator[str]:
-    port = _free_port()
-    words = (
-        *("--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""),
-        *("--tls-cert-file", str(shown.cert), "--tls-key-file", str(shown.key)),
-        *("--tls-ca-cert-file", str(shown.cert), "--tls-auth-clients", "no"),
-    )
-    server = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
-    try:
-        until("Redis to listen", lambda: _accepts(port))
-        yield f"rediss://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as link:
-        return link.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _trust(authority: Authority, shown: Certificate | None = None) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,8 +149,9 @@ class Bench:
 
         def look() -> psutil.Process | None:
             for child in self.worker.children():
-                if any(c.raddr and c.raddr.port == port for c in child.net_connections("tcp")):
-                    return child
+                with suppress(psutil.NoSuchProcess):  # a killed one may go while we look
+                    if any(c.raddr and c.raddr.port == port for c in child.net_connections("tcp")):
+                        return child
             return None
 
         return until("a child to talk to the API", look)
