@@ -100,7 +100,7 @@ def _an_alarm_is_raised(lab: Lab) -> None:
                 eventually(
                     "eight more effects, more than could be under way",
                     lambda: len(lab.ledger.effects) >= before + 8,
-                    within_s=30,
+                    within_s=20,
                 )
                 went_on = True
             except NotWithin:
@@ -169,10 +169,10 @@ GUARDED: dict[str, tuple[Plan, list[Experiment]]] = {
     "as it is": (
         SLOWED,
         [
+            _connections_are_lost_in_the_middle_of_tasks,
             _results_are_away,
             _no_json_comes,
             _the_queue_is_unbound,
-            _connections_are_lost_in_the_middle_of_tasks,
             _an_alarm_is_raised,
         ],
     ),

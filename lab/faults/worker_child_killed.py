@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.fault import Target, fault
-from lab.settling import Marks
 from lab.substrate import ChildKillable, Killable, Role
 
 
-@fault("worker-child-killed", ChildKillable, Killable, marks=Marks(reconnects=True))
+@fault("worker-child-killed", ChildKillable, Killable)
 def worker_child_killed(on: Target, index: int = 0) -> Iterator[None]:
     """SIGKILL for one pool child of a worker, which replaces it; started again if it does not."""
     assert isinstance(on.substrate, ChildKillable)  # noqa: S101 - the registry has made sure

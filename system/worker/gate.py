@@ -21,6 +21,7 @@ from typing import Any
 from system.contract.envelope import (
     ATTEMPT,
     BODY_BYTES_MAX,
+    CONTRACT,
     LEGACY_TASKS,
     PROCESS_TASK,
     PUBLISHED_AT,
@@ -29,6 +30,7 @@ from system.contract.envelope import (
 from system.contract.submission import MESSAGE_ID_PATTERN
 from system.errors import PipelineError, shown
 
+CONTRACT_CHARS_MAX = 20
 UNREADABLE, UNKNOWN_TASK = "unreadable", "unknown-task"
 _TASK_ID = re.compile(MESSAGE_ID_PATTERN)
 
@@ -101,9 +103,16 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
         PUBLISHED_AT: published_at(delivery.headers, delivery.properties),
         ATTEMPT: count(delivery.headers, ATTEMPT, least=1),
         REPLAYS: count(delivery.headers, REPLAYS, least=0),
+        CONTRACT: _contract(delivery.headers),
     }
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     return Admitted(headers, json.dumps([args, kwargs, embed], ensure_ascii=True))
+
+
+def _contract(headers: Mapping[str, Any]) -> str | None:
+    """The version of the contract that the sender says it keeps, for a person who looks later."""
+    version = headers.get(CONTRACT)
+    return version[:CONTRACT_CHARS_MAX] if isinstance(version, str) else None
 
 
 def _decoded(delivery: Delivery) -> Any:

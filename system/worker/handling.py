@@ -48,6 +48,7 @@ class Incoming:
         published_at: when the sender published it, where that is known.
         attempt: which try this is, from 1.
         replays: how often it was sent again from the dead letters.
+        contract_version: which contract the sender says it keeps; None where it does not say.
     """
 
     message_id: str
@@ -56,6 +57,7 @@ class Incoming:
     published_at: datetime | None
     attempt: int
     replays: int = 0
+    contract_version: str | None = None
 
 
 @dataclass
@@ -156,4 +158,5 @@ def rewrap(incoming: Incoming) -> wire.Envelope:
         published_at=incoming.published_at or datetime.now(UTC),
         attempt=incoming.attempt,
     )
-    return sent.with_headers({**sent.headers, wire.REPLAYS: incoming.replays})
+    told = {wire.REPLAYS: incoming.replays, wire.CONTRACT: incoming.contract_version}
+    return sent.with_headers({**sent.headers, **told})

@@ -12,6 +12,7 @@ from celery.exceptions import Reject
 from system.contract import match as contract
 from system.contract.envelope import (
     ATTEMPT,
+    CONTRACT,
     HELLO_TASK,
     PROCESS_TASK,
     PUBLISHED_AT,
@@ -75,4 +76,5 @@ def _incoming(request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> In
         published_at=datetime.fromisoformat(published_at) if published_at else None,
         attempt=request.get(ATTEMPT) or 1,
         replays=request.get(REPLAYS) or 0,
+        contract_version=request.get(CONTRACT),
     )

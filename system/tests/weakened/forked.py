@@ -17,8 +17,10 @@ from system.worker import handling
 _publish = handling.Handler._publish
 
 
-def _publish_and_die(self: Any, envelope: Any, exchange: str, *rest: Any) -> None:
-    _publish(self, envelope, exchange, *rest)
+def _publish_and_die(
+    self: Any, envelope: Any, exchange: str, key: str, expiration_ms: int | None = None
+) -> None:
+    _publish(self, envelope, exchange, key, expiration_ms)
     if exchange != RETRY_EXCHANGE:
         return
     try:

@@ -11,17 +11,16 @@ from typing import Any
 
 from system.tests.weakened import one_setting, run_given
 from system.worker import app, consumer
+from system.worker.gate import Admitted, admit
 
-_admit = consumer.admit
 
-
-def _with_result(delivery: Any, known_tasks: Any) -> Any:
-    admitted = _admit(delivery, known_tasks)
+def _with_result(delivery: Any, known_tasks: Any) -> Admitted:
+    admitted = admit(delivery, known_tasks)
     return replace(admitted, headers={**admitted.headers, "ignore_result": False})
 
 
 if __name__ == "__main__":
-    consumer.admit = _with_result
+    consumer.admit = _with_result  # type: ignore[attr-defined]
     if "WEAKENED" in os.environ:
         app.configuration = one_setting._changed
     run_given()

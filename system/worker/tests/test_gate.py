@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.contract import envelope
+from system.contract import envelope, schema
 from system.contract import match as contract
 from system.contract.tests.samples import OURS, TODAY
 from system.worker.gate import Delivery, Unreadable, admit
@@ -43,6 +43,7 @@ def test_our_own_messages_are_let_in() -> None:
     admitted = admit(OURS_ON_THE_WIRE, KNOWN)
     assert admitted.headers["task"] == envelope.PROCESS_TASK
     assert admitted.headers["id"] == "m-1"
+    assert admitted.headers[envelope.CONTRACT] == schema.VERSION
     assert admitted.headers[envelope.PUBLISHED_AT] == "2025-10-19T00:00:00+00:00"
     assert json.loads(admitted.body)[0] == json.loads(WRAPPED.body)[0]
 

@@ -1,0 +1,206 @@
+"""Each fault really bites, as seen from outside, and its cure really cures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pika.exceptions
+import psutil
+import psycopg
+import pytest
+import redis
+import urllib3
+
+from lab import broker, fault, management
+from lab.eventually import eventually, stopwatch
+from lab.session import Lab
+from lab.substrate import Controllable, Link, Role
+from lab.substrates.local import Local
+from lab.substrates.local.processes import children, tree
+from lab.substrates.local.service import name_of
+from lab.testing import running
+from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+SOON_S = 60.0
+BRIEFLY_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("faults"), {"relayed": frozenset(Link)}) as lab:
+        yield lab
+
+
+def _fails(call: Callable[[], object], *errors: type[Exception]) -> bool:
+    try:
+        call()
+    except errors:
+        return True
+    return False
+
+
+def _pid(lab: Lab, role: Role) -> int:
+    assert isinstance(lab.substrate, Local)
+    return next(each.pid for each in lab.substrate.processes() if each.name == name_of(role))
+
+
+def _nobody_consumes(lab: Lab) -> bool:
+    with broker.channel(lab.endpoints.broker_urls["operator"]) as on:
+        return not int(on.queue_declare(PROCESS_QUEUE, passive=True).method.consumer_count)
+
+
+def _worker_stands_still(lab: Lab) -> bool:
+    return {each.status() for each in tree(_pid(lab, Role.WORKER))} == {psutil.STATUS_STOPPED}
+
+
+def _broker_is_silent(lab: Lab, user: str = "operator") -> bool:
+    def knock() -> None:
+        with broker.channel(lab.endpoints.broker_urls[user], timeout_s=BRIEFLY_S):
+            pass
+
+    return _fails(knock, broker.BrokerSilent)
+
+
+def _results_are_silent(lab: Lab) -> bool:
+    client = redis.Redis.from_url(lab.endpoints.results_url, socket_connect_timeout=BRIEFLY_S)
+    try:
+        return _fails(client.ping, redis.ConnectionError)
+    finally:
+        client.close()
+
+
+def _database_is_silent(lab: Lab) -> bool:
+    def knock() -> None:
+        psycopg.connect(lab.endpoints.database_url, connect_timeout=2).close()
+
+    return _fails(knock, psycopg.OperationalError)
+
+
+def _api_is_silent(lab: Lab) -> bool:
+    url = f"{lab.endpoints.api_url}/healthz"
+    return _fails(
+        lambda: urllib3.request("GET", url, timeout=BRIEFLY_S, retries=False),
+        urllib3.exceptions.HTTPError,
+    )
+
+
+def _way_is_slow(lab: Lab) -> bool:
+    with stopwatch() as seconds, broker.channel(lab.endpoints.broker_urls["scraper"]):
+        return seconds() > BRIEFLY_S
+
+
+def _matches_are_unroutable(lab: Lab) -> bool:
+    return _fails(lab.send, broker.NotTaken)
+
+
+def _dead_letters_are_unroutable(lab: Lab) -> bool:
+    def give_up() -> None:
+        with broker.channel(lab.endpoints.broker_urls["admin"]) as on:
+            on.confirm_delivery()
+            broker.send(
+                on, b"", exchange=DEAD_LETTER_EXCHANGE, key=DEAD_LETTER_QUEUE, properties={}
+            )
+
+    return _fails(give_up, broker.NotTaken)
+
+
+SCRAPERS = {"link": Link.SCRAPER_BROKER}
+Seen = Callable[[Lab], bool]
+BITES: dict[str, tuple[dict[str, Any], Seen]] = {
+    "worker-killed": ({}, _nobody_consumes),
+    "worker-terminated": ({}, _nobody_consumes),
+    "worker-paused": ({}, _worker_stands_still),
+    "broker-killed": ({}, _broker_is_silent),
+    "broker-paused": ({}, _broker_is_silent),
+    "broker-memory-alarm": ({}, lambda lab: management.alarms(lab.endpoints) == ["memory"]),
+    "results-killed": ({}, _results_are_silent),
+    "database-killed": ({}, _database_is_silent),
+    "database-paused": ({}, _database_is_silent),
+    "api-killed": ({}, _api_is_silent),
+    "api-paused": ({}, _api_is_silent),
+    "link-cut": (SCRAPERS, lambda lab: _broker_is_silent(lab, "scraper")),
+    "link-stalled": (SCRAPERS, lambda lab: _broker_is_silent(lab, "scraper")),
+    "link-slowed": ({**SCRAPERS, "latency_s": 0.3}, _way_is_slow),
+    "queue-unbound": ({}, _matches_are_unroutable),
+    "dead-letter-route-away": ({}, _dead_letters_are_unroutable),
+}
+APART = {"worker-child-killed", "connections-closed", "link-half-open"}
+"""These leave everything standing: what they do is seen in tests of their own."""
+
+
+def _works(lab: Lab) -> None:
+    """A match takes effect."""
+    message = lab.send()
+    eventually("it to take effect", lambda: message in lab.ledger.effects, within_s=SOON_S)
+
+
+@pytest.mark.parametrize("name", BITES)
+def test_it_bites_and_its_cure_cures(name: str, lab: Lab) -> None:
+    parameters, seen = BITES[name]
+    with lab.fault(name, **parameters):
+        eventually(
+            f"{name} to be seen",
+            lambda: seen(lab),
+            within_s=SOON_S,
+            tolerate=(broker.BrokerSilent,),
+        )
+    eventually(
+        f"{name} to be over",
+        lambda: not seen(lab),
+        within_s=SOON_S,
+        tolerate=(broker.BrokerSilent,),
+    )
+    _works(lab)
+
+
+def test_a_killed_child_is_replaced_by_its_worker(lab: Lab) -> None:
+    pid = _pid(lab, Role.WORKER)
+    before = {each.pid for each in children(pid)}
+    with lab.fault("worker-child-killed"):
+        eventually(
+            "another child",
+            lambda: len(now := {each.pid for each in children(pid)}) == 2 and now != before,
+            within_s=SOON_S,
+        )
+    assert _pid(lab, Role.WORKER) == pid
+    _works(lab)
+
+
+def test_closed_connections_come_back_as_others(lab: Lab) -> None:
+    before = _connections(lab, "worker")
+    assert before
+    with lab.fault("connections-closed"):
+        eventually(
+            "the worker to come back",
+            lambda: (now := _connections(lab, "worker")) and not now & before,
+            within_s=SOON_S,
+        )
+    _works(lab)
+
+
+def test_after_a_half_open_the_broker_still_counts_who_has_gone(lab: Lab) -> None:
+    with broker.channel(lab.endpoints.broker_urls["scraper"]) as on:
+        (known,) = _connections(lab, "scraper")
+        with lab.fault("link-half-open", link=Link.SCRAPER_BROKER):
+            with pytest.raises(pika.exceptions.AMQPError):
+                on.connection.process_data_events(time_limit=SOON_S)
+            assert _connections(lab, "scraper") == {known}
+        eventually(
+            "the broker to notice", lambda: not _connections(lab, "scraper"), within_s=SOON_S
+        )
+    _works(lab)
+
+
+def _connections(lab: Lab, user: str) -> set[str]:
+    """The connections of a user that the broker has now, by its own word."""
+    assert isinstance(lab.substrate, Controllable)
+    lines = lab.substrate.control_broker("list_connections", "pid", "user").splitlines()
+    return {line.split("\t")[0] for line in lines if line.endswith(f"\t{user}")}
+
+
+def test_each_fault_is_seen_to_bite() -> None:
+    assert set(BITES) | APART == set(fault.known())
+    assert not set(BITES) & APART
