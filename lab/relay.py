@@ -182,7 +182,6 @@ class _Pair:
     def forget_caller(self) -> None:
         if self.target.transport is not None:
             self.forgotten = True
-            self.target.review()
         if self.caller.transport is not None:
             self.caller.transport.abort()
 
@@ -213,6 +212,8 @@ class _End(asyncio.Protocol):
         self.pair.opened(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.pair.forgotten:
+            return  # to nobody
         if self.pair.relay.breach is not Breach.SLOWED:
             self._pass_on(data)
             return
@@ -236,12 +237,7 @@ class _End(asyncio.Protocol):
         """Read where nothing speaks against it."""
         if self.transport is None or self.other.transport is None:
             return
-        idle = (
-            self.other_is_full
-            or self._piece_waits
-            or self.pair.forgotten
-            or self.pair.relay.breach is Breach.STALLED
-        )
+        idle = self.other_is_full or self._piece_waits or self.pair.relay.breach is Breach.STALLED
         if idle:
             self.transport.pause_reading()
         else:

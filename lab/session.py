@@ -102,9 +102,9 @@ class Lab:
         refused = self.ledger.rows_refused - refused_before
         expected = self.season.unreadable_at(moment)
         self.check(
-            f"scrape {index}",
+            f"scrape {index + 1}",
             ok=code == (1 if expected else 0) and refused == expected,
-            detail=f"exit code {code}; {refused} rows refused, {expected} cannot be read",
+            detail=f"{refused} rows refused, {expected} cannot be read; exit code {code}",
         )
 
     def send_foreign(self, ordinal: int) -> None:

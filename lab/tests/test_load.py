@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from lab import broker, history, load
 from lab.errors import CannotRun, LabError
 from lab.eventually import eventually
+from lab.ledger import Ledger
 from lab.load import PROFILES, Profile, arrivals, observation
+from lab.relay import HOST
 from lab.session import Lab
+from lab.substrate import Endpoints
 from lab.testing import OpenLab
 from system.contract import match as contract
 
@@ -61,6 +66,26 @@ def test_two_loads_share_no_match() -> None:
     second = {observation(random.Random(n), "b", NOON)["external_match_id"] for n in range(50)}
 
     assert not first & second
+
+
+def test_a_load_that_cannot_keep_up_ends_with_its_block_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes anything, either; what was never sent is on record as refused."""
+    monkeypatch.setattr(load, "FLUSH_S", 0.0)
+    monkeypatch.setitem(PROFILES, "flood", Profile("more than there is time for", ((1, 1e6),)))
+    with socket.create_server((HOST, 0)) as taken:
+        nobody = f"amqp://nobody:nothing@{HOST}:{taken.getsockname()[1]}/%2F"
+    path = tmp_path / history.FILE
+    with history.History(path) as record:
+        ledger = Ledger(record, Endpoints("", "", {}, "", "", "", "", ""))
+        offered = load.offered("flood", "a", nobody, ledger, random.Random(1), lambda *_: None)
+        with pytest.raises(LabError, match="refused"), offered:
+            eventually("an attempt", lambda: ledger.attempted, within_s=20)
+
+    assert len(ledger.attempted) < load.BACKLOG_MAX / 2
+    refused = {e.fields["message_id"] for e in history.read(path) if e.event == "refused"}
+    assert refused == ledger.attempted
 
 
 @pytest.mark.services

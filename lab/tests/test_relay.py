@@ -19,6 +19,7 @@ from lab.switchboard import Switchboard
 LINK = Link.WORKER_BROKER
 SOON_S = 10.0
 SHORT_S = 0.3
+MB = 1024 * 1024
 
 
 class Echo:
@@ -113,6 +114,20 @@ def test_bytes_pass_both_ways_however_many(port: int) -> None:
     assert answer == words
 
 
+def test_a_side_that_does_not_read_holds_the_other_side_up(board: Switchboard) -> None:
+    offered = 256 * MB  # far more than the system's own buffers on the way
+    with socket.create_server((HOST, 0)) as listener:
+        relayed = board.add(LINK, _free_port, lambda: int(listener.getsockname()[1]))
+        with _call(relayed) as caller, listener.accept()[0]:
+            caller.settimeout(SHORT_S)
+            taken = 0
+            with suppress(TimeoutError):
+                while taken < offered:
+                    taken += caller.send(bytes(MB))
+
+    assert 0 < taken < offered
+
+
 def test_the_end_of_one_side_ends_the_other(port: int, echo: Echo) -> None:
     with _call(port) as caller:
         assert _ask(caller) == b"hello"
@@ -197,6 +212,7 @@ def test_after_a_half_open_one_side_knows_and_the_other_does_not(
         board.half_open(LINK)
         with suppress(ConnectionResetError):
             assert caller.recv(1) == b""
+    echo.connections[0].sendall(b"are you there?")
     assert _is_silent(echo.connections[0])
 
     with _call(port) as again:  # new connections are served
