@@ -6,6 +6,7 @@ are seconds old.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def send(
 def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
     headers = properties.headers or {}
     return DeadLetter(
-        message_id=str(properties.message_id or headers.get("id") or ""),
+        message_id=str(properties.message_id or headers.get("id") or _id_within(body)),
         reason=wire.reason_of(headers),
         detail=str(headers.get(wire.DEAD_DETAIL, "")),
         where=str(headers.get(wire.DEAD_WHERE, "")),
@@ -181,6 +182,15 @@ def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
         died_at=_time(headers.get(wire.DEAD_AT)),
         body=body,
     )
+
+
+def _id_within(body: bytes) -> str:
+    """The id that the earlier system's senders put into the body, and nowhere else; or nothing."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return str(content.get("id", "")) if isinstance(content, dict) else ""
 
 
 def _time(value: Any) -> datetime | None:

@@ -14,7 +14,7 @@ def api_paused(on: Target) -> Iterator[None]:
     """SIGSTOP for the backend; it goes on at the end."""
     assert isinstance(on.substrate, Pausable)  # noqa: S101 - the registry has made sure
     try:
-        pass
+        on.substrate.pause(Role.API)
         yield
     finally:
         on.substrate.resume(Role.API)

@@ -24,7 +24,7 @@ from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PR
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_S = 8.0
+SOON_S = 60.0
 BRIEFLY_S = 1.0
 
 

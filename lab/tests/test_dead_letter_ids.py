@@ -1,0 +1,44 @@
+"""A dead letter is known by its id, wherever its sender has put it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from lab import broker
+from lab.session import Lab
+from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def test_ids_are_read_from_properties_headers_or_the_body(shared_lab: Lab) -> None:
+    """The broker's own dead letters of the earlier system's messages have theirs in the body."""
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    letters: list[tuple[bytes, dict[str, Any]]] = [
+        (b"[]", {"message_id": ids[0]}),
+        (b"[]", {"headers": {"id": ids[1]}}),
+        (json.dumps({"id": ids[2], "task": "t", "args": []}).encode(), {}),
+        (b"not json", {}),
+        (b"[1]", {}),
+    ]
+    url = shared_lab.endpoints.broker_urls["admin"]
+    with broker.channel(url) as on:
+        on.confirm_delivery()
+        for body, properties in letters:
+            broker.send(
+                on,
+                body,
+                exchange=DEAD_LETTER_EXCHANGE,
+                key=DEAD_LETTER_QUEUE,
+                properties=properties,
+            )
+        try:
+            found = [each.message_id for each in broker.dead_letters(url)]
+        finally:
+            on.queue_purge(DEAD_LETTER_QUEUE)  # the lab is shared
+
+    assert found == [*ids, "", ""]
