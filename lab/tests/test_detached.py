@@ -58,11 +58,11 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def members_of(folder: Path, name: str) -> list[psutil.Process]:
-    """Every process that the lab has written down, and its keeper."""
+    """The lab's keeper, and every process below it, written down or not."""
     state = Instance.named(name, folder / ".lab").read()
     assert state is not None
-    pids = [state.keeper, *(each.pid for each in state.processes)]
-    return [psutil.Process(pid) for pid in pids]
+    keeper = psutil.Process(state.keeper)
+    return [keeper, *keeper.children(recursive=True)]
 
 
 def test_a_lab_goes_on_until_it_is_taken_down(terminal: Terminal) -> None:

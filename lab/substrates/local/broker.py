@@ -174,6 +174,9 @@ def _environment(
         RABBITMQ_MNESIA_BASE=str(home / "data"),
         RABBITMQ_LOG_BASE=str(home / "log"),
         RABBITMQ_LOGS="-",
+        # The start script then becomes the Erlang machine instead of staying in front of it, so
+        # that signals, and the death of the lab, reach the broker itself.
+        RUNNING_UNDER_SYSTEMD="true",
     )
 
 
