@@ -25,6 +25,20 @@ class Confirmed(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Told(StrEnum):
+    """What the broker said, or why it said nothing: finer than `Confirmed`, for the metrics.
+
+    RETURNED and NACKED are its own words for a refusal; with REFUSED it was not asked, or of no use
+    to ask again.
+    """
+
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    NACKED = "nacked"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Confirmation:
     """The fate of one message; `detail` says why, where it was not confirmed."""
@@ -41,6 +55,9 @@ class Batch:
         todo: indexes still to be sent, ascending.
         on_the_way: delivery tag → index, in the order of sending; tags ascend, and so do indexes.
         fates: by index; None until a message is settled.
+        told: how many were settled otherwise than by a confirm, by what was said. It and `seconds`
+            are for whoever counts, to read and to empty.
+        seconds: of each that was confirmed, the time since it was first sent.
     """
 
     def __init__(self, message_ids: Sequence[str]) -> None:
@@ -48,7 +65,10 @@ class Batch:
         # Ordered: what one answer settles is taken off its front, whatever stands behind.
         self.on_the_way: OrderedDict[int, int] = OrderedDict()
         self.fates: list[Confirmation | None] = [None] * len(message_ids)
+        self.told: Counter[Told] = Counter()
+        self.seconds: list[float] = []
         self._ids = message_ids
+        self._sent_at: list[float | None] = [None] * len(message_ids)
         self._unanswered: set[int] = set()  # sent on a connection that was lost: perhaps arrived
         self._returned: Counter[str] = Counter()  # came back unroutable, not yet answered
 
@@ -57,10 +77,12 @@ class Batch:
         """Whether every message is settled."""
         return not self.todo and not self.on_the_way
 
-    def send_first(self, tag: int) -> None:
-        """The first message to do has been put on the wire under `tag`."""
+    def send_first(self, tag: int, at: float = 0.0) -> None:
+        """The first message to do has been put on the wire under `tag`, at second `at`."""
         index = self.todo.popleft()
         self.on_the_way[tag] = index
+        if self._sent_at[index] is None:
+            self._sent_at[index] = at
 
     def refuse_first(self, why: str) -> None:
         """The first message to do cannot be sent at all."""
@@ -70,10 +92,13 @@ class Batch:
         """The broker found no queue for it. Its confirm follows, and means only that it looked."""
         self._returned[message_id] += 1
 
-    def answer(self, tag: int, *, multiple: bool, nack: str = "", unroutable: str = "") -> None:
+    def answer(
+        self, tag: int, *, multiple: bool, nack: str = "", unroutable: str = "", at: float = 0.0
+    ) -> None:
         """The broker has answered for `tag`, and if `multiple` for all before it as well.
 
         Args:
+            at: which second it is, on the clock of `send_first`.
             nack: why, where the answer is a refusal.
             unroutable: what to say of a message that came back.
         """
@@ -83,9 +108,10 @@ class Batch:
             if returned:
                 self._returned[message_id] -= 1
             if nack or returned:
-                self._refuse(index, nack or unroutable)
+                self._refuse(index, nack or unroutable, Told.NACKED if nack else Told.RETURNED)
             else:
                 self.settle(index, Confirmed.CONFIRMED)
+                self.seconds.append(at - (self._sent_at[index] or 0.0))
 
     def settle(self, index: int, outcome: Confirmed, detail: str = "") -> None:
         """Write down the fate of one message."""
@@ -104,10 +130,11 @@ class Batch:
         while self.todo:
             self.refuse_first(why)
 
-    def _refuse(self, index: int, why: str) -> None:
+    def _refuse(self, index: int, why: str, told: Told = Told.REFUSED) -> None:
         """An attempt came to nothing; an earlier one that was never answered may not have."""
         unsure = index in self._unanswered
         self.settle(index, Confirmed.UNKNOWN if unsure else Confirmed.REFUSED, why)
+        self.told[Told.UNKNOWN if unsure else told] += 1
 
     def _take(self, tag: int, *, multiple: bool) -> list[int]:
         """The indexes that an answer is about. A tag that is not on its way was settled before."""

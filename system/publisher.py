@@ -17,15 +17,15 @@ import random
 import ssl
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from pika.exceptions import AMQPError
 from pika.spec import PERSISTENT_DELIVERY_MODE, Basic, BasicProperties
 
-from system.batch import Batch, Confirmation, Confirmed
+from system.batch import Batch, Confirmation, Confirmed, Told
 from system.contract.envelope import Envelope
 from system.link import HEARTBEAT_S, Link, parameters
 
@@ -34,6 +34,18 @@ __all__ = ["Confirmation", "Confirmed", "Publisher"]
 WINDOW = 500
 IDLE_MAX_S = float(HEARTBEAT_S)
 CLOSE_WITHIN_S = 2.0
+TELL_EVERY = 64
+"""Messages settled between two reports to the metrics: one for each would cost the fast path."""
+
+
+class Metrics(Protocol):
+    """Who counts what is published; see `metrics.publishing`."""
+
+    def settled(self, told: Mapping[Told, int], seconds: Sequence[float]) -> None:
+        """Messages by what was told of them, and the times of those confirmed."""
+
+    def on_the_way(self, count: int) -> None:
+        """So many are unanswered now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Publisher:
         rng: for the jitter of the pauses between connection attempts.
         trust: what an amqps:// url trusts; see `system.tls`.
         idle_max_s: a connection that was not used for longer is replaced before the next message.
+        metrics: told of every message; None to count nothing.
     """
 
     def __init__(
@@ -69,9 +82,11 @@ class Publisher:
         rng: random.Random | None = None,
         trust: ssl.SSLContext | None = None,
         idle_max_s: float = IDLE_MAX_S,
+        metrics: Metrics | None = None,
     ) -> None:
         self._link = Link(parameters(url, name, trust), rng or random.Random(), self)
         self._window = window
+        self._metrics = metrics
         self._idle_max_s = idle_max_s
         self._used_at = time.monotonic()
         self._next_tag = 1
@@ -126,11 +141,14 @@ class Publisher:
         except BaseException:  # a time limit, Ctrl-C: what pika was amid of, nobody knows
             self._batch = None
             self._link.end(polite_s=0)
+            batch.give_up("interrupted")
+            self._tell(batch)
             raise
         self._batch, self._used_at = None, time.monotonic()
         if not batch.done:
             batch.give_up(self._link.trouble)
             self._link.end(polite_s=0)  # a late confirm must not meet the next batch
+        self._tell(batch)
         return [fate for fate in batch.fates if fate is not None]
 
     def close(self) -> None:
@@ -180,13 +198,26 @@ class Publisher:
             nack="the broker refused it (a full queue does that)" if nack else "",
             unroutable=f"unroutable: no queue is bound to exchange {order.exchange!r}"
             f" with key {order.key!r}",
+            at=time.monotonic(),
         )
         self._pump()
+        if len(self._batch.seconds) >= TELL_EVERY:
+            self._tell(self._batch)
+
+    def _tell(self, batch: Batch) -> None:
+        if self._metrics is not None:
+            # Not counted one by one: this is the path of every message.
+            told = {**batch.told, Told.CONFIRMED: len(batch.seconds)}
+            self._metrics.settled(told, batch.seconds)
+            self._metrics.on_the_way(len(batch.on_the_way))
+        batch.told.clear()
+        batch.seconds.clear()
 
     def _pump(self) -> None:
         batch, order, link = self._batch, self._order, self._link
         if batch is None:
             return
+        idle = not batch.on_the_way
         while (
             batch.todo
             and len(batch.on_the_way) < self._window
@@ -207,8 +238,10 @@ class Publisher:
                 # Nothing of it was written: pika encodes all of a message first.
                 batch.refuse_first(f"it cannot be written as AMQP: {error!r}")
                 continue
-            batch.send_first(self._next_tag)
+            batch.send_first(self._next_tag, time.monotonic())
             self._next_tag += 1
+        if idle and self._metrics is not None:
+            self._metrics.on_the_way(len(batch.on_the_way))
         if batch.done:
             link.stop()
 

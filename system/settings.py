@@ -43,7 +43,16 @@ class _Role(BaseSettings):
     key_file: Path | None = Field(None, description="its private key (PEM)")
 
 
-class ScraperSettings(_Role):
+class _Measured(_Role):
+    metrics_folder: Path | None = Field(
+        None,
+        description="where metrics are kept over the death of their process, for each worker slot"
+        " one; without it they are in memory only, and nobody sees them",
+    )
+    metrics_host: str = Field("127.0.0.1", description="address on which /metrics is served")
+
+
+class ScraperSettings(_Measured):
     """What the scraper needs."""
 
     broker_url: SecretStr | None = Field(None, description="amqp://user:password@host:port/vhost")
@@ -52,9 +61,12 @@ class ScraperSettings(_Role):
     )
     api_token: SecretStr | None = Field(None, description="bearer token for writing to the backend")
     outbox: Path = Field(Path("outbox.sqlite"), description="file of the durable spool")
+    scrape_interval_s: float = Field(
+        3600, gt=0, description="seconds from one run to the next, as the scheduler is set"
+    )
 
 
-class WorkerSettings(_Role):
+class WorkerSettings(_Measured):
     """What a worker needs."""
 
     broker_url: SecretStr = Field(description="amqp://user:password@host:port/vhost")
@@ -74,6 +86,23 @@ class WorkerSettings(_Role):
     soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
     hard_time_limit_s: float = Field(40, gt=0, description="and killed after this, a longer time")
     ready_file: Path | None = Field(None, description="touched every 2 s while consuming")
+    task_events: bool = Field(
+        False,
+        description="tell Flower of every task; needs the right to write to the exchange celeryev,"
+        " and stands still during an alarm of the broker",
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port on which /metrics is served; needs the folder"
+    )
+
+    @model_validator(mode="after")
+    def _served_from_a_folder(self) -> WorkerSettings:
+        if self.metrics_port is not None and self.metrics_folder is None:
+            raise ValueError(
+                f"{PREFIX}METRICS_PORT is set and {PREFIX}METRICS_FOLDER is not; what is served is"
+                " what the pool's children leave in that folder"
+            )
+        return self
 
     @model_validator(mode="after")
     def _soft_before_hard(self) -> WorkerSettings:

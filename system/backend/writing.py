@@ -9,6 +9,7 @@ from re import fullmatch
 from typing import Any
 
 import psycopg
+import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
@@ -26,9 +27,11 @@ from system.contract.submission import (
     Effect,
     Outcome,
     Submission,
+    Way,
 )
 from system.errors import ContractViolation, Violation, shown
 
+log = structlog.get_logger("backend")
 router = APIRouter(prefix="/api")
 
 
@@ -99,15 +102,26 @@ async def _apply(request: Request, payloads: Sequence[Any], received_at: datetim
     submissions = [each for each in read if isinstance(each, Submission)]
 
     def work(connection: psycopg.Connection) -> list[Outcome]:
-        return store.submit(connection, submissions, received_at=received_at)
+        outcomes = store.submit(connection, submissions, received_at=received_at)
+        # Here, in the thread that made the commit: whoever asked may have hung up meanwhile.
+        metrics.effects.applied(submissions, outcomes, received_at)
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            _log(outcome, submission.way)
+        return outcomes
 
     applied = await database.run("apply", work) if submissions else []
-    metrics.effects(submissions, applied, received_at)
     for each in read:
         if isinstance(each, Outcome):
-            metrics.broken()
+            metrics.effects.broken()
+            _log(each, Way.HTTP)
     outcomes = iter(applied)
     return [each if isinstance(each, Outcome) else next(outcomes) for each in read]
+
+
+def _log(outcome: Outcome, way: Way) -> None:
+    """One line for a message, under its id. What rules it breaks is told to whoever sent it."""
+    say = log.warning if outcome.effect is Effect.INVALID else log.info
+    say("applied", message_id=outcome.message_id, effect=outcome.effect, way=way)
 
 
 def _read(payload: Any) -> Submission | Outcome:

@@ -32,6 +32,9 @@ LEARN_QUEUE = "matches.learn"
 DEAD_LETTER_QUEUE = "matches.dead-letter"
 WORK_QUEUES = (PROCESS_QUEUE, VALIDATE_QUEUE, LEARN_QUEUE)
 
+EVENTS_EXCHANGE = "celeryev"
+"""Celery's own, of its workers' events for Flower; only there where events are asked for."""
+
 RETRY_DELAYS_S = (1, 5, 15, 60, 300, 900)
 """The steps of the ladder a message waits on before it is tried again."""
 
@@ -113,15 +116,22 @@ def scraper(password: str, name: str = "scraper") -> User:
     return User(name, password, "^$", r"^matches$", "^$")
 
 
-def worker(password: str, name: str = "worker") -> User:
-    """May consume work, put it aside for a retry, and dead-letter it."""
+def worker(password: str, name: str = "worker", *, events: bool = False) -> User:
+    """May consume work, put it aside for a retry, and dead-letter it; and tell of it, if asked."""
+    put_aside = r"matches\.(retry|dead-letter)"
     return User(
         name,
         password,
         "^$",
-        r"^matches\.(retry|dead-letter)$",
+        rf"^({put_aside}|{EVENTS_EXCHANGE})$" if events else f"^{put_aside}$",
         r"^matches\.(process|validate|learn)$",
     )
+
+
+def monitor(password: str, name: str = "monitor") -> User:
+    """May read events, from queues of its own that are named after their exchange; for Flower."""
+    own = rf"^{EVENTS_EXCHANGE}\..+$"
+    return User(name, password, own, own, rf"^{EVENTS_EXCHANGE}(\..+)?$")
 
 
 def operator(password: str, name: str = "operator") -> User:
@@ -134,8 +144,14 @@ def administrator(password: str, name: str = "admin") -> User:
     return User(name, password, ".*", ".*", ".*", ("administrator",))
 
 
-def definitions(users: list[User]) -> dict[str, Any]:
-    """Return the whole topology as RabbitMQ's definitions file, for `load_definitions`."""
+def definitions(users: list[User], *, events: bool = False) -> dict[str, Any]:
+    """Return the whole topology as RabbitMQ's definitions file, for `load_definitions`.
+
+    Args:
+        users: who may log in.
+        events: whether workers are to tell of their tasks, for Flower.
+    """
+    exchanges = {**EXCHANGES, EVENTS_EXCHANGE: "topic"} if events else EXCHANGES
     return {
         "vhosts": [{"name": VHOST}],
         "users": [
@@ -167,7 +183,7 @@ def definitions(users: list[User]) -> dict[str, Any]:
                 "internal": False,
                 "arguments": {},
             }
-            for name, kind in EXCHANGES.items()
+            for name, kind in exchanges.items()
         ],
         "queues": [
             {

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -20,9 +21,11 @@ from system.errors import PipelineError, SettingsError
 from system.scraper import pages as sources
 from system.scraper.clock import Clock
 from system.scraper.delivery import Delivered, Mode, open_delivery
+from system.scraper.exporter import serve
 from system.scraper.fetch import Fetcher
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
+from system.scraper.metrics import opened, running
 from system.scraper.outbox import Outbox
 from system.scraper.run import run
 from system.scraper.summary import EXIT_CODES, Summary
@@ -31,8 +34,10 @@ from system.settings import ScraperSettings
 _CODES = "\n\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _SETTINGS = (
     "Settings come from the environment: MISSING_TABLE_BROKER_URL, MISSING_TABLE_API_URL,"
-    " MISSING_TABLE_API_TOKEN, MISSING_TABLE_OUTBOX."
+    " MISSING_TABLE_API_TOKEN, MISSING_TABLE_OUTBOX, MISSING_TABLE_METRICS_FOLDER."
 )
+
+log = structlog.get_logger("scraper")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,11 +94,14 @@ def scrape(
     with _explained(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
+        counted = stack.enter_context(running(chosen, dry_run=dry_run))
         notes = stack.enter_context(Journal(journal))
         delivery = None
         if not dry_run:
             spool = stack.enter_context(Outbox(chosen.outbox))
-            delivery = stack.enter_context(open_delivery(chosen, mode, spool, _noted(notes)))
+            delivery = stack.enter_context(
+                open_delivery(chosen, mode, spool, counted.metrics, _noted(notes))
+            )
             delivery.drain()  # what earlier runs left behind goes first
         if url:
             fetch = stack.enter_context(Fetcher()).fetch
@@ -106,8 +114,10 @@ def scrape(
                 messages=Messages(clock.start, seed),
                 journal=notes,
                 delivery=delivery,
+                metrics=counted.metrics,
                 progress=progress,
             )
+        counted.exit_code = summary.exit_code
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -135,7 +145,9 @@ def drain(
         telemetry.configure("scraper", chosen.log_level)
         notes = stack.enter_context(Journal(journal))
         spool = stack.enter_context(Outbox(chosen.outbox))
-        delivery = stack.enter_context(open_delivery(chosen, mode, spool, _noted(notes)))
+        delivery = stack.enter_context(
+            open_delivery(chosen, mode, spool, opened(chosen), _noted(notes))
+        )
         for fate in delivery.drain():
             summary.settled(fate.outcome, fate.way, fate.detail)
         left = len(spool)
@@ -186,11 +198,32 @@ def refused(
     typer.echo(f"{len(aside)} {'wait again' if retry else 'refused'}", err=True)
 
 
+@app.command(
+    epilog="Exit codes:\n\n0  ended by SIGTERM or Ctrl-C\n\n"
+    "2  could not run: a setting is wrong, or the port is taken"
+)
+def metrics(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")],
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on. Default: MISSING_TABLE_METRICS_HOST, 127.0.0.1."),
+    ] = None,
+) -> None:
+    """Serve /metrics: what the runs have counted, and what waits in the outbox now."""
+    with _explained():
+        chosen = settings.load(ScraperSettings)
+        serve(chosen, host or chosen.metrics_host, port)
+
+
 def _noted(notes: Journal) -> Callable[[Sequence[Delivered]], None]:
-    """Write what became of messages from the outbox into a journal."""
-    return lambda fates: notes.settled(
-        (fate.message_id, fate.outcome, fate.way, fate.detail) for fate in fates
-    )
+    """Write what became of messages from the outbox into a journal, and into the log."""
+
+    def note(fates: Sequence[Delivered]) -> None:
+        notes.settled((fate.message_id, fate.outcome, fate.way, fate.detail) for fate in fates)
+        for fate in fates:
+            log.info("drained", message_id=fate.message_id, outcome=fate.outcome, way=fate.way)
+
+    return note
 
 
 def _moment(text: str | None) -> datetime | None:

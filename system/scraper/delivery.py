@@ -28,8 +28,11 @@ from system.contract.envelope import Envelope
 from system.contract.submission import BATCH_MAX, Effect, Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 from system.errors import OutboxFull, PipelineError, SettingsError
+from system.metrics.making import Maker
+from system.metrics.publishing import PublisherName
 from system.publisher import Confirmed, Publisher
 from system.scraper.breaker import Breaker
+from system.scraper.metrics import ScraperMetrics
 from system.scraper.outbox import Outbox
 from system.settings import ScraperSettings
 
@@ -75,6 +78,7 @@ class Delivery:
     Args:
         note: told what became of messages that were waiting in the outbox, once it is so.
         clock: seconds that only grow, for the rests of ways that failed.
+        metrics: counts what became safe, and where.
     """
 
     def __init__(
@@ -86,12 +90,14 @@ class Delivery:
         *,
         note: Note = lambda _fates: None,
         clock: Callable[[], float] = time.monotonic,
+        metrics: ScraperMetrics | None = None,
     ) -> None:
         self._mode = mode
         self._spool = spool
         self._publisher = publisher
         self._client = client
         self._note = note
+        self._metrics = metrics or ScraperMetrics(Maker())
         self._breakers = {Way.QUEUE: Breaker(clock=clock), Way.HTTP: Breaker(clock=clock)}
 
     def deliver(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
@@ -110,6 +116,7 @@ class Delivery:
             self._spool.put(envelopes)
         fates = self._send(envelopes)
         self._put_away(fates)
+        self._metrics.accepted(_ways(fates))
         return fates
 
     def drain(self, chunk: int = 200) -> list[Delivered]:
@@ -126,6 +133,7 @@ class Delivery:
             fates = self._send(waiting)
             gone = [fate for fate in fates if fate.way != "outbox"]
             self._put_away(gone)
+            self._metrics.drained(_ways(gone))
             self._note(gone)
             drained += gone
             if len(gone) < len(waiting):
@@ -212,6 +220,11 @@ class Delivery:
         return delivered
 
 
+def _ways(fates: Sequence[Delivered]) -> list[str]:
+    """By which way each message went that was accepted."""
+    return [fate.way for fate in fates if fate.outcome is Accepted.ACCEPTED]
+
+
 def _submission(envelope: Envelope) -> Submission:
     return Submission(
         message_id=envelope.message_id,
@@ -223,7 +236,11 @@ def _submission(envelope: Envelope) -> Submission:
 
 @contextmanager
 def open_delivery(
-    settings: ScraperSettings, mode: Mode, spool: Outbox, note: Note = lambda _fates: None
+    settings: ScraperSettings,
+    mode: Mode,
+    spool: Outbox,
+    metrics: ScraperMetrics,
+    note: Note = lambda _fates: None,
 ) -> Iterator[Delivery]:
     """Open what `mode` needs.
 
@@ -237,7 +254,9 @@ def open_delivery(
             if settings.broker_url is None:
                 raise SettingsError("MISSING_TABLE_BROKER_URL is not set; mode queue needs it")
             url = settings.broker_url.get_secret_value()
-            publisher = stack.enter_context(Publisher(url, name="scraper", trust=trust))
+            publisher = stack.enter_context(
+                Publisher(url, name=PublisherName.SCRAPER, trust=trust, metrics=metrics.publisher)
+            )
         if settings.api_url is not None and settings.api_token is not None:
             token = settings.api_token.get_secret_value()
             client = stack.enter_context(BackendClient(settings.api_url, token, trust))
@@ -246,4 +265,4 @@ def open_delivery(
                 "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set;"
                 " mode http needs them"
             )
-        yield Delivery(mode, spool, publisher, client, note=note)
+        yield Delivery(mode, spool, publisher, client, note=note, metrics=metrics)

@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+import structlog
+
 from system.contract.envelope import Envelope
 from system.contract.match import Match
 from system.errors import OutboxFull, Unavailable
+from system.metrics.making import Maker
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
+from system.scraper.metrics import ScraperMetrics
 from system.scraper.pages import Stop
 from system.scraper.schedule import RefusedRow, Schedule
 from system.scraper.summary import Summary
+
+log = structlog.get_logger("scraper")
 
 KNOWN_MAX = 100_000
 
@@ -44,6 +50,7 @@ def run(
     messages: Messages,
     journal: Journal,
     delivery: Deliverer | None,
+    metrics: ScraperMetrics | None = None,
     progress: Callable[[Summary], None] = lambda _summary: None,
 ) -> Summary:
     """Deliver every match of `pages`, and return what came of it.
@@ -53,8 +60,10 @@ def run(
         messages: tells what is new.
         journal: gets every attempt before it is made.
         delivery: None to read and check only.
+        metrics: counts pages and rows.
         progress: called after each page.
     """
+    metrics = metrics or ScraperMetrics(Maker())
     summary = Summary(dry_run=delivery is None)
     known: set[tuple[str, str]] = set()  # refused rows; a page that comes again repeats them too
     for page in pages:
@@ -72,8 +81,9 @@ def run(
                 journal.repeated(repeated)
                 summary.repeated += repeated
             summary.fresh += len(fresh)
+            metrics.page(read=len(fresh), refused=len(refused), repeated=repeated)
             if fresh and delivery is not None:
-                _deliver(fresh, delivery, journal, summary)
+                _deliver(page.page, fresh, delivery, journal, summary)
         progress(summary)
     journal.scraped(summary.counts())
     return summary
@@ -92,6 +102,7 @@ def _unknown(rows: Sequence[RefusedRow], known: set[tuple[str, str]]) -> list[Re
 
 
 def _deliver(
+    page: str,
     fresh: Sequence[tuple[Envelope, Match]],
     delivery: Deliverer,
     journal: Journal,
@@ -109,5 +120,7 @@ def _deliver(
         outcome = "refused" if isinstance(error, OutboxFull) else "unknown"
         fates = [(envelope.message_id, outcome, "outbox", str(error)) for envelope, _ in fresh]
     journal.settled(fates)
-    for _, outcome, way, detail in fates:
+    for message_id, outcome, way, detail in fates:
+        say = log.info if outcome == "accepted" else log.warning
+        say(outcome, message_id=message_id, page=page, way=way)
         summary.settled(outcome, way, detail)

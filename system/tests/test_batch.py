@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from system.batch import Batch, Confirmed
+from system.batch import Batch, Confirmed, Told
 
 
 def sent(count: int) -> Batch:
@@ -98,6 +98,34 @@ def test_a_refusal_does_not_speak_for_an_earlier_attempt_that_nobody_answered() 
     assert outcomes(batch) == ["unknown", "unknown"]
 
 
+def test_what_is_told_of_a_message_is_finer_than_its_fate() -> None:
+    batch = sent(5)
+    batch.came_back("0")
+    batch.answer(1, multiple=False, unroutable="no queue")
+    batch.answer(2, multiple=False, nack="full")
+    batch.take_back()  # the other three, two of which are sent again
+    batch.send_first(1)
+    batch.answer(1, multiple=False)
+    batch.send_first(2)
+    batch.answer(2, multiple=False, nack="full")
+    batch.give_up("away")
+    assert batch.told == {Told.RETURNED: 1, Told.NACKED: 1, Told.UNKNOWN: 2}
+    assert len(batch.seconds) == 1
+    unsent = Batch(["a"])
+    unsent.give_up("away")
+    assert unsent.told == {Told.REFUSED: 1}
+
+
+def test_the_time_to_a_confirm_counts_from_the_first_sending() -> None:
+    batch = Batch(["a", "b"])
+    batch.send_first(1, at=10.0)
+    batch.take_back()
+    batch.send_first(1, at=12.0)
+    batch.send_first(2, at=12.5)
+    batch.answer(2, multiple=True, at=13.0)
+    assert batch.seconds == [3.0, 0.5]
+
+
 def test_an_answer_costs_what_it_settles_however_many_stand_behind() -> None:
     """A window of 200,000 settled in steps of one; looking through it each time takes minutes."""
     batch = sent(200_000)
@@ -152,6 +180,13 @@ class Broker(RuleBasedStateMachine):
         assert sorted(todo + way + settled) == list(range(12))
         assert todo == sorted(todo)
         assert way == sorted(way)
+
+    @invariant()
+    def every_settled_message_is_told_once(self) -> None:
+        """By a time where it is confirmed, else by a word."""
+        fates = [fate.outcome for fate in self.batch.fates if fate is not None]
+        assert len(self.batch.seconds) == fates.count(Confirmed.CONFIRMED)
+        assert self.batch.told.total() == len(fates) - len(self.batch.seconds)
 
     @invariant()
     def no_fate_says_more_than_is_true(self) -> None:

@@ -10,26 +10,33 @@ from system import telemetry
 from system.errors import SettingsError
 from system.settings import WorkerSettings, load
 from system.worker import app as worker_app
+from system.worker.measured import Measured, main_process
 
 
 def main() -> int:
     """Run until told to stop: SIGTERM finishes the tasks in hand first.
 
     Returns:
-        0 after an orderly end, 2 where the settings are wrong.
+        0 after an orderly end, 2 where the settings are wrong, the port of the metrics is taken,
+        or their folder another worker's.
     """
     try:
         settings = load(WorkerSettings)
+        telemetry.configure("worker", settings.log_level)
+        with main_process(settings) as measured:
+            return _work(settings, measured)
     except SettingsError as error:
         print(f"The worker cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
-    telemetry.configure("worker", settings.log_level)
-    app = worker_app.create(settings)
+
+
+def _work(settings: WorkerSettings, measured: Measured) -> int:
+    app = worker_app.create(settings, measured)
     worker = app.Worker(
         hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=True,
+        without_heartbeat=not settings.task_events,
         quiet=True,
     )
     worker.start()

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+from celery.events import event_exchange
 from kombu.entity import Exchange, Queue
 
 from system import telemetry, tls
 from system.contract.topology import EXCHANGE, WORK_QUEUES
+from system.metrics.publishing import PublisherName
 from system.publisher import Publisher
 from system.settings import WorkerSettings
-from system.worker import sinks, tasks
+from system.worker import measured, sinks, tasks
 from system.worker.handling import Handler
 from system.worker.heartbeat import Heartbeat
+from system.worker.measured import Measured
+from system.worker.metrics import WorkerMetrics
 from system.worker.retry import Policy
 
 RESULT_EXPIRES_S = 3600
@@ -34,6 +38,7 @@ class WorkerApp(Celery):
     """A Celery application that carries what its tasks and its consumer need."""
 
     settings: WorkerSettings
+    measured: Measured
     handler: Handler
     dead_letters: Publisher
     ready_file: Path | None
@@ -99,9 +104,10 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
         # so children are not replaced by count.
         "worker_max_memory_per_child": CHILD_KIB_MAX,
         # Control by messages needs exclusive queues that block the return after a half-open
-        # connection. Signals and probes suffice. (Events are off by default; they would freeze the
+        # connection. Signals and probes suffice. (Events are off unless asked for; they freeze the
         # worker during an alarm of the broker.)
         "worker_enable_remote_control": False,
+        "worker_send_task_events": settings.task_events,
         "worker_consumer": "system.worker.consumer:GatedConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -132,18 +138,31 @@ def _path(file: Path | None) -> str | None:
     return None if file is None else str(file)
 
 
-def _publisher(settings: WorkerSettings, name: str) -> Publisher:
-    return Publisher(settings.broker_url.get_secret_value(), name=name, trust=tls.trust(settings))
+def _publisher(settings: WorkerSettings, name: PublisherName, metrics: WorkerMetrics) -> Publisher:
+    return Publisher(
+        settings.broker_url.get_secret_value(),
+        name=name,
+        trust=tls.trust(settings),
+        metrics=metrics.publishing.of(name),
+    )
 
 
-def create(settings: WorkerSettings) -> WorkerApp:
-    """Build the application. Connects to nothing yet."""
+def create(settings: WorkerSettings, counted: Measured | None = None) -> WorkerApp:
+    """Build the application. Connects to nothing yet.
+
+    Args:
+        settings: of the worker.
+        counted: what the main process counts with; in memory, where left out.
+    """
     app = WorkerApp("worker", set_as_current=False)
     app.conf.update(configuration(settings))
     app.settings = settings
+    app.measured = counted or measured.made(settings)
     app.ready_file = settings.ready_file
+    if settings.task_events:
+        event_exchange.no_declare = True  # the broker's definitions declare it; the worker may not
     app.steps["consumer"].add(Heartbeat)
-    app.dead_letters = _publisher(settings, "worker-gate")
+    app.dead_letters = _publisher(settings, PublisherName.WORKER_GATE, app.measured.metrics)
     tasks.register(app)
     signals.worker_process_init.connect(lambda **_: _equip(app), weak=False)
     return app
@@ -153,9 +172,11 @@ def _equip(app: WorkerApp) -> None:
     """Give a pool child its own connections; none is shared across a fork."""
     settings = app.settings
     telemetry.configure("worker", settings.log_level)
+    metrics = measured.child(settings, app.measured.server)
     app.handler = Handler(
-        sink=sinks.make(settings),
-        publisher=_publisher(settings, "worker-retry"),
+        sink=sinks.make(settings, metrics.effects),
+        publisher=_publisher(settings, PublisherName.WORKER_RETRY, metrics),
+        metrics=metrics,
         policy=Policy(),
         where=f"worker-{os.getppid()}@{socket.gethostname()}",
         rng=random.Random(),

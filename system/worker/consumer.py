@@ -14,9 +14,12 @@ import structlog
 from celery.worker.consumer import Consumer
 
 from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
+from system.contract.reasons import Reason
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
+from system.errors import shown
 from system.publisher import Confirmed, Publisher
 from system.worker.gate import Delivery, Unreadable, admit, published_at
+from system.worker.metrics import WorkerMetrics
 
 log = structlog.get_logger("worker")
 
@@ -54,16 +57,16 @@ class GatedConsumer(Consumer):
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Dead-letter what could not be decoded; Celery would acknowledge and so lose it."""
-        self._dead_letter(message, Unreadable("unreadable", str(exc)))
+        self._dead_letter(message, Unreadable(Reason.UNREADABLE, str(exc)))
 
     def _dead_letter(self, message: Any, why: Unreadable) -> None:
         delivery = _delivery(message)
         queue = str(message.delivery_info.get("routing_key", ""))
         now = datetime.now(UTC)
         # A replay must not make an old observation look new.
-        seen_at = published_at(delivery.headers, delivery.properties) or now.isoformat()
+        seen_at = published_at(delivery.headers, delivery.properties)
         headers = dead_headers(
-            {**delivery.headers, PUBLISHED_AT: seen_at},
+            {**delivery.headers, PUBLISHED_AT: seen_at or now.isoformat()},
             reason=why.reason,
             detail=why.detail,
             where=self.hostname,
@@ -77,10 +80,20 @@ class GatedConsumer(Consumer):
             delivery.content_type or "application/octet-stream",
             delivery.content_encoding or "binary",
         )
-        log.error("dead-lettered", message_id=copy.message_id, reason=why.reason, detail=why.detail)
+        log.error(
+            "dead-lettered",
+            message_id=copy.message_id,
+            task_id=shown(delivery.headers.get("id"), _SHORT_BYTES_MAX).strip("'"),
+            reason=why.reason,
+            detail=why.detail,
+        )
+        metrics: WorkerMetrics = self.app.measured.metrics
         if self._is_safe(copy):
+            since = datetime.fromisoformat(seen_at) if seen_at else None
+            metrics.dead_lettered(why.reason, since)
             message.ack_log_error(log, self.connection_errors)
         else:  # then the broker dead-letters it: without our words, but it is not lost
+            metrics.returned()
             message.reject_log_error(log, self.connection_errors)
 
     def _is_safe(self, copy: Envelope) -> bool:

@@ -27,18 +27,18 @@ from system.contract.envelope import (
     PUBLISHED_AT,
     REPLAYS,
 )
+from system.contract.reasons import Reason
 from system.contract.submission import MESSAGE_ID_PATTERN
 from system.errors import PipelineError, shown
 
 CONTRACT_CHARS_MAX = 20
-UNREADABLE, UNKNOWN_TASK = "unreadable", "unknown-task"
 _TASK_ID = re.compile(MESSAGE_ID_PATTERN)
 
 
 class Unreadable(PipelineError):  # noqa: N818
     """A delivery that no task can take. `reason` is a word to filter by."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str) -> None:
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
@@ -75,16 +75,17 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
     else:
         task, task_id, args, kwargs = _protocol_1(content)
     if not isinstance(task, str):
-        raise Unreadable(UNREADABLE, f"the task's name must be text, not {shown(task)}")
+        raise Unreadable(Reason.UNREADABLE, f"the task's name must be text, not {shown(task)}")
     task = LEGACY_TASKS.get(task, task)
     if task not in known_tasks:
-        raise Unreadable(UNKNOWN_TASK, f"no task is called {shown(task)} here")
+        raise Unreadable(Reason.UNKNOWN_TASK, f"no task is called {shown(task)} here")
     if not isinstance(task_id, str) or not _TASK_ID.match(task_id):
         raise Unreadable(
-            UNREADABLE, f"the id must be 1 to 128 letters, digits and ._:~-, not {shown(task_id)}"
+            Reason.UNREADABLE,
+            f"the id must be 1 to 128 letters, digits and ._:~-, not {shown(task_id)}",
         )
     if not isinstance(args, list) or not isinstance(kwargs, dict):
-        raise Unreadable(UNREADABLE, "args must be a list and kwargs an object")
+        raise Unreadable(Reason.UNREADABLE, "args must be a list and kwargs an object")
     headers = {
         "lang": "py",
         "task": task,
@@ -118,21 +119,23 @@ def _contract(headers: Mapping[str, Any]) -> str | None:
 def _decoded(delivery: Delivery) -> Any:
     if len(delivery.body) > BODY_BYTES_MAX:
         raise Unreadable(
-            UNREADABLE, f"{len(delivery.body)} bytes; at most {BODY_BYTES_MAX} are allowed"
+            Reason.UNREADABLE, f"{len(delivery.body)} bytes; at most {BODY_BYTES_MAX} are allowed"
         )
     if delivery.content_type != "application/json":
         raise Unreadable(
-            UNREADABLE,
+            Reason.UNREADABLE,
             f"content type must be application/json, not {shown(delivery.content_type)}",
         )
     encoding = (delivery.content_encoding or "utf-8").lower()
     if encoding not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        raise Unreadable(UNREADABLE, f"content encoding must be utf-8, not {shown(encoding)}")
+        raise Unreadable(
+            Reason.UNREADABLE, f"content encoding must be utf-8, not {shown(encoding)}"
+        )
     try:
         return json.loads(delivery.body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(
-            UNREADABLE, f"not JSON: {error}; begins with {shown(delivery.body[:60])}"
+            Reason.UNREADABLE, f"not JSON: {error}; begins with {shown(delivery.body[:60])}"
         ) from None
 
 
@@ -142,13 +145,13 @@ def _no_constant(name: str) -> Any:
 
 def _protocol_2(headers: Mapping[str, Any], content: Any) -> tuple[Any, Any, Any, Any]:
     if not isinstance(content, list) or len(content) != 3:
-        raise Unreadable(UNREADABLE, "the body must be [args, kwargs, options]")
+        raise Unreadable(Reason.UNREADABLE, "the body must be [args, kwargs, options]")
     return headers["task"], headers.get("id"), content[0], content[1]
 
 
 def _protocol_1(content: Any) -> tuple[Any, Any, Any, Any]:
     if not isinstance(content, dict) or "task" not in content:
-        raise Unreadable(UNREADABLE, "neither a header nor a body that names a task")
+        raise Unreadable(Reason.UNREADABLE, "neither a header nor a body that names a task")
     return content["task"], content.get("id"), content.get("args", []), content.get("kwargs", {})
 
 

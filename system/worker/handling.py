@@ -17,6 +17,7 @@ import structlog
 
 from system.contract import envelope as wire
 from system.contract import match as contract
+from system.contract.envelope import PROCESS_TASK
 from system.contract.submission import Outcome, Submission, Way
 from system.contract.topology import (
     DEAD_LETTER_EXCHANGE,
@@ -28,6 +29,7 @@ from system.contract.topology import (
 from system.errors import BrokerUnavailable, ContractViolation, Violation, shown
 from system.publisher import Confirmed, Publisher
 from system.worker import retry
+from system.worker.metrics import WorkerMetrics
 
 log = structlog.get_logger("worker")
 
@@ -69,6 +71,7 @@ class Handler:
     policy: retry.Policy
     where: str
     rng: random.Random
+    metrics: WorkerMetrics
 
     def handle(self, incoming: Incoming) -> None:
         """See to it that the message took effect, waits for a retry, or is dead-lettered.
@@ -76,30 +79,46 @@ class Handler:
         Raises:
             BrokerUnavailable: none of the three could be made sure of; the delivery must go back.
         """
-        logger = log.bind(message_id=incoming.message_id, attempt=incoming.attempt)
+        with self.metrics.task(PROCESS_TASK) as running:
+            try:
+                if not self._handled(incoming):
+                    running.failed()
+            except BaseException:
+                self.metrics.returned()
+                raise
+
+    def _handled(self, incoming: Incoming) -> bool:
+        """Whether it took effect; if not, what else was to be done is done."""
+        logger = log.bind(
+            message_id=incoming.message_id, task_id=incoming.message_id, attempt=incoming.attempt
+        )
         try:
             outcome = self._apply(incoming)
         except Exception as error:
             decision = retry.decide(error, incoming.attempt, self.policy, self.rng.random())
             logger.warning("failed", error=f"{type(error).__name__}: {error}", decision=decision)
             self._obey(decision, incoming)
-        else:
-            logger.info("applied", effect=outcome.effect.value, match_id=outcome.match_id)
+            if isinstance(decision, retry.RetryIn):
+                self.metrics.retried(retry.cause(error))
+            return False
+        logger.info("applied", effect=outcome.effect.value, match_id=outcome.match_id)
+        self.metrics.applied(outcome.effect)
+        return True
 
     def _apply(self, incoming: Incoming) -> Outcome:
         payload = only_match(incoming)
         contract.read(
             payload, published_at=incoming.published_at, arrived_at=datetime.now(UTC)
         )  # a broken match is not worth a request
-        return self.sink.apply(
-            Submission(
-                message_id=incoming.message_id,
-                match=payload,
-                published_at=incoming.published_at,
-                way=Way.QUEUE,
-                attempt=incoming.attempt,
-            )
+        submission = Submission(
+            message_id=incoming.message_id,
+            match=payload,
+            published_at=incoming.published_at,
+            way=Way.QUEUE,
+            attempt=incoming.attempt,
         )
+        with self.metrics.sink():
+            return self.sink.apply(submission)
 
     def _obey(self, decision: retry.RetryIn | retry.DeadLetter, incoming: Incoming) -> None:
         original = rewrap(incoming)
@@ -120,6 +139,13 @@ class Handler:
             at=datetime.now(UTC),
         )
         self._publish(original.with_headers(headers), DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE)
+        log.error(
+            "dead-lettered",
+            message_id=incoming.message_id,
+            task_id=incoming.message_id,
+            reason=decision.reason,
+        )
+        self.metrics.dead_lettered(decision.reason, incoming.published_at)
 
     def _publish(
         self, envelope: wire.Envelope, exchange: str, key: str, expiration_ms: int | None = None

@@ -1,4 +1,4 @@
-"""Touches the file by which a worker says that it consumes; `worker.health` reads it.
+"""Says whether a worker consumes: by touching a file, which `worker.health` reads, and by a metric.
 
 The touching timer belongs to Celery's consumer, so it stops with the loop that takes deliveries,
 and the file goes when the connection to the broker does.
@@ -16,7 +16,10 @@ from system.worker.health import EVERY_S
 
 
 class Heartbeat(bootsteps.StartStopStep):
-    """Touches the file of `app.ready_file` every two seconds while the consumer runs."""
+    """Touches the file of `app.ready_file` every two seconds while the consumer runs.
+
+    The metric `worker_consuming` is 1 from its start to its end.
+    """
 
     requires = (Tasks,)
 
@@ -26,6 +29,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Begin with the consumer: it has a connection and its queues."""
+        parent.app.measured.main.consuming(True)
         file: Path | None = parent.app.ready_file
         if file is not None:
             file.touch()
@@ -33,6 +37,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         """End with the consumer."""
+        parent.app.measured.main.consuming(False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

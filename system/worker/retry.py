@@ -11,13 +11,30 @@ worker: nothing is held, nothing is lost with a worker, and other messages pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from system.contract.reasons import Reason
 from system.contract.topology import RETRY_DELAYS_S
-from system.errors import ContractViolation, Refused, Unavailable
+from system.errors import (
+    ApiUnavailable,
+    BrokerUnavailable,
+    ContractViolation,
+    DatabaseUnavailable,
+    Refused,
+    Unavailable,
+)
 
-INVALID, REFUSED, EXHAUSTED = "invalid", "refused", "exhausted"
+
+class Cause(StrEnum):
+    """What a message has to wait for."""
+
+    DATABASE = "database"
+    API = "api"
+    BROKER = "broker"
+    TIME_LIMIT = "time_limit"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +65,19 @@ class RetryIn:
 class DeadLetter:
     """Give up; a person has to look. `reason` is a word to filter by, `detail` what happened."""
 
-    reason: str
+    reason: Reason
     detail: str
+
+
+def cause(error: BaseException) -> Cause:
+    """Name what a transient or unknown error comes from."""
+    kinds = {
+        DatabaseUnavailable: Cause.DATABASE,
+        ApiUnavailable: Cause.API,
+        BrokerUnavailable: Cause.BROKER,
+        SoftTimeLimitExceeded: Cause.TIME_LIMIT,
+    }
+    return next((word for kind, word in kinds.items() if isinstance(error, kind)), Cause.UNKNOWN)
 
 
 def decide(
@@ -65,11 +93,13 @@ def decide(
     """
     detail = str(error) or type(error).__name__
     if isinstance(error, ContractViolation):
-        return DeadLetter(INVALID, detail)
+        return DeadLetter(Reason.INVALID, detail)
     if isinstance(error, Refused):
-        return DeadLetter(REFUSED, detail)
+        return DeadLetter(Reason.REFUSED, detail)
     transient = isinstance(error, (Unavailable, SoftTimeLimitExceeded))
     if attempt >= (policy.transient_attempts_max if transient else policy.unknown_attempts_max):
-        return DeadLetter(EXHAUSTED, f"after {attempt} attempts: {type(error).__name__}: {detail}")
+        return DeadLetter(
+            Reason.EXHAUSTED, f"after {attempt} attempts: {type(error).__name__}: {detail}"
+        )
     step_s = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1]
     return RetryIn(step_s, wait_ms=int(1000 * step_s * (1 - policy.jitter * spread)))

@@ -11,6 +11,7 @@ from system.backend import store
 from system.client import BackendClient
 from system.contract.submission import Effect, Outcome, Submission
 from system.errors import ContractViolation, DatabaseUnavailable, SettingsError, Violation
+from system.metrics.effects import EffectMetrics
 from system.settings import Sink, WorkerSettings
 from system.worker import handling
 
@@ -31,20 +32,24 @@ class ApiSink:
 
 
 class DatabaseSink:
-    """Writes to the backend's database, past its API."""
+    """Writes to the backend's database, past its API, and counts the effects in its place."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, effects: EffectMetrics | None = None) -> None:
         self._url = url
+        self._effects = effects
         self._connection: psycopg.Connection | None = None
 
     def apply(self, submission: Submission) -> Outcome:
         """See handling.Sink."""
+        received_at = datetime.now(UTC)
         try:
             connection = self._connected()
-            (outcome,) = store.submit(connection, [submission], received_at=datetime.now(UTC))
+            (outcome,) = store.submit(connection, [submission], received_at=received_at)
         except psycopg.OperationalError as error:
             self._connection = None
             raise DatabaseUnavailable(str(error)) from error
+        if self._effects is not None:
+            self._effects.applied([submission], [outcome], received_at)
         return _valid(outcome)
 
     def _connected(self) -> psycopg.Connection:
@@ -64,8 +69,12 @@ def _valid(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def make(settings: WorkerSettings) -> handling.Sink:
+def make(settings: WorkerSettings, effects: EffectMetrics | None = None) -> handling.Sink:
     """Build the sink that the settings name.
+
+    Args:
+        settings: of the worker.
+        effects: counts what the database sink commits.
 
     Raises:
         SettingsError: it lacks an address or a secret.
@@ -73,7 +82,7 @@ def make(settings: WorkerSettings) -> handling.Sink:
     if settings.sink is Sink.DATABASE:
         if settings.database_url is None:
             raise SettingsError("MISSING_TABLE_DATABASE_URL is not set; the database sink needs it")
-        return DatabaseSink(settings.database_url.get_secret_value())
+        return DatabaseSink(settings.database_url.get_secret_value(), effects)
     if settings.api_url is None or settings.api_token is None:
         raise SettingsError(
             "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; the api sink needs them"

@@ -50,21 +50,24 @@ def register(app: WorkerApp) -> None:
     @app.task(name=VALIDATE_TASK, bind=True, **answering)
     def validate_match_data(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Tell whether a match keeps the contract: `{"valid": …, "violations": [{field, …}]}`."""
-        try:
-            contract.read(
-                only_match(_incoming(self.request, args, kwargs)),
-                published_at=None,
-                arrived_at=datetime.now(UTC),
-            )
-        except ContractViolation as broken:
-            return {"valid": False, "violations": [each.as_dict() for each in broken.violations]}
-        return {"valid": True, "violations": []}
+        with app.handler.metrics.task(VALIDATE_TASK):
+            try:
+                contract.read(
+                    only_match(_incoming(self.request, args, kwargs)),
+                    published_at=None,
+                    arrived_at=datetime.now(UTC),
+                )
+            except ContractViolation as broken:  # an answer, too
+                violations = [each.as_dict() for each in broken.violations]
+                return {"valid": False, "violations": violations}
+            return {"valid": True, "violations": []}
 
     @app.task(name=HELLO_TASK, **answering)
     def hello(name: str = "world", seconds: float = 0.0) -> str:
         """Greet, after working for `seconds` (30 at most); for learning how a task lives."""
-        time.sleep(max(0.0, min(float(seconds), HELLO_SECONDS_MAX)))
-        return f"Hello, {name}!"
+        with app.handler.metrics.task(HELLO_TASK):
+            time.sleep(max(0.0, min(float(seconds), HELLO_SECONDS_MAX)))
+            return f"Hello, {name}!"
 
 
 def _incoming(request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Incoming:

@@ -145,7 +145,9 @@ def test_metrics_count_by_template_effect_and_time(clean: str) -> None:
         'effects_total{effect="updated",way="queue"} 0.0',
         'http_request_seconds_bucket{le="0.5",method="POST",route="/api/matches"} 3.0',
         'database_seconds_count{operation="apply"} 3.0',
-        'commit_latency_seconds_count{way="http"} 1.0',
+        'message_latency_seconds_count{outcome="committed",way="http"} 1.0',
+        'message_latency_seconds_bucket{le="0.5",outcome="committed",way="queue"} 0.0',
+        "http_requests_in_flight 1.0",  # the one that asks
     ):
         assert f"missing_table_{line}\n" in text, line
     assert "nowhere" not in text

@@ -107,5 +107,28 @@ def test_each_user_may_do_what_its_role_needs_and_no_more() -> None:
     assert not _may(worker.write, topology.EXCHANGE)
     operator = topology.operator("x")
     assert all(_may(operator.read, queue.name) for queue in topology.QUEUES)
-    for user in (scraper, worker, operator):
+    monitor = topology.monitor("x")
+    assert not any(_may(monitor.read, queue.name) for queue in topology.QUEUES)
+    assert not any(_may(monitor.write, name) for name in (*topology.EXCHANGES, "celeryev"))
+    for user in (scraper, worker, operator, monitor):
         assert not _may(user.configure, topology.EXCHANGE)
+
+
+def test_events_are_there_and_may_be_sent_only_where_they_are_asked_for() -> None:
+    quiet, telling = topology.worker("x"), topology.worker("x", events=True)
+    assert not _may(quiet.write, topology.EVENTS_EXCHANGE)
+    assert _may(telling.write, topology.EVENTS_EXCHANGE)
+    for name in (*topology.EXCHANGES, *(queue.name for queue in topology.QUEUES), "celeryev.1"):
+        assert _may(telling.write, name) == _may(quiet.write, name)
+    assert (telling.configure, telling.read) == (quiet.configure, quiet.read)
+
+    monitor = topology.monitor("x")
+    assert _may(monitor.read, topology.EVENTS_EXCHANGE)
+    assert all(_may(right, "celeryev.1") for right in (monitor.configure, monitor.write))
+    assert not _may(monitor.configure, topology.EVENTS_EXCHANGE)
+
+    def names(events: bool) -> set[str]:
+        there = topology.definitions([quiet], events=events)
+        return {each["name"] for each in there["exchanges"]}
+
+    assert names(events=True) - names(events=False) == {topology.EVENTS_EXCHANGE}

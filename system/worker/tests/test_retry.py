@@ -7,6 +7,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from hypothesis import given
 from hypothesis import strategies as st
 
+from system.contract.reasons import Reason
 from system.contract.topology import RETRY_DELAYS_S
 from system.errors import (
     ApiUnavailable,
@@ -30,12 +31,12 @@ TRANSIENT = [
 
 def test_data_that_breaks_the_contract_is_dead_lettered_at_once_with_the_rule() -> None:
     assert decide(BROKEN, 1, POLICY, 0) == DeadLetter(
-        "invalid", "home_score = -1: must not be negative"
+        Reason.INVALID, "home_score = -1: must not be negative"
     )
 
 
 def test_a_no_that_will_stay_a_no_is_dead_lettered_at_once() -> None:
-    assert decide(Refused("403"), 1, POLICY, 0) == DeadLetter("refused", "403")
+    assert decide(Refused("403"), 1, POLICY, 0) == DeadLetter(Reason.REFUSED, "403")
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda e: type(e).__name__)
@@ -56,7 +57,7 @@ def test_an_error_nobody_thought_of_is_tried_a_few_times() -> None:
     assert all(isinstance(decide(error, n, POLICY, 0), RetryIn) for n in (1, 2, 3))
     given_up = decide(error, 4, POLICY, 0)
     assert given_up == DeadLetter(
-        "exhausted", "after 4 attempts: ZeroDivisionError: division by zero"
+        Reason.EXHAUSTED, "after 4 attempts: ZeroDivisionError: division by zero"
     )
 
 

@@ -1,0 +1,29 @@
+"""Why a message was given up: the words that stand in a dead letter, and whose fault each one is.
+
+The broker gives up messages too (`delivery_limit`, `rejected`, …); those words are its own.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a worker gave a message up.
+
+    INVALID       the match breaks the contract
+    UNREADABLE    it is no message that any task could take
+    UNKNOWN_TASK  it is for a task that does not exist here
+    REFUSED       the backend understood the request and said no: a wrong token, perhaps
+    EXHAUSTED     it was tried as often as the policy allows
+    """
+
+    INVALID = "invalid"
+    UNREADABLE = "unreadable"
+    UNKNOWN_TASK = "unknown-task"
+    REFUSED = "refused"
+    EXHAUSTED = "exhausted"
+
+
+OWN_FAULT = frozenset({Reason.INVALID, Reason.UNREADABLE, Reason.UNKNOWN_TASK})
+"""The message's own fault: to give it up was right. With any other reason we failed it."""

@@ -1,0 +1,72 @@
+"""What messages did to the stored matches, and how long after their publishing it was done.
+
+Observed by whoever made the commit: the backend, or a worker that writes to the database itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from system.contract.submission import Effect, Outcome, Submission, Way
+from system.metrics.making import LATENCY_BUCKETS_S, Maker, values
+
+
+class End(StrEnum):
+    """How a message's way ended: its effect is committed, or it was given up."""
+
+    COMMITTED = "committed"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class Latency:
+    """Time from a message's first publish to its end.
+
+    Args:
+        ends: those that are observed in this role.
+        ways: those by which messages come to it.
+    """
+
+    def __init__(self, maker: Maker, ends: Sequence[End], ways: Sequence[Way]) -> None:
+        self._seconds = maker.histogram(
+            "message_latency_seconds",
+            "Time from a message's first publish (its arrival, where that is unknown) to its end;"
+            " not of messages that are themselves at fault",
+            {"outcome": values(ends), "way": values(ways)},
+            buckets=LATENCY_BUCKETS_S,
+        )
+
+    def ended(self, end: End, way: Way, since: datetime) -> None:
+        """A message that was published at `since` has come to its end now."""
+        seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
+        self._seconds.labels(end, way).observe(seconds)
+
+
+class EffectMetrics:
+    """Counts effects, and the latency of those that were committed."""
+
+    def __init__(self, maker: Maker, latency: Latency, ways: Sequence[Way]) -> None:
+        self._latency = latency
+        self._effects = maker.counter(
+            "effects",
+            "Messages by what they did to the stored match",
+            {"effect": values(Effect), "way": values(ways)},
+        )
+
+    def applied(
+        self, submissions: Iterable[Submission], outcomes: Iterable[Outcome], arrived_at: datetime
+    ) -> None:
+        """Count what messages did; call it after the commit.
+
+        Redeliveries and refusals have no latency: nothing was committed by them.
+        """
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            self._effects.labels(outcome.effect, submission.way).inc()
+            if outcome.effect not in (Effect.DUPLICATE, Effect.INVALID):
+                since = submission.published_at or arrived_at
+                self._latency.ended(End.COMMITTED, submission.way, since)
+
+    def broken(self, way: Way = Way.HTTP) -> None:
+        """Count a message that could not even be read as a submission."""
+        self._effects.labels(Effect.INVALID, way).inc()
