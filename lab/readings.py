@@ -1,0 +1,87 @@
+"""What Prometheus tells, as values, and the reasons why it may have nothing to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from lab.errors import LabError
+
+
+class Reason(StrEnum):
+    """Why there is no value."""
+
+    EMPTY = "empty"  # no such series, or none that was scraped lately
+    MANY = "many"  # several series where one was asked for
+    NOT_FINITE = "not-finite"  # NaN or infinity, as 0/0 gives
+    STALE = "stale"  # the newest sample is too old
+    UNREACHABLE = "unreachable"  # no answer, not in time, too large, or not Prometheus
+    REFUSED = "refused"  # Prometheus did not take the query
+
+
+class NoData(LabError):  # noqa: N818
+    """There is no value that one may build on. `reason` is for programs, the text for people."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series at one moment; the value may be NaN or infinite."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series over time: points of (seconds since the epoch, value), oldest first.
+
+    Where nothing was scraped there is no point; values may be NaN or infinite.
+    """
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that is scraped. `health` is `up`, `down` or `unknown`; `error` why it is down."""
+
+    job: str
+    instance: str
+    health: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that is `pending` or `firing`."""
+
+    name: str
+    state: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as Prometheus runs it.
+
+    Attributes:
+        kind: `alerting` or `recording`.
+        health: `ok`, `err` (then `error` says what), or `unknown` while it was not evaluated.
+        state: of an alert: `inactive`, `pending` or `firing`.
+    """
+
+    group: str
+    name: str
+    kind: str
+    health: str
+    error: str
+    state: str

@@ -1,0 +1,223 @@
+"""The rules of Prometheus: each alert fires when it should and only then, by promtool's own tests.
+
+The tests themselves are tested: with a threshold, an operator or a duration of an alert changed,
+they must fail. A file of tests is named after its alert.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.monitoring import generate
+from lab.monitoring.scaling import scaled
+from lab.promql import duration, seconds, selectors, tokens
+from lab.substrates.local import programs
+from lab.substrates.local.service import PROJECT
+
+RULES = generate.RULES
+TESTS = RULES.with_name("tests")
+FILES = sorted(TESTS.glob("*.yaml"))
+SOURCES = ("recording.yaml", "alerts.yaml", "slo.yaml")
+
+Rule = dict[str, Any]
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return content
+
+
+def cases_of(name: str) -> dict[str, Any]:
+    """The file with the tests of an alert, every value as text: `0x30` is thirty zeros there."""
+    content: dict[str, Any] = yaml.load(
+        (TESTS / f"{name}.yaml").read_text("utf-8"),
+        yaml.BaseLoader,  # noqa: S506 - it makes nothing but text
+    )
+    return content
+
+
+GROUPS: list[dict[str, Any]] = [g for name in SOURCES for g in loaded(RULES / name)["groups"]]
+ALERTS: list[Rule] = [rule for group in GROUPS for rule in group["rules"] if "alert" in rule]
+NAMES = sorted({rule["alert"] for rule in ALERTS})
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [programs.need("promtool"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_rules_are_valid_for_production_and_for_the_lab(name: str, tmp_path: Path) -> None:
+    quick = tmp_path / name
+    quick.write_text(yaml.safe_dump(scaled(loaded(RULES / name), 60)), "utf-8")
+
+    for path in (RULES / name, quick):
+        checked = promtool("check", "rules", "--lint-fatal", path)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_rules_do_what_their_tests_say(path: Path) -> None:
+    tested = promtool("test", "rules", path)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_alert_has_cases_that_fire_and_cases_that_do_not(name: str) -> None:
+    fires = [
+        bool(check["exp_alerts"])
+        for test in cases_of(name)["tests"]
+        for check in test["alert_rule_test"]
+        if check["alertname"] == name
+    ]
+    assert any(fires)
+    # The watchdog has no such case by design: it always fires.
+    assert not all(fires) or name == "Watchdog"
+
+
+def test_every_alert_says_who_is_told_and_where_to_read_on() -> None:
+    for rule in ALERTS:
+        assert rule["labels"]["severity"] in ("page", "ticket", "info")
+        assert rule["labels"]["component"]
+        assert rule["labels"].get("consequence_of", "BrokerDown") in NAMES
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["description"]
+        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+
+
+def test_every_recorded_series_is_tested() -> None:
+    """By name; of those recorded for several windows, one window each, and all that alerts use."""
+    tested = "".join(path.read_text("utf-8") for path in FILES)
+    for group in GROUPS:
+        for rule in group["rules"]:
+            name = re.sub(r"(_rate|increase)\d+[mhd]$", r"\1", rule.get("record", ""))
+            assert name in tested, name
+
+
+def test_the_series_of_the_rules_are_those_that_the_system_serves() -> None:
+    """Our own by the page that is made from the code; those of others are tried by a lab."""
+    page = (PROJECT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    served = set(re.findall(r"`(missing_table_\w+)`", page))
+    recorded = {rule["record"] for group in GROUPS for rule in group["rules"] if "record" in rule}
+    for group in GROUPS:
+        for rule in group["rules"]:
+            for each in selectors(rule["expr"]):
+                name = re.sub(r"_(bucket|sum|count)$", "", each.text.partition("{")[0])
+                ours = name.startswith("missing_table_")
+                assert name in served if ours else True, name
+                assert ours or name in recorded or re.match(r"rabbitmq_|up$|$", name), name
+
+
+def test_times_are_ranges_and_no_numbers() -> None:
+    """Else the lab could not make them quick: it divides durations, and leaves numbers alone."""
+    for rule in ALERTS:
+        row = [each for each in tokens(rule["expr"]) if each.kind != "space"]
+        if any(each.text == "time" for each in row):
+            assert "interval_seconds" in rule["expr"], rule["alert"]
+
+
+def test_the_generated_rules_are_up_to_date() -> None:
+    assert generate.main(["--check"]) == 0
+
+
+# What is changed in an expression, one at a time.
+SWAPS = {"==": "!=", ">": "<", ">=": "<", "and": "or", "or": "and", "unless": "and"}
+
+
+def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The rule with one thing changed; labels in braces and what people read are left alone."""
+    row = tokens(rule["expr"])
+    inside = 0
+    for at, each in enumerate(row):
+        inside += {"{": 1, "}": -1}.get(each.text, 0)
+        # The slow burn is made by the same lines as the fast one, and costs a second to test.
+        swaps = {} if rule["alert"] == "ErrorBudgetBurnSlow" else SWAPS
+        changes = [swaps[each.text]] if each.text in swaps else []
+        if each.kind == "number":
+            # The budget appears beside its rate: to change one of two factors is enough.
+            number = float(each.text)
+            budget = "".join(part.text for part in row[max(0, at - 2) : at]) == "* "
+            changes = [] if budget else [f"{2 * number:g}", f"{number / 2:g}"] if number else ["1"]
+        for change in changes if not inside else []:
+            expression = "".join(
+                change if place == at else part.text for place, part in enumerate(row)
+            )
+            yield f"{each.text} → {change} at {at}", {**rule, "expr": expression}
+    for key in ("for", "keep_firing_for"):
+        if key in rule:
+            yield f"no {key}", {name: value for name, value in rule.items() if name != key}
+            longer = duration(2 * seconds(rule[key]))
+            yield f"{key} {longer}", {**rule, key: longer}
+
+
+def with_what_it_needs(rule: Rule, instead: Rule) -> dict[str, Any]:
+    """A small rules file: the alerts of this name, one replaced, and the series they rest on."""
+
+    def belongs(each: Rule) -> bool:
+        slo = rule["labels"].get("slo")
+        return bool(each.get("alert") == rule["alert"] and each["labels"].get("slo") == slo)
+
+    rests_on = {
+        (selector.text.partition("{")[0], alert["labels"].get("slo"))
+        for alert in filter(belongs, ALERTS)
+        for selector in selectors(alert["expr"])
+    }
+    groups = []
+    for group in GROUPS:
+        kept = [
+            instead if each is rule else each
+            for each in group["rules"]
+            if belongs(each) or (each.get("record"), each.get("labels", {}).get("slo")) in rests_on
+        ]
+        groups.append({**group, "rules": kept})
+    return {"groups": [group for group in groups if group["rules"]]}
+
+
+def outcome(rule: Rule, instead: Rule, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tests of an alert with the rule replaced."""
+    rules = with_what_it_needs(rule, instead)
+    (folder / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
+    tests = {**cases_of(rule["alert"]), "rule_files": ["rules.yaml"]}
+    tests["group_eval_order"] = [group["name"] for group in rules["groups"]]
+    (folder / "tests.yaml").write_text(yaml.safe_dump(tests), "utf-8")
+    return promtool("test", "rules", folder / "tests.yaml")
+
+
+# The alerts on other objectives are made by the same code; the watchdog has nothing to change.
+TO_CHANGE = [
+    rule
+    for rule in ALERTS
+    if rule["alert"] != "Watchdog" and rule["labels"].get("slo") != "latency-p99"
+]
+
+
+@pytest.mark.parametrize(
+    "rule", TO_CHANGE, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}"
+)
+def test_the_tests_fail_when_the_rule_is_changed(rule: Rule, tmp_path: Path) -> None:
+    as_it_is = outcome(rule, rule, tmp_path)
+    assert as_it_is.returncode == 0, as_it_is.stdout + as_it_is.stderr
+
+    survived = []
+    count = 0
+    for what, mutant in mutants(rule):
+        count += 1
+        done = outcome(rule, mutant, tmp_path)
+        said = done.stdout + done.stderr
+        assert "parse error" not in said, f"{what}: {said}"
+        if done.returncode == 0:
+            survived.append(what)
+    assert count >= 2
+    assert not survived

@@ -1,0 +1,133 @@
+"""`lab slo` over stored series: what it prints, what it answers to the shell, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from lab.__main__ import app
+from lab.errors import CannotRun
+from lab.substrates.local import programs
+
+BEGIN = 1_790_000_000
+SECONDS = 90
+
+
+def stored(
+    folder: Path, *, failed: int, slow_s: float, until: int = SECONDS, busy: int = SECONDS
+) -> Path:
+    """The series of a run that took 1000 messages: blocks of Prometheus in `folder`/prometheus.
+
+    Args:
+        failed: messages that were given up.
+        slow_s: the mean latency.
+        until: when the worker was scraped for the last time, seconds from the beginning.
+        busy: when the last message came.
+    """
+    lines: dict[str, list[str]] = {}
+
+    def sample(name: str, labels: str, at: int, value: float) -> None:
+        lines.setdefault(name, []).append(f"{name}{{{labels}}} {value} {BEGIN + 1.003 * at:.3f}")
+
+    for at in range(SECONDS + 1):
+        part = min(1.0, at / busy)
+        sample("up", 'job="backend"', at, 1)
+        sample("missing_table_effects_total", 'effect="created",way="queue"', at, 1000 * part)
+        sample("missing_table_effects_total", 'effect="duplicate",way="queue"', at, 500)
+        sample("rabbitmq_global_messages_dead_lettered_delivery_limit_total", "", at, 0)
+        sample("missing_table_message_latency_seconds_sum", "", at, slow_s * 1000 * part)
+        sample("missing_table_message_latency_seconds_count", "", at, 1000 * part)
+        sample("missing_table_message_latency_seconds_bucket", 'le="2.5"', at, 1000 * part)
+        if at <= until:
+            sample("missing_table_dead_lettered_total", 'reason="invalid"', at, 70)
+            sample("missing_table_dead_lettered_total", 'reason="exhausted"', at, failed)
+    text = "\n".join(line for each in lines.values() for line in each) + "\n# EOF\n"
+    (folder / "series.txt").write_text(text, "utf-8")
+    series = folder / "prometheus"
+    subprocess.run(
+        [
+            *(programs.need("promtool"), "tsdb", "create-blocks-from", "openmetrics"),
+            *(str(folder / "series.txt"), str(series)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return folder
+
+
+def test_a_good_run_is_met_with_exact_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, temporary = tmp_path / "run", tmp_path / "temporary"
+    run.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    stored(run, failed=1, slow_s=0.2)
+    before = sorted(path.name for path in run.rglob("*"))
+    done = CliRunner().invoke(app, ["slo", str(run), "--json"])
+
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert told["verdict"] == "met"
+    success, mean, share = told["objectives"]
+    assert success["events"] == 1001
+    assert success["value"] == pytest.approx(1000 / 1001)
+    assert mean["value"] == pytest.approx(0.2)
+    assert share["budget_left"] == pytest.approx(1)
+    # Nothing is left behind: no process, no copy, and the run as it was.
+    assert sorted(path.name for path in run.rglob("*")) == before
+    assert not psutil.Process().children(recursive=True)
+    assert not list(temporary.iterdir())
+
+
+def test_a_bad_run_is_violated_and_says_by_what(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["slo", str(stored(tmp_path, failed=2, slow_s=0.6))])
+
+    assert done.exit_code == 1, done.output
+    assert "Violated over the 92 s until 2026-" in done.output
+    assert "success, latency-mean." in done.output
+
+
+def test_a_run_whose_failures_were_scraped_no_more_is_unknown(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["slo", str(stored(tmp_path, failed=0, slow_s=0.2, until=20))])
+
+    assert done.exit_code == 2, done.output
+    assert "Unknown over" in done.output
+    assert "missing_table_dead_lettered_total" in done.output
+
+
+def test_the_end_of_a_run_can_be_judged_alone(tmp_path: Path) -> None:
+    run = stored(tmp_path, failed=0, slow_s=0.2, busy=60)
+    done = CliRunner().invoke(app, ["slo", str(run), "--window", "20s"])
+
+    assert done.exit_code == 2, done.output
+    assert "no message was counted" in done.output
+
+
+def test_nobody_to_ask_is_unknown() -> None:
+    done = CliRunner().invoke(app, ["slo", "--url", "http://user:secret@127.0.0.1:1"])
+
+    assert done.exit_code == 2, done.output
+    assert "unreachable" in done.output
+    assert "secret" not in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--name", "none-such"],
+        ["--window", "an hour"],
+        ["folder", "--url", "http://127.0.0.1:1"],
+        ["no-such-folder"],
+    ],
+)
+def test_what_cannot_be_judged_is_said(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, ["slo", *arguments])
+    assert isinstance(done.exception, CannotRun)
