@@ -3,8 +3,8 @@
 # Everything is done by relative paths, so that the folder may have any name, also one with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 test test-long bench check fix lock \
-        docs doctor up down clean
+.PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 lab-phase5 slo notebooks jupyter \
+        test test-long bench check fix lock docs doctor up top down clean
 MAKEFLAGS += --no-print-directory
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
@@ -28,6 +28,18 @@ lab-phase3: setup ## phase 3: backend integration
 
 lab-phase4: setup ## phase 4: scraper integration
 	@.venv/bin/lab phase 4
+
+lab-phase5: setup ## phase 5: see everything (metrics, alerts, objectives)
+	@.venv/bin/lab phase 5
+
+slo: setup ## judge the objectives of the lab that is up, else of the latest run
+	@.venv/bin/lab slo
+
+notebooks: setup ## run every notebook against a live lab; writes their outputs anew
+	@.venv/bin/python -m lab.notebooks
+
+jupyter: setup ## open the notebooks
+	@.venv/bin/jupyter lab notebooks
 
 test: check ## set up, check, and run every test
 	@.venv/bin/pytest $(PYTEST_ARGS)
@@ -54,12 +66,18 @@ lock: setup ## make requirements.lock anew from pyproject.toml
 
 docs: setup ## write the pages of docs/ anew that are made from code
 	@.venv/bin/python -m lab.guards
+	@.venv/bin/python -m system.metrics.page
+	@.venv/bin/python -m lab.monitoring.generate
+	@.venv/bin/python -m lab.monitoring.boards
 
 doctor: setup ## say what this machine has and lacks
 	@.venv/bin/lab doctor
 
 up: setup ## start the whole system and leave it running
 	@.venv/bin/lab up
+
+top: setup ## watch the lab that is up: queues, rates, workers, latency, objectives, alerts
+	@.venv/bin/lab top
 
 down: ## end what `make up` has started
 	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down; fi

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import commands, fault_commands
+from lab import commands, fault_commands, slo_command, up_command
 from lab import doctor as examination
 from lab.errors import LabError
 from lab.phases import command as phases
-from lab.substrate import Plan
 from lab.substrates.local import detached
 from lab.substrates.local.instance import Instance, instances
+from lab.top import command as top_command
 
 COULD_NOT_RUN = 2
 
@@ -32,48 +32,7 @@ _out = Console(highlight=False, soft_wrap=True)
 _Name = Annotated[str, typer.Option(help="Which lab; several can run side by side.")]
 
 
-@app.command()
-def up(
-    name: _Name = "default",
-    seed: Annotated[int, typer.Option(help="Of the league's season.")] = 7,
-    matches: Annotated[int, typer.Option(min=1, help="In the season.")] = 1000,
-    workers: Annotated[int, typer.Option(min=0, max=16, help="Worker processes.")] = 2,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pool children of each.")] = 2,
-    page_delay_ms: Annotated[int, typer.Option(min=0, help="Of the league's site.")] = 100,
-    foreground: Annotated[bool, typer.Option(help="Stay attached; Ctrl-C ends the lab.")] = False,
-    show_secrets: Annotated[bool, typer.Option(help="Print the passwords too.")] = False,
-) -> None:
-    """Start the whole system on this machine, and leave it running."""
-    instance = Instance.named(name)
-    plan = Plan(
-        seed=seed,
-        matches=matches,
-        workers=workers,
-        concurrency=concurrency,
-        page_delay_ms=page_delay_ms,
-    )
-    if foreground:
-        raise typer.Exit(detached.hold(instance, plan, _out.print))
-    command = ["up", "--foreground", "--name", name, "--seed", str(seed)]
-    command += ["--matches", str(matches), "--workers", str(workers)]
-    command += ["--concurrency", str(concurrency), "--page-delay-ms", str(page_delay_ms)]
-    state = detached.start(instance, command, _out.print)
-    ends = state.addresses()
-    if ends is not None:
-        _out.print(f"\n[bold]The lab {name!r} is up.[/bold]")
-        _out.print(f"  league site  {ends.site_url}")
-        _out.print(f"  backend API  {ends.api_url}")
-        _out.print(f"  RabbitMQ     {ends.management_url}  (user admin)")
-        _out.print(f"  passwords    {instance.folder / 'state.json'}")
-        _out.print(f"  logs         {instance.logs}")
-        if show_secrets:
-            _out.print(f"  API token    {ends.api_token}")
-            _out.print(f"  results      {ends.results_url}")
-            _out.print(f"  database     {ends.database_url}")
-            for user, url in ends.broker_urls.items():
-                _out.print(f"  broker       {url}  ({user})")
-    named = "" if name == "default" else f" --name {name}"
-    _out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
+app.command()(up_command.up)
 
 
 @app.command()
@@ -126,6 +85,8 @@ def doctor(
 
 app.command()(commands.run)
 app.command()(commands.report)
+app.command("slo")(slo_command.command)
+app.command("top")(top_command.command)
 app.add_typer(fault_commands.app, name="fault")
 app.command()(phases.phase)
 app.command(context_settings={"ignore_unknown_options": True})(phases.ctl)

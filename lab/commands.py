@@ -38,6 +38,9 @@ def run(
     latency_ms: Annotated[
         float, typer.Option(min=1, help="The objective for the mean latency, publish to commit.")
     ] = OBJECTIVES[LATENCY_MEAN],
+    monitoring: Annotated[
+        bool, typer.Option(help="Run Prometheus too, and compare its counts with the ledger's.")
+    ] = True,
 ) -> None:
     """Run a season through the real pipeline, account for every message, and judge.
 
@@ -50,6 +53,7 @@ def run(
         workers=workers,
         concurrency=concurrency,
         page_delay_ms=page_delay_ms,
+        monitoring=monitoring,
     )
     instance = Instance.named(f"run-{secrets.token_hex(4)}")
 

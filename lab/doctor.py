@@ -63,7 +63,21 @@ class _Program:
 _PROGRAMS = (
     _Program("Redis", "redis-server", ("--version",), (6,), "redis-server", "redis"),
     _Program("PostgreSQL", "postgres", ("--version",), (15,), "postgresql", "postgresql@17"),
+    _Program("Prometheus", "prometheus", ("--version",), (2, 42), "prometheus", "prometheus"),
+    _Program("promtool", "promtool", ("--version",), (2, 42), "prometheus", "prometheus"),
+    _Program(
+        "Alertmanager",
+        "alertmanager",
+        ("--version",),
+        (0, 25),
+        "prometheus-alertmanager",
+        "alertmanager",
+    ),
 )
+_EXPORTERS = {
+    "Redis": ("redis-exporter", "prometheus-redis-exporter"),
+    "PostgreSQL": ("postgres-exporter", "prometheus-postgres-exporter"),
+}
 _RABBITMQ = _Program("RabbitMQ", "rabbitmq-server", (), (3, 10), "rabbitmq-server", "rabbitmq")
 
 
@@ -73,6 +87,7 @@ def examine() -> list[Finding]:
         _python(),
         _rabbitmq(),
         *(_program(each) for each in _PROGRAMS),
+        *(_exporter(service) for service in _EXPORTERS),
         _database_user(),
         _shared_memory(),
         _room("free disk", shutil.disk_usage(Path.cwd()).free, DISK_FREE_MB),
@@ -151,13 +166,32 @@ def _program(each: _Program) -> Finding:
     return judge(each.what, _said(str(found), *each.arguments), each.least, _install(each))
 
 
+def _exporter(service: str) -> Finding:
+    """What tells Prometheus of a service from outside; without it, its dashboard stays empty."""
+    program, package = _EXPORTERS[service]
+    what = f"{service}'s exporter"
+    found = programs.find(program)
+    if found is not None:
+        return Finding(what, _GOOD, str(found))
+    cure = _with_apt(package) if _has_apt() else ""
+    return Finding(what, _WARNING, f"not installed; Prometheus sees no {service}", cure)
+
+
 def _install(each: _Program) -> str:
     if sys.platform == "darwin":
         return f"brew install {each.brewed}"
-    if shutil.which("apt-get"):
-        sudo = "" if os.geteuid() == 0 else "sudo "
-        return f"make setup, or: {sudo}apt-get install --no-install-recommends {each.package}"
+    if _has_apt():
+        return f"make setup, or: {_with_apt(each.package)}"
     return f"install {each.what} {'.'.join(map(str, each.least))} or newer"
+
+
+def _has_apt() -> bool:
+    return sys.platform != "darwin" and shutil.which("apt-get") is not None
+
+
+def _with_apt(package: str) -> str:
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    return f"{sudo}apt-get install --no-install-recommends {package}"
 
 
 def _database_user() -> Finding:

@@ -27,6 +27,7 @@ class Ledger:
 
     Attributes:
         attempted, accepted: ids of messages, from the journals and from the lab's own senders.
+        scraped: those of `accepted` that came from the scraper.
         effects: ids with a receipt.
         dead: ids seen in the dead-letter queue.
     """
@@ -35,6 +36,7 @@ class Ledger:
         self.history = history
         self.attempted: set[str] = set()
         self.accepted: set[str] = set()
+        self.scraped: set[str] = set()
         self.effects: set[str] = set()
         self.dead: set[str] = set()
         self.rows_refused = 0
@@ -60,6 +62,18 @@ class Ledger:
         """Ids that were accepted and have not been seen to end anywhere."""
         with self._sets:
             return self.accepted - self.effects - self.dead
+
+    def counts(self) -> dict[str, int]:
+        """How many messages have been seen in each state."""
+        with self._sets:
+            ended = self.effects | self.dead
+            return {
+                "attempted": len(self.attempted),
+                "accepted": len(self.accepted),
+                "took_effect": len(self.effects),
+                "dead_lettered": len(self.dead),
+                "waiting": len(self.accepted - ended),
+            }
 
     def attempt(self, *, message_id: str, expect: str, sender: str, **fields: Any) -> None:
         """Record an attempt of the lab's own senders, before it is made."""
@@ -158,6 +172,7 @@ class Ledger:
         elif event == "accepted":
             with self._sets:
                 self.accepted.add(fields["message_id"])
+                self.scraped.add(fields["message_id"])
         elif event == "row_refused":
             self.rows_refused += 1
         self.history.write(event, **fields)

@@ -21,7 +21,7 @@ class Scraper:
     """The scraper of one run.
 
     Attributes:
-        folder: of the run; journals, logs and the outbox are in there.
+        folder: of the run; journals and logs are in there.
         prelude: a module that starts in place of the scraper and is given its name and arguments,
             for experiments that switch a guard off.
     """
@@ -104,10 +104,12 @@ class Scraper:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
+        metrics = self.endpoints.scraper_metrics
         return {
             **kept,
             "MISSING_TABLE_BROKER_URL": self.endpoints.broker_urls["scraper"],
             "MISSING_TABLE_API_URL": self.endpoints.api_url,
             "MISSING_TABLE_API_TOKEN": self.endpoints.api_token,
-            "MISSING_TABLE_OUTBOX": str(self.folder / "outbox.sqlite"),
+            "MISSING_TABLE_OUTBOX": self.endpoints.outbox,
+            **({"MISSING_TABLE_METRICS_FOLDER": metrics} if metrics else {}),
         }

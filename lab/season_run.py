@@ -9,7 +9,9 @@ from rich.console import Console
 
 from lab import report
 from lab.audit import Audit
+from lab.counting import compare
 from lab.errors import LabError
+from lab.prometheus import Prometheus
 from lab.runs import RUNS
 from lab.session import Lab, session
 from lab.substrate import Plan, Substrate
@@ -47,6 +49,7 @@ def run(
         folder = lab.folder
         try:
             _go_by(lab, scrapes, console.print)
+            _compare_accounts(lab)
         except LabError as error:
             console.print(f"The run was cut short: {error}", style="red")
             lab.check("the season went by", ok=False, detail=str(error))
@@ -69,3 +72,17 @@ def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
         )
         if not settled:
             raise LabError("messages were still waiting when their time was over")
+
+
+def _compare_accounts(lab: Lab) -> None:
+    """Check that the system's own metrics tell the ledger's numbers."""
+    if lab.endpoints.prometheus_url is None:
+        return
+    with Prometheus(lab.endpoints.prometheus_url) as prometheus:
+        lab.ledger.look_at_dead_letters()
+        accounts = compare(lab.ledger, prometheus)
+    lab.check(
+        "the metrics agree with the ledger",
+        ok=all(each.agrees for each in accounts),
+        detail="; ".join(map(str, accounts)),
+    )

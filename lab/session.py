@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from lab.history import History
 from lab.league.season import Season
 from lab.ledger import Ledger
 from lab.looking import look_everywhere
+from lab.monitoring.exporter import JOB, LabMetrics
 from lab.runs import RUNS, keep_logs, new_folder
 from lab.scraping import Scraper
 from lab.settling import Trouble
-from lab.substrate import Endpoints, Plan, Substrate
+from lab.substrate import Endpoints, Plan, Substrate, Watchable
 from system.contract import envelope, topology
 from system.contract import match as contract
 from system.contract.match import Match
@@ -62,6 +63,7 @@ class Lab:
     season: Season
     scraper: Scraper
     rng: random.Random
+    metrics: LabMetrics
     true: dict[str, dict[str, object]] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
     _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
@@ -80,9 +82,11 @@ class Lab:
             self._remember,
         )
 
-    def fault(self, name: str, **parameters: Any) -> AbstractContextManager[None]:
+    @contextmanager
+    def fault(self, name: str, **parameters: Any) -> Iterator[None]:
         """Break the system for the block, and cure it; see `lab.fault`."""
-        return fault.applied(name, self, **parameters)
+        with fault.applied(name, self, **parameters), self.metrics.active(name):
+            yield
 
     def run_for(self, seconds: float, watch: Callable[[], None] = lambda: None) -> None:
         """Let time pass; `watch` looks on, see `lab.eventually.let_pass`."""
@@ -237,9 +241,12 @@ def session(
             },
         )
         try:
-            endpoints = substrate.up(plan)
+            endpoints = substrate.up(replace(plan, folder=folder))
             season = Season.generate(plan.seed, plan.matches)
-            with Ledger(record, endpoints) as ledger:
+            with (
+                Ledger(record, endpoints) as ledger,
+                _told(substrate, plan, ledger, name) as metrics,
+            ):
                 yield Lab(
                     substrate,
                     endpoints,
@@ -250,7 +257,20 @@ def session(
                     season,
                     Scraper(endpoints, folder, plan.seed, scraper_prelude),
                     random.Random(plan.seed),
+                    metrics,
                 )
         finally:
             keep_logs(substrate, folder / "logs")
             substrate.down()
+
+
+@contextmanager
+def _told(substrate: Substrate, plan: Plan, ledger: Ledger, name: str) -> Iterator[LabMetrics]:
+    """The run's own metrics, where Prometheus can see them if there is one."""
+    metrics = LabMetrics(ledger.counts)
+    if not (plan.monitoring and isinstance(substrate, Watchable)):
+        yield metrics
+        return
+    with metrics.served() as address:
+        substrate.watch(JOB, name, address)
+        yield metrics

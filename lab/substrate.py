@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from lab.monitoring.scrape import RemoteWrite
+
 
 class Role(StrEnum):
     """A part of the running system. Each has one or more processes, counted from 0."""
@@ -22,6 +24,11 @@ class Role(StrEnum):
     API = "api"
     WORKER = "worker"
     SITE = "site"
+    SCRAPER_EXPORTER = "scraper-exporter"
+    EXPORTER = "exporter"
+    PROMETHEUS = "prometheus"
+    ALERTMANAGER = "alertmanager"
+    FLOWER = "flower"
 
 
 class Link(StrEnum):
@@ -50,6 +57,13 @@ class Plan:
             guard off.
         relayed: the links that run through a relay, so that they can be broken. Others are direct:
             a relay takes part of the processor, and so of the throughput.
+        monitoring: whether Prometheus, Alertmanager and the exporters run, too.
+        hurry: how many times faster than in production the rules' durations pass.
+        webhook_url: where Alertmanager sends alerts; nowhere where None.
+        remote_write: where Prometheus sends its series on to; nowhere where None.
+        flower: whether Flower runs, and the workers send the events that it shows.
+        folder: where the scraper's state and the recorded series are kept; the substrate's own
+            folder, which goes with it, where None.
     """
 
     seed: int
@@ -60,6 +74,12 @@ class Plan:
     settings: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
     prelude: Mapping[Role, str] = field(default_factory=dict)
     relayed: frozenset[Link] = frozenset()
+    monitoring: bool = False
+    hurry: float = 60.0
+    webhook_url: str | None = field(default=None, repr=False)
+    remote_write: RemoteWrite | None = None
+    flower: bool = False
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,9 @@ class Endpoints:
         results_url: `redis://…`.
         database_url: `postgresql://…`, as the owner of the system's tables.
         site_url: `http://host:port` of the league site.
+        outbox: the file of the scraper's outbox.
+        scraper_metrics: the folder of the scraper's metrics; None without monitoring.
+        prometheus_url, alertmanager_url, flower_url: `http://host:port`; None: it does not run.
     """
 
     api_url: str
@@ -86,6 +109,11 @@ class Endpoints:
     results_url: str = field(repr=False)
     database_url: str = field(repr=False)
     site_url: str
+    outbox: str
+    scraper_metrics: str | None = None
+    prometheus_url: str | None = None
+    alertmanager_url: str | None = None
+    flower_url: str | None = None
 
 
 class Substrate(Protocol):
@@ -177,6 +205,15 @@ class Controllable(Protocol):
         Raises:
             SubstrateError: it failed, or took more than a minute.
         """
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """Can let its Prometheus scrape something that is not a role of the system."""
+
+    def watch(self, job: str, instance: str, address: str) -> None:
+        """Scrape `http://<address>/metrics` from now on, where there is a Prometheus."""
         ...
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import redis
@@ -36,7 +37,17 @@ pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SMALL = ("--workers", "1", "--concurrency", "1", "--matches", "40")
 NAME = "phase0"
-USUAL_PORTS = {4369: "epmd", 5432: "PostgreSQL", 5672: "RabbitMQ", 6379: "Redis", 15672: "RabbitMQ"}
+USUAL_PORTS = {
+    4369: "epmd",
+    5432: "PostgreSQL",
+    5672: "RabbitMQ",
+    6379: "Redis",
+    9090: "Prometheus",
+    9093: "Alertmanager",
+    9121: "Redis's exporter",
+    9187: "PostgreSQL's exporter",
+    15672: "RabbitMQ",
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +100,11 @@ def findings(out: str) -> dict[str, dict[str, Any]]:
     return {each["what"]: each for each in json.loads(out)["findings"]}
 
 
+def number(version: str) -> str:
+    """A version without what Debian adds to it: `2.42.0+ds` is 2.42.0."""
+    return re.split(r"[+~-]", version)[0]
+
+
 def test_the_doctor_finds_everything_the_lab_needs(
     terminal: Terminal, running: State, evidence: Evidence
 ) -> None:
@@ -106,12 +122,17 @@ def test_the_doctor_finds_everything_the_lab_needs(
 
     ends = running.addresses()
     assert ends is not None
-    told = {what: found[what]["found"] for what in ("RabbitMQ", "Redis", "PostgreSQL")}
+    services = ("RabbitMQ", "Redis", "PostgreSQL", "Prometheus", "Alertmanager")
+    told = {what: found[what]["found"] for what in services}
     with redis.Redis.from_url(ends.results_url, socket_timeout=5) as client:
         answers = {"Redis": str(client.info("server")["redis_version"])}
     answers["RabbitMQ"] = management.get(ends, "overview")["rabbitmq_version"]
     shown = terminal.lab("ctl", "--name", NAME, "psql", "-Atc", "show server_version")
     answers["PostgreSQL"] = shown.out.split()[0]
+    built = httpx.get(f"{ends.prometheus_url}/api/v1/status/buildinfo", timeout=5).json()
+    answers["Prometheus"] = number(built["data"]["version"])
+    status = httpx.get(f"{ends.alertmanager_url}/api/v2/status", timeout=5).json()
+    answers["Alertmanager"] = number(status["versionInfo"]["version"])
     evidence("what the services answer themselves", answers)
     assert answers == told
 

@@ -70,7 +70,7 @@ def ctl(
     """Run a service's own tool against a lab that is up: `lab ctl rabbitmqctl list_queues`.
 
     The tool is told where the lab's private service is and how to log in; its exit code is passed
-    on. `lab ctl worker` runs one more worker, in the foreground.
+    on. `lab ctl worker` runs one more worker, in the foreground; `lab ctl scraper` the scraper.
     """
     call = tools.call(Instance.named(name), tool, arguments or [])
     os.execve(call.argv[0], call.argv, call.env)  # noqa: S606 - it takes this process's place

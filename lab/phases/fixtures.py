@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,15 +65,31 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The running system of one module; the module's `PLAN` says what to start."""
-    plan = Plan(**{**SMALL, **getattr(request.module, "PLAN", {})})
+    plan = getattr(request.module, "PLAN", {})
+    with staged(request, tmp_path_factory, plan) as running:
+        yield running
+
+
+@contextmanager
+def staged(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    plan: Mapping[str, Any],
+) -> Iterator[Lab]:
+    """A running system where the phase happens, for the block: for a module's own fixture `lab`.
+
+    Args:
+        plan: fields of `Plan`, over those of `SMALL`.
+    """
     stage = request.config.stash.get(STAGE, None)
     if stage is None:
         folder = tmp_path_factory.mktemp("phase")
         stage = Stage(folder / "lab", folder / "runs")
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
     instance = Instance.named(f"phase-{os.getpid()}-{next(_numbers)}", stage.base)
+    chosen = Plan(**{**SMALL, **plan})
     with (
         keeper.in_process(instance),
-        session(name, stage.substrate(instance), plan, runs=stage.runs) as running,
+        session(name, stage.substrate(instance), chosen, runs=stage.runs) as running,
     ):
         yield running

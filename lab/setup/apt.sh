@@ -2,7 +2,10 @@
 # Installs Debian packages, as root, and leaves the machine as it was otherwise: none of its services
 # is started, stopped, enabled or reconfigured.
 #
-#   sh lab/setup/apt.sh [package…]    without a package: finish what was cut off
+#   sh lab/setup/apt.sh [package…] [--wanted package…]
+#
+# Without a package: finish what was cut off. The wanted ones come where they can; where one cannot,
+# that is said and is no error.
 #
 # During the installation a policy-rc.d refuses every start and stop, and a drop-in keeps PostgreSQL
 # from making a cluster. Afterwards everything that the new packages have enabled for the next boot is
@@ -123,6 +126,15 @@ bring() {
     apt --no-remove install "$@"
 }
 
+bring_if_possible() {
+    for each in "$@"; do
+        if apt --simulate install "$each" >/dev/null 2>&1 && apt --no-remove install "$each"; then
+            continue
+        fi
+        echo "setup: $each is not to be had here; the lab runs without it"
+    done
+}
+
 finish() {
     trap '' INT TERM HUP
     release_services
@@ -144,4 +156,11 @@ remember_starters
 hold_services
 hold_clusters
 repair
-[ "$#" -eq 0 ] || bring "$@"
+needed=
+while [ "$#" -gt 0 ] && [ "$1" != --wanted ]; do
+    needed="$needed $1"
+    shift
+done
+[ -z "$needed" ] || bring $needed
+[ "$#" -eq 0 ] || shift
+bring_if_possible "$@"

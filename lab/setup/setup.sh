@@ -52,7 +52,8 @@ is_unfinished() {
     command -v dpkg-query >/dev/null 2>&1 || return 1
     [ ! -e /var/lib/missing-table-setup ] || return 0
     dpkg-query -W -f '${db:Status-Status}\n' python3-venv rabbitmq-server redis-server postgresql \
-        ca-certificates 2>/dev/null | grep -qvxE 'installed|not-installed|config-files'
+        prometheus prometheus-alertmanager ca-certificates 2>/dev/null |
+        grep -qvxE 'installed|not-installed|config-files'
 }
 
 # Prints what is missing, one word each.
@@ -62,6 +63,8 @@ missing() {
     has rabbitmq-server && has epmd || echo rabbitmq
     has redis-server || echo redis
     has_postgres || echo postgresql
+    has prometheus && has promtool || echo prometheus
+    has prometheus-alertmanager || has alertmanager || echo alertmanager
     [ "$(uname -s)" = Darwin ] || [ -e "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ] ||
         [ -d /etc/pki/tls ] || echo certificates
 }
@@ -79,31 +82,37 @@ packages() {
     else
         give_up "no package manager that this script knows (apt-get, brew); please install:" \
             "  Python 3.11 or newer, with venv" "  RabbitMQ 3.10 or newer, with Erlang's epmd" \
-            "  Redis 6 or newer" "  PostgreSQL 15 or newer"
+            "  Redis 6 or newer" "  PostgreSQL 15 or newer" \
+            "  Prometheus 2.42 or newer, with promtool" "  Alertmanager 0.25 or newer"
     fi
     lacking=$(missing)
     [ -z "$lacking" ] || give_up "still missing, or too old in this system: $(echo $lacking)" \
         "(Debian 12, Ubuntu 24.04 and later releases have what is needed)"
 }
 
+# The exporters of Redis and PostgreSQL are only wanted: they are asked for along with something that
+# is needed, and never for their own sake. So a release without them costs nothing at each run.
 with_apt() {
-    names=
+    names= wanted='--wanted prometheus-redis-exporter prometheus-postgres-exporter'
     for each in "$@"; do
         case $each in
             python) names="$names python3 python3-venv" ;;
             rabbitmq) names="$names rabbitmq-server" ;;
             redis) names="$names redis-server" ;;
             postgresql) names="$names postgresql" ;;
+            prometheus) names="$names prometheus" ;;
+            alertmanager) names="$names prometheus-alertmanager" ;;
             certificates) names="$names ca-certificates" ;;
         esac
     done
     if [ "$(id -u)" = 0 ]; then
-        sh "$here/apt.sh" $names ||
+        sh "$here/apt.sh" $names $wanted ||
             give_up "the installation failed; the lines above say why. Run it again to go on."
     elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
         say "asking sudo to install:$names"
         sudo env ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
-            ${no_proxy:+"no_proxy=$no_proxy"} sh "$here/apt.sh" $names || ask_administrator
+            ${no_proxy:+"no_proxy=$no_proxy"} sh "$here/apt.sh" $names $wanted ||
+            ask_administrator
     else
         ask_administrator
     fi
@@ -111,7 +120,7 @@ with_apt() {
 
 ask_administrator() {
     give_up "installing these packages needs an administrator; please ask one to run:" \
-        "  sh '$here/apt.sh'$names" \
+        "  sh '$here/apt.sh'$names $wanted" \
         "or, which also starts services of the machine that the lab does not use:" \
         "  apt-get install --no-install-recommends$names"
 }
@@ -124,6 +133,8 @@ with_brew() {
             rabbitmq) names="$names rabbitmq" ;;
             redis) names="$names redis" ;;
             postgresql) names="$names postgresql@17" ;;
+            prometheus) names="$names prometheus" ;;
+            alertmanager) names="$names alertmanager" ;;
         esac
     done
     # Homebrew starts no service by itself; these keep it from upgrading what is there.

@@ -21,7 +21,7 @@ from lab.tests import trees
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
-QUICK = ("--workers", "1", "--concurrency", "1", "--matches", "40")
+QUICK = ("--workers", "1", "--concurrency", "1", "--matches", "40", "--no-monitoring")
 
 
 class Terminal:

@@ -26,6 +26,10 @@ from lab.substrates.local.service import PROJECT
         ("postgres (PostgreSQL) 15.18 (Debian)", (15,), "good"),
         ("postgres (PostgreSQL) 14.9", (15,), "missing"),
         ("postgres (PostgreSQL) 18beta1", (15,), "good"),
+        ("prometheus, version 2.42.0+ds (branch: debian/sid", (2, 42), "good"),
+        ("prometheus, version 3.5.0 (branch: HEAD", (2, 42), "good"),
+        ("prometheus, version 2.31.2+ds1 (branch: debian/sid", (2, 42), "missing"),
+        ("alertmanager, version 0.25.0 (branch: debian/sid", (0, 25), "good"),
         ("command not found", (6,), "missing"),
     ],
 )
@@ -76,6 +80,7 @@ def test_this_machine_can_run_the_lab() -> None:
 
     assert doctor.is_well(list(findings.values())), findings
     assert {"Python", "RabbitMQ", "Redis", "PostgreSQL"} < findings.keys()
+    assert {"Prometheus", "promtool", "Alertmanager"} < findings.keys()
 
 
 @pytest.mark.services
@@ -84,7 +89,7 @@ def test_a_machine_without_the_programs_is_told_how_to_get_them(tmp_path: Path) 
     script = """
 from lab.substrates.local import programs
 programs._on_path = lambda name: None
-programs._SPECIAL = {name: lambda: None for name in ("rabbitmq-server", "postgres")}
+programs._SPECIAL = {name: lambda: None for name in programs._SPECIAL}
 import sys
 sys.argv = ["lab", "doctor", "--json"]
 from lab.__main__ import main
@@ -106,5 +111,7 @@ main()
         each["what"]: each["cure"] for each in said["findings"] if each["state"] == "missing"
     }
     assert not said["well"]
-    assert {"RabbitMQ", "Redis", "PostgreSQL"} <= lacking.keys()
+    assert {"RabbitMQ", "Redis", "PostgreSQL", "Prometheus", "Alertmanager"} <= lacking.keys()
     assert all(lacking.values())
+    states = {each["what"]: each["state"] for each in said["findings"]}
+    assert {states["Redis's exporter"], states["PostgreSQL's exporter"]} == {"warning"}

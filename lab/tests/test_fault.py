@@ -43,7 +43,7 @@ ASKED_FOR = {
 }
 
 
-NOWHERE = Endpoints("", "", {}, "", "", "", "", "")
+NOWHERE = Endpoints("", "", {}, "", "", "", "", "", "")
 
 
 class Bare:

@@ -78,7 +78,7 @@ def test_a_load_that_cannot_keep_up_ends_with_its_block_all_the_same(
         nobody = f"amqp://nobody:nothing@{HOST}:{taken.getsockname()[1]}/%2F"
     path = tmp_path / history.FILE
     with history.History(path) as record:
-        ledger = Ledger(record, Endpoints("", "", {}, "", "", "", "", ""))
+        ledger = Ledger(record, Endpoints("", "", {}, "", "", "", "", "", ""))
         offered = load.offered("flood", "a", nobody, ledger, random.Random(1), lambda *_: None)
         with pytest.raises(LabError, match="refused"), offered:
             eventually("an attempt", lambda: ledger.attempted, within_s=20)

@@ -25,8 +25,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 # Installs a package "tea": asks whether its service may start, and enables it for the next boot.
+# Of what is only wanted, "milk" comes with the status that the folder says, "scones" never.
 FAKE_APT_GET = """#!/bin/sh
-case "$*" in *--simulate*) exit 0 ;; *install*) ;; *) exit 0 ;; esac
+case "$*" in
+    *--simulate*scones) exit 100 ;;
+    *--simulate*) exit 0 ;;
+    *install*milk) touch "$DPKG_ROOT/milk"; exit "$(cat "$DPKG_ROOT/milk-status")" ;;
+    *install*) ;;
+    *) exit 0 ;;
+esac
 "$DPKG_ROOT/usr/sbin/policy-rc.d" tea start; echo "policy $?"
 cat "$DPKG_ROOT"/etc/postgresql-common/createcluster.d/*.conf
 ln -s /lib/systemd/system/tea.service "$DPKG_ROOT/{wants}/tea.service"
@@ -57,10 +64,10 @@ class System:
         path.write_text(text)
         path.chmod(0o755)
 
-    def begin(self) -> subprocess.Popen[str]:
+    def begin(self, *wanted: str) -> subprocess.Popen[str]:
         """Start an installation of "tea" here, in a group of its own, as a terminal would."""
         return subprocess.Popen(
-            ["sh", str(APT), "tea"],
+            ["sh", str(APT), "tea", "--wanted", *wanted],
             env={
                 "PATH": f"{self.programs}:{os.environ['PATH']}",
                 "DPKG_ROOT": str(self.root),
@@ -71,9 +78,9 @@ class System:
             start_new_session=True,
         )
 
-    def install(self) -> tuple[int, str]:
+    def install(self, *wanted: str) -> tuple[int, str]:
         """Install "tea" here; return the exit code and what was said."""
-        process = self.begin()
+        process = self.begin(*wanted)
         said, _ = process.communicate(timeout=30)
         return process.returncode, said
 
@@ -111,6 +118,44 @@ def test_services_are_held_and_afterwards_all_is_as_before(system: System) -> No
     assert "policy 101" in said
     assert "create_main_cluster = false" in said
     assert after(before, system) == {"installed"}
+
+
+@pytest.mark.parametrize("status", [0, 100])
+def test_what_is_only_wanted_comes_where_it_can_and_is_never_an_error(
+    system: System, status: int
+) -> None:
+    (system.root / "milk-status").write_text(str(status))
+    before = system.listing()
+
+    code, said = system.install("scones", "milk")
+
+    assert code == 0, said
+    assert "scones is not to be had here; the lab runs without it" in said
+    assert ("milk is not to be had here" in said) == (status != 0)
+    assert after(before, system) == {"installed", "milk"}
+
+
+def test_what_is_only_wanted_is_not_looked_for_where_nothing_is_missing(tmp_path: Path) -> None:
+    """A machine that has all that is needed, but no exporter: nobody is asked, nothing is tried."""
+    for name in ("apt-get", "brew", "sudo"):
+        (tmp_path / name).write_text("#!/bin/sh\necho asked; exit 1\n")
+        (tmp_path / name).chmod(0o755)
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):
+            link = tmp_path / program.name
+            if not (link.exists() or link.is_symlink() or link.name.endswith("exporter")):
+                link.symlink_to(program)
+
+    done = subprocess.run(
+        ["sh", str(APT.with_name("setup.sh")), "packages"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_policy_that_was_there_comes_back_to_the_byte(system: System) -> None:

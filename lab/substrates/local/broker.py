@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 from kombu.connection import Connection
@@ -30,6 +31,7 @@ from lab.substrates.local.service import (
 from system.contract import topology
 
 USERS = ("scraper", "worker", "operator", "admin")
+MONITOR = "monitor"
 PORT_MAPPER = "broker-epmd"
 BROKER = name_of(Role.BROKER)
 MANAGEMENT = "management"
@@ -61,7 +63,7 @@ log.file = false
 
 
 def url(ground: Ground, user: str, link: Link | None = None) -> str:
-    """The AMQP URL of one of `USERS`, with its password; by way of `link` where given."""
+    """The AMQP URL of one of its users, with its password; by way of `link` where given."""
     return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.way(BROKER, link)}/%2F"
 
 
@@ -125,13 +127,14 @@ def _node(ground: Ground) -> Launch:
     home = ground.folder("broker")
     users = [
         topology.scraper(ground.password("scraper")),
-        topology.worker(ground.password("worker")),
+        topology.worker(ground.password("worker"), events=ground.plan.flower),
         topology.operator(ground.password("operator")),
         topology.administrator(ground.password("admin")),
     ]
-    definitions = write_private(
-        home / "definitions.json", json.dumps(topology.definitions(users), indent=1)
-    )
+    if ground.plan.flower:
+        users.append(topology.monitor(ground.password(MONITOR)))
+    content = topology.definitions(users, events=ground.plan.flower)
+    definitions = write_private(home / "definitions.json", json.dumps(content, indent=1))
     configuration = write_private(
         home / "rabbitmq.conf",
         _CONFIGURATION.format(
@@ -171,13 +174,22 @@ def _environment(
         RABBITMQ_CONFIG_FILE=str(configuration),
         RABBITMQ_ADVANCED_CONFIG_FILE=str(advanced),
         RABBITMQ_ENABLED_PLUGINS_FILE=str(plugins),
-        RABBITMQ_MNESIA_BASE=str(home / "data"),
+        RABBITMQ_MNESIA_BASE=_data(home),
         RABBITMQ_LOG_BASE=str(home / "log"),
         RABBITMQ_LOGS="-",
         # The start script then becomes the Erlang machine instead of staying in front of it, so
         # that signals, and the death of the lab, reach the broker itself.
         RUNNING_UNDER_SYSTEMD="true",
     )
+
+
+def _data(home: Path) -> str:
+    """Where the node keeps its data: `home / "data"`, without the spaces that may be in `home`.
+
+    RabbitMQ 3.10 asks `df` for the free disk with the bare path. Where a space breaks that, its
+    metrics hold a value that Prometheus cannot read, and refuses with all the others.
+    """
+    return "/proc/self/cwd/data" if sys.platform == "linux" else str(home / "data")
 
 
 def _answers(ground: Ground) -> bool:

@@ -38,6 +38,7 @@ ELSEWHERE_PREFIX = "missing-table-lab-"
 _OWNING_INSTANCE = "owner"
 _SUPERUSER = "postgres"
 _OWNER = "backend"
+_MONITOR = "monitor"
 _NAME = "missing_table"
 _UNPRIVILEGED = ("postgres", "nobody")
 _SHMID_LINE = 6  # of postmaster.pid, counted from 0: "<key> <id>" of the System V segment
@@ -65,6 +66,15 @@ def url(ground: Ground, link: Link | None = None) -> str:
     """
     port = ground.way(DATABASE, link)
     return f"postgresql://{_OWNER}:{ground.password(_OWNER)}@{HOST}:{port}/{_NAME}"
+
+
+def monitor(ground: Ground) -> dict[str, str]:
+    """What postgres_exporter is told by its environment: a user that sees statistics only."""
+    return {
+        "DATA_SOURCE_URI": f"{HOST}:{ground.ports[DATABASE]}/{_NAME}?sslmode=disable",
+        "DATA_SOURCE_USER": _MONITOR,
+        "DATA_SOURCE_PASS": ground.password(_MONITOR),
+    }
 
 
 def services(ground: Ground) -> list[Service]:
@@ -178,6 +188,8 @@ def _first_words(ground: Ground) -> str:
     return (
         f"CREATE ROLE {_OWNER} LOGIN PASSWORD '{ground.password(_OWNER)}';\n\n"
         f"CREATE DATABASE {_NAME} OWNER {_OWNER};\n\n"
+        f"CREATE ROLE {_MONITOR} LOGIN PASSWORD '{ground.password(_MONITOR)}'"
+        " IN ROLE pg_monitor;\n\n"
     )
 
 

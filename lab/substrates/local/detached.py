@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -57,13 +57,16 @@ def hold(instance: Instance, plan: Plan, say: Say) -> int:
     return run_guarded(work, instance)
 
 
-def start(instance: Instance, command: list[str], say: Say) -> State:
+def start(
+    instance: Instance, command: list[str], say: Say, settings: Mapping[str, str] | None = None
+) -> State:
     """Start a detached keeper that runs `command`, and wait until its lab is up.
 
     Args:
         instance: the lab's.
         command: arguments of `python -m lab` that hold this instance in the foreground.
         say: told what the keeper says.
+        settings: more environment variables for it; what no command line may show.
 
     Raises:
         CannotRun: another living lab has this name.
@@ -77,7 +80,7 @@ def start(instance: Instance, command: list[str], say: Say) -> State:
             stdin=subprocess.DEVNULL,
             stdout=transcript,
             stderr=subprocess.STDOUT,
-            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1"),
+            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1", **(settings or {})),
             start_new_session=True,
         )
         return _follow(instance, keeper, transcript.fileno(), say)

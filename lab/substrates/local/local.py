@@ -10,7 +10,7 @@ from threading import RLock
 
 from lab.errors import SubstrateError
 from lab.substrate import Endpoints, Link, Plan, Role
-from lab.substrates.local import broker, database, results, roles
+from lab.substrates.local import broker, database, flower, monitoring, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
 from lab.substrates.local.ports import HOST, Ports
@@ -47,6 +47,7 @@ class Local(Links):
         self._ground: Ground | None = None
         self._spawner: Spawner | None = None
         self._endpoints: Endpoints | None = None
+        self._watched: dict[str, dict[str, str]] = {}
 
     @property
     def endpoints(self) -> Endpoints:
@@ -75,8 +76,14 @@ class Local(Links):
                 roles.api(ground),
                 *(roles.worker(ground, index) for index in range(plan.workers)),
             ]
+            if plan.monitoring:
+                listed += [roles.scraper_exporter(ground), *monitoring.services(ground)]
+            if plan.flower:
+                listed.append(flower.service(ground))
             self._services = {each.name: each for each in listed}
             bring_up([self._rise(each.name) for each in listed], self._report)
+            if plan.monitoring:
+                monitoring.wait_until_seen(ground, self._running)
             self._endpoints = _endpoints(ground)
             self._instance.change(phase=UP, endpoints=asdict(self._endpoints))
         except BaseException as error:
@@ -183,6 +190,12 @@ class Local(Links):
         bring_up([self._rise(each.name) for each in new], self._report)
         self._record()
 
+    def watch(self, job: str, instance: str, address: str) -> None:
+        """Let Prometheus scrape something that is not a role of the system."""
+        with self._lock:
+            self._watched.setdefault(job, {})[instance] = address
+        self._record()
+
     def _up(self) -> Ground:
         if self._ground is None:
             raise SubstrateError("the lab is not up: call up() first")
@@ -210,6 +223,8 @@ class Local(Links):
     def _record(self) -> None:
         with self._lock:
             self._instance.change(processes=self.processes())
+            if self._ground is not None and self._ground.plan.monitoring:
+                monitoring.point_at(self._ground, self._running, self._watched)
 
     def _report(self, name: str, seconds: float) -> None:
         ports = self._launches[name].ports
@@ -230,4 +245,15 @@ def _endpoints(ground: Ground) -> Endpoints:
         results_url=results.url(ground),
         database_url=database.url(ground),
         site_url=roles.http_url(ground, roles.SITE),
+        outbox=str(roles.outbox(ground)),
+        **(_watchers(ground) if ground.plan.monitoring else {}),
+        flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,
     )
+
+
+def _watchers(ground: Ground) -> dict[str, str]:
+    return {
+        "scraper_metrics": str(roles.scraper_metrics(ground)),
+        "prometheus_url": roles.http_url(ground, monitoring.PROMETHEUS),
+        "alertmanager_url": roles.http_url(ground, monitoring.ALERTMANAGER),
+    }

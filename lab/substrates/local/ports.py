@@ -16,7 +16,7 @@ from lab.errors import CannotRun
 HOST = "127.0.0.1"
 FIRST = 20_000
 LAST = 32_000
-BLOCK = 40
+BLOCK = 60
 
 
 def is_free(port: int) -> bool:

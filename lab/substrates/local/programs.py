@@ -82,7 +82,15 @@ def _major(place: Path) -> int:
     return int(digits.group(1)) if digits else 0
 
 
+def _exporter(service: str) -> Path | None:
+    """Debian puts the maker's name before that of an exporter."""
+    return _on_path(f"prometheus-{service}-exporter") or _on_path(f"{service}_exporter")
+
+
 _SPECIAL = {
+    "alertmanager": lambda: _on_path("prometheus-alertmanager") or _on_path("alertmanager"),
+    "redis-exporter": lambda: _exporter("redis"),
+    "postgres-exporter": lambda: _exporter("postgres"),
     "rabbitmq-server": _rabbitmq_server,
     "rabbitmqctl": _rabbitmqctl,
     "postgres": _postgres,

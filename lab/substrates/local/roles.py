@@ -24,8 +24,10 @@ from lab.substrates.local.service import (
 
 API = name_of(Role.API)
 SITE = name_of(Role.SITE)
+SCRAPER_EXPORTER = name_of(Role.SCRAPER_EXPORTER)
 _BACKEND = "system.backend"
 _WORKER = "system.worker"
+_SCRAPER = "system.scraper"
 _LEAGUE_SITE = "lab.league.site"
 
 
@@ -53,7 +55,7 @@ def api(ground: Ground) -> Service:
         API,
         needs=(database.DATABASE,),
         configure=configure,
-        answers=lambda: _is_ok(ground.ports[API], "/readyz"),
+        answers=lambda: is_ok(ground.ports[API], "/readyz"),
     )
 
 
@@ -75,7 +77,15 @@ def worker(ground: Ground, index: int) -> Service:
         else:
             env["MISSING_TABLE_API_URL"] = http_url(ground, API, Link.WORKER_API)
             env["MISSING_TABLE_API_TOKEN"] = ground.password("api")
-        return Launch(_python(ground, Role.WORKER, _WORKER, **env), stale=(sign,))
+        if ground.plan.flower:
+            env["MISSING_TABLE_TASK_EVENTS"] = "1"
+        ports: tuple[int, ...] = ()
+        if ground.plan.monitoring:
+            (port,) = ports = ground.listen(metrics_of(name))
+            # Kept over restarts, so that its counters go on.
+            env["MISSING_TABLE_METRICS_FOLDER"] = str(ground.folder("workers") / f"{name}-metrics")
+            env["MISSING_TABLE_METRICS_PORT"] = str(port)
+        return Launch(_python(ground, Role.WORKER, _WORKER, **env), stale=(sign,), ports=ports)
 
     return Service(
         name,
@@ -83,6 +93,42 @@ def worker(ground: Ground, index: int) -> Service:
         needs=(broker.BROKER, API),
         configure=configure,
         answers=sign.exists,
+    )
+
+
+def metrics_of(worker: str) -> str:
+    """What the port is called on which a worker tells its metrics."""
+    return f"{worker}:metrics"
+
+
+def outbox(ground: Ground) -> Path:
+    """The file of the scraper's outbox."""
+    return ground.kept / "outbox.sqlite"
+
+
+def scraper_metrics(ground: Ground) -> Path:
+    """The folder in which the scraper's runs leave their metrics."""
+    return ground.kept / "scraper-metrics"
+
+
+def scraper_exporter(ground: Ground) -> Service:
+    """What tells Prometheus of the scraper, between its runs too."""
+
+    def configure() -> Launch:
+        (port,) = ports = ground.listen(SCRAPER_EXPORTER)
+        env = {
+            "MISSING_TABLE_METRICS_FOLDER": str(scraper_metrics(ground)),
+            "MISSING_TABLE_OUTBOX": str(outbox(ground)),
+        }
+        serve = _python(
+            ground, Role.SCRAPER_EXPORTER, _SCRAPER, "metrics", "--port", str(port), **env
+        )
+        return Launch(serve, ports=ports)
+
+    return Service(
+        SCRAPER_EXPORTER,
+        configure=configure,
+        answers=lambda: is_ok(ground.ports[SCRAPER_EXPORTER], "/metrics"),
     )
 
 
@@ -101,9 +147,7 @@ def site(ground: Ground) -> Service:
         flat = [word for name, value in arguments.items() for word in (name, str(value))]
         return Launch(_python(ground, Role.SITE, _LEAGUE_SITE, *flat), ports=ports)
 
-    return Service(
-        SITE, configure=configure, answers=lambda: _is_ok(ground.ports[SITE], "/healthz")
-    )
+    return Service(SITE, configure=configure, answers=lambda: is_ok(ground.ports[SITE], "/healthz"))
 
 
 def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str) -> Command:
@@ -122,7 +166,8 @@ def _work_folder(ground: Ground, role: Role) -> Path:
     return ground.folder(f"{role}s" if role is Role.WORKER else str(role))
 
 
-def _is_ok(port: int, path: str) -> bool:
+def is_ok(port: int, path: str) -> bool:
+    """Whether `path` of the server on `port` of this machine is answered with 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", path)

@@ -97,6 +97,22 @@ def _worker(tool: str, instance: Instance, state: State, ends: Endpoints) -> Cal
     )
 
 
+def _scraper(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    """The scraper's own command line, with the outbox and the metrics of the lab's own runs."""
+    metrics = ends.scraper_metrics
+    return Call(
+        [sys.executable, "-m", "system.scraper"],
+        environment(
+            PYTHONPATH=str(PROJECT),
+            MISSING_TABLE_BROKER_URL=ends.broker_urls["scraper"],
+            MISSING_TABLE_API_URL=ends.api_url,
+            MISSING_TABLE_API_TOKEN=ends.api_token,
+            MISSING_TABLE_OUTBOX=ends.outbox,
+            **({"MISSING_TABLE_METRICS_FOLDER": metrics} if metrics else {}),
+        ),
+    )
+
+
 def _password(at: SplitResult) -> str:
     return unquote(at.password or "")
 
@@ -107,4 +123,5 @@ TOOLS: dict[str, Callable[[str, Instance, State, Endpoints], Call]] = {
     "redis-cli": _redis_cli,
     "psql": _psql,
     "worker": _worker,
+    "scraper": _scraper,
 }

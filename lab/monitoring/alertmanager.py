@@ -1,0 +1,46 @@
+"""Alertmanager's configuration, as data: who is told of what, and when.
+
+In the lab it tells quickly, one message for each alert and instance, to one webhook. What is only
+the consequence of another alert (label `consequence_of`) is not told while that one fires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+CAUSES = ("BrokerDown",)
+"""Alerts that explain others, which carry their names in `consequence_of`."""
+
+
+def configuration(webhook_url: str | None, causes: Sequence[str] = CAUSES) -> dict[str, Any]:
+    """The content of alertmanager.yml.
+
+    Args:
+        webhook_url: is sent every alert, firing and resolved; None tells nobody, alerts are only
+            shown on Alertmanager's own page.
+        causes: alerts that silence those which name them.
+    """
+    receiver: dict[str, Any] = {"name": "lab"}
+    if webhook_url is not None:
+        receiver["webhook_configs"] = [
+            {"url": webhook_url, "send_resolved": True, "max_alerts": 100}
+        ]
+    return {
+        "global": {"resolve_timeout": "10s"},
+        "route": {
+            "receiver": "lab",
+            "group_by": ["alertname", "severity", "instance", "slo", "queue", "reason"],
+            "group_wait": "1s",
+            "group_interval": "1s",
+            "repeat_interval": "1h",
+        },
+        "receivers": [receiver],
+        "inhibit_rules": [
+            {
+                "source_matchers": [f'alertname="{cause}"'],
+                "target_matchers": [f'consequence_of="{cause}"'],
+            }
+            for cause in causes
+        ],
+    }

@@ -1,0 +1,124 @@
+"""Prometheus' configuration, as data: what is scraped, by which rules it is judged, who is told.
+
+Targets stand in one file for each job (`file_sd`), which Prometheus reads again when it changes: so
+workers that come later, and the lab itself, join a Prometheus that runs already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SCRAPE_S = 1
+RABBITMQ, RABBITMQ_DETAILED = "rabbitmq", "rabbitmq-detailed"
+JOBS = (
+    RABBITMQ,
+    RABBITMQ_DETAILED,
+    "worker",
+    "backend",
+    "scraper",
+    "redis",
+    "postgresql",
+    "flower",
+    "lab",
+    "prometheus",
+    "alertmanager",
+)
+"""Every job, in the order of a message's way; those without a target are silent."""
+
+_PATHS: Mapping[str, dict[str, Any]] = {
+    # All queues in one scrape: the plain endpoint gives sums only.
+    RABBITMQ_DETAILED: {
+        "metrics_path": "/metrics/detailed",
+        "params": {"family": ["queue_coarse_metrics", "queue_consumer_count"]},
+    },
+}
+_KEPT = "missing_table_.*|slo:.*|queue:.*|up|rabbitmq_.*|process_.*|redis_.*|pg_.*|ALERTS"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWrite:
+    """Where series are sent on to, as Grafana Cloud takes them.
+
+    Attributes:
+        url: of the remote-write endpoint, https.
+        user: the name to log in with; for Grafana Cloud a number.
+        password_file: holds the token; it never stands in the configuration.
+        labels: added to every series that leaves, as `cluster` and `env`.
+    """
+
+    url: str
+    user: str
+    password_file: str
+    labels: Mapping[str, str]
+
+
+def configuration(
+    *,
+    targets_folder: str,
+    rule_files: Sequence[str],
+    alertmanager: str | None,
+    remote_write: RemoteWrite | None = None,
+    every_s: int = SCRAPE_S,
+) -> dict[str, Any]:
+    """The content of prometheus.yml.
+
+    Args:
+        targets_folder: holds `<job>.json` for each of `JOBS` that has targets.
+        rule_files: paths of rules.
+        alertmanager: `host:port`; None tells nobody.
+        remote_write: None keeps everything here.
+        every_s: seconds between two scrapes, and between two evaluations of the rules.
+    """
+    result: dict[str, Any] = {
+        "global": {
+            "scrape_interval": f"{every_s}s",
+            "scrape_timeout": f"{every_s}s",
+            "evaluation_interval": f"{every_s}s",
+        },
+        "rule_files": list(rule_files),
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "sample_limit": 20_000,
+                "body_size_limit": "10MB",
+                "file_sd_configs": [{"files": [f"{targets_folder}/{job}.json"]}],
+                **_PATHS.get(job, {}),
+            }
+            for job in JOBS
+        ],
+    }
+    if alertmanager is not None:
+        result["alerting"] = {
+            "alertmanagers": [{"timeout": "5s", "static_configs": [{"targets": [alertmanager]}]}]
+        }
+    if remote_write is not None:
+        result["global"]["external_labels"] = dict(remote_write.labels)
+        result["remote_write"] = [_remote(remote_write)]
+    return result
+
+
+def _remote(to: RemoteWrite) -> dict[str, Any]:
+    return {
+        "url": to.url,
+        "remote_timeout": "10s",
+        "basic_auth": {"username": to.user, "password_file": to.password_file},
+        "write_relabel_configs": [
+            {"source_labels": ["__name__"], "regex": _KEPT, "action": "keep"}
+        ],
+        # Bounded: while the other side is away, memory must not grow for ever.
+        "queue_config": {"capacity": 10_000, "max_shards": 5, "max_samples_per_send": 2_000},
+    }
+
+
+def targets(addresses: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The content of a job's targets file.
+
+    Args:
+        addresses: `host:port` by the name that becomes the label `instance`.
+    """
+    return [
+        {"targets": [address], "labels": {"instance": name}}
+        for name, address in sorted(addresses.items())
+    ]

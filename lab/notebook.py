@@ -1,0 +1,175 @@
+"""What a notebook holds: a running lab with its Prometheus, and the questions it draws.
+
+Notebooks explain; everything that they do is here, so that their cells stay short and are tested
+like other code. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
+that is up, else it starts a lab of its own and ends it with `end()`, or when its kernel ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+from rich.table import Table
+
+from lab import judging, objectives, plots
+from lab.counting import wait_until_seen
+from lab.errors import CannotRun
+from lab.plots import Chart, Window
+from lab.prometheus import FRESH_S, Prometheus
+from lab.readings import Sample, Series
+from lab.session import Lab, session
+from lab.substrate import Endpoints, Plan, Substrate
+from lab.substrates.local import Local, keeper
+from lab.substrates.local.attached import Attached
+from lab.substrates.local.instance import Instance
+
+SEED = 7
+STEP_S = 0.5
+
+LATENCY = "missing_table_message_latency_seconds"
+MEAN = f"sum(rate({LATENCY}_sum[5s])) / sum(rate({LATENCY}_count[5s]))"
+P99 = f"histogram_quantile(0.99, sum by (le) (rate({LATENCY}_bucket[5s])))"
+SUCCESS = "1 - slo:sli_error:ratio_rate5m{slo='success'}"
+DEPTH = "sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~'matches.*'})"
+
+
+@dataclass
+class Stage:
+    """A running lab, and what a notebook has done to it.
+
+    Attributes:
+        lab: the verbs of an experiment; see `lab.session.Lab`.
+        prometheus: what watches it.
+        begun: when the notebook began, seconds since the epoch; plots begin there.
+        faults: what was broken, from when to when.
+        judged: when the objectives were judged last, or `begun`.
+    """
+
+    lab: Lab
+    prometheus: Prometheus
+    begun: float
+    faults: list[Window] = field(default_factory=list)
+    judged: float = 0.0
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @contextmanager
+    def fault(self, name: str, **parameters: Any) -> Iterator[None]:
+        """Break the system for the block, cure it, and remember when for the plots."""
+        begin = time.time()
+        try:
+            with self.lab.fault(name, **parameters):
+                yield
+        finally:
+            self.faults.append(Window(name, begin, time.time()))
+
+    def let_prometheus_see(self) -> None:
+        """Wait until everything that is up has been scraped after this moment.
+
+        Raises:
+            NotWithin: Prometheus scrapes no longer.
+        """
+        wait_until_seen(self.prometheus)
+
+    def value(self, query: str) -> float:
+        """The one value of a query now; see `lab.prometheus.Prometheus.value`."""
+        return self.prometheus.value(query)
+
+    def table(self, query: str, *labels: str) -> dict[str, float]:
+        """Several series now: the value of each, by the values of its `labels`."""
+        found = self.prometheus.vector(query)
+        return {_name(each, labels): each.value for each in found}
+
+    def lines(self, query: str, *labels: str, name: str = "") -> dict[str, Series]:
+        """A query since the notebook began: one line for each series, named by its `labels`."""
+        found = self.prometheus.range(query, self.begun, time.time(), STEP_S)
+        return {_name(each, labels) or name or query: each for each in found}
+
+    def judge(self) -> Table:
+        """The objectives, judged from the last judgement on, or from the notebook's beginning."""
+        self.let_prometheus_see()
+        now = self.prometheus.value("time()")
+        span = judging.window(self.judged, now, FRESH_S, from_zero=True)
+        self.judged = now
+        return judging.as_table(judging.judge(self.prometheus, objectives.load(), span))
+
+    def plot_latency(self, goal_ms: float = 500) -> Chart:
+        """Mean and p99 of the last five seconds, against the objective for the mean."""
+        lines = self.lines(MEAN, name="mean") | self.lines(P99, name="p99")
+        return plots.latency(lines, goal_ms, self.faults)
+
+    def plot_success(self, objective: float = 0.999) -> Chart:
+        """The share of messages that took effect, against the objective."""
+        return plots.success(self.lines(SUCCESS, name="took effect"), objective, self.faults)
+
+    def plot_depth(self, query: str = DEPTH) -> Chart:
+        """How many messages were ready in each queue, faults shaded."""
+        return plots.depth(self.lines(query, "queue"), self.faults)
+
+    def plot(self, query: str, title: str, *labels: str) -> Chart:
+        """Any query over time, faults shaded."""
+        return plots.over_time(self.lines(query, *labels, name=title), title, faults=self.faults)
+
+    def end(self) -> None:
+        """End a lab of the notebook's own; one that somebody else started goes on."""
+        self._open.close()
+
+
+def begin(name: str, **plan: Any) -> Stage:
+    """Take the lab that runs here, or start one, and wait until Prometheus sees all of it.
+
+    Args:
+        name: of the notebook; names the folder of its record.
+        plan: fields of `Plan`, for a lab that is started here.
+
+    Raises:
+        CannotRun: the lab named by LAB_NAME is not up, or has no Prometheus.
+        SubstrateError: it did not start.
+    """
+    alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read where nothing can run
+    opened = ExitStack()
+    try:
+        substrate, folder = _place(opened)
+        chosen = Plan(**{"seed": SEED, "matches": 40, "monitoring": True, **plan})
+        lab = opened.enter_context(session(name, substrate, chosen, runs=folder))
+        asked = opened.enter_context(Prometheus(_watcher(lab.endpoints)))
+        wait_until_seen(asked)
+        now = time.time()
+        stage = Stage(lab, asked, now, judged=now, _open=opened)
+    except BaseException:
+        opened.close()
+        raise
+    atexit.register(opened.close)
+    own = "" if isinstance(substrate, Attached) else ", started for this notebook"
+    print(f"a lab with {chosen.workers} workers, seed {chosen.seed}{own}")  # noqa: T201
+    return stage
+
+
+def _place(opened: ExitStack) -> tuple[Substrate, Path]:
+    """Where the notebook's system runs, and the folder for its record."""
+    named = os.environ.get("LAB_NAME")
+    running = Instance.named(named or "default")
+    folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lab-notebook-")))
+    if named or running.is_alive():
+        return Attached(running), folder
+    own = Instance.named(f"notebook-{os.getpid()}", folder / "lab")
+    opened.enter_context(keeper.in_process(own))
+    return Local(own), folder
+
+
+def _watcher(ends: Endpoints) -> str:
+    if ends.prometheus_url is None:
+        raise CannotRun("this lab runs without Prometheus; start one with `lab up`")
+    return ends.prometheus_url
+
+
+def _name(each: Sample | Series, labels: tuple[str, ...]) -> str:
+    return " ".join(each.labels.get(label, "") for label in labels)

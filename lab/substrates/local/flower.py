@@ -1,0 +1,46 @@
+"""Flower: a page that shows what Celery's workers do, made of the events that they send.
+
+It runs only where the plan asks for it, because events have a price: they stop a worker while the
+broker has an alarm. It has no login, so it listens on this machine only, and can change nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from lab.substrate import Role
+from lab.substrates.local import broker, roles
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import Command
+from lab.substrates.local.service import PROJECT, Ground, Launch, Service, environment, name_of
+
+FLOWER = name_of(Role.FLOWER)
+_APP = "lab.monitoring.flower"
+_TASKS_MAX = 10_000
+
+
+def service(ground: Ground) -> Service:
+    """Flower, beside the broker."""
+    return Service(
+        FLOWER,
+        # Its first connection is to the broker; without one it would only come back after seconds.
+        needs=(broker.BROKER,),
+        configure=lambda: _launch(ground),
+        answers=lambda: roles.is_ok(ground.ports[FLOWER], "/healthcheck"),
+    )
+
+
+def _launch(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(FLOWER)
+    env = environment(
+        PYTHONPATH=str(PROJECT),
+        PYTHONUNBUFFERED="1",
+        CELERY_BROKER_URL=broker.url(ground, broker.MONITOR),
+        FLOWER_ADDRESS=HOST,
+        FLOWER_PORT=str(port),
+        FLOWER_READ_ONLY="true",
+        FLOWER_ENABLE_EVENTS="false",  # the workers send them anyway; they would not hear
+        FLOWER_MAX_TASKS=str(_TASKS_MAX),
+    )
+    command = (sys.executable, "-m", "celery", "--quiet", "-A", _APP, "flower")
+    return Launch(Command(command, env, cwd=ground.folder(str(Role.FLOWER))), ports=ports)

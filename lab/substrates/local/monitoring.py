@@ -1,0 +1,244 @@
+"""Who watches a lab: a private Prometheus and Alertmanager, and the exporters beside them.
+
+They need nobody and start with the rest. What is to be scraped is written into files as it comes
+up, which Prometheus reads anew by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+
+from lab.errors import NotWithin, SubstrateError
+from lab.eventually import eventually
+from lab.monitoring import alertmanager, scrape
+from lab.monitoring.scaling import scaled
+from lab.prometheus import Prometheus
+from lab.readings import NoData
+from lab.substrate import Role
+from lab.substrates.local import broker, database, programs, results, roles
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import Command
+from lab.substrates.local.service import (
+    PROJECT,
+    Ground,
+    Launch,
+    Service,
+    environment,
+    name_of,
+    write_private,
+)
+
+PROMETHEUS = name_of(Role.PROMETHEUS)
+ALERTMANAGER = name_of(Role.ALERTMANAGER)
+REDIS_EXPORTER = name_of(Role.EXPORTER, 0)
+POSTGRESQL_EXPORTER = name_of(Role.EXPORTER, 1)
+RULES = PROJECT / "lab" / "monitoring" / "rules"
+SEEN_WITHIN_S = 60.0
+_RETENTION_BYTES = "2GB"
+_RESEND_S = 5
+
+_JOBS: dict[str, str] = {
+    Role.WORKER: "worker",
+    Role.API: "backend",
+    Role.SCRAPER_EXPORTER: "scraper",
+    Role.PROMETHEUS: "prometheus",
+    Role.ALERTMANAGER: "alertmanager",
+    Role.FLOWER: "flower",
+}
+_EXPORTERS = {REDIS_EXPORTER: "redis", POSTGRESQL_EXPORTER: "postgresql"}
+
+
+def services(ground: Ground) -> list[Service]:
+    """Prometheus, Alertmanager, and the exporters that this machine has."""
+    listed = [
+        Service(
+            PROMETHEUS,
+            # Its configuration names Alertmanager's port, which is known by then.
+            needs=(ALERTMANAGER,),
+            configure=lambda: _prometheus(ground),
+            answers=lambda: roles.is_ok(ground.ports[PROMETHEUS], "/-/ready"),
+        ),
+        Service(
+            ALERTMANAGER,
+            configure=lambda: _alertmanager(ground),
+            answers=lambda: roles.is_ok(ground.ports[ALERTMANAGER], "/-/ready"),
+        ),
+    ]
+    if programs.find("redis-exporter"):
+        listed.append(
+            Service(
+                REDIS_EXPORTER,
+                needs=(results.RESULTS,),
+                configure=lambda: _redis_exporter(ground),
+                answers=lambda: broker.accepts(ground.ports[REDIS_EXPORTER]),
+            )
+        )
+    if programs.find("postgres-exporter"):
+        listed.append(
+            Service(
+                POSTGRESQL_EXPORTER,
+                needs=(database.DATABASE,),
+                configure=lambda: _postgresql_exporter(ground),
+                answers=lambda: broker.accepts(ground.ports[POSTGRESQL_EXPORTER]),
+            )
+        )
+    return listed
+
+
+def point_at(
+    ground: Ground, running: Iterable[str], others: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Write down what Prometheus is to scrape.
+
+    Args:
+        running: names of the services that were started.
+        others: by job and instance, `host:port` of what is no service of the substrate.
+    """
+    found: dict[str, dict[str, str]] = {job: dict(others.get(job, {})) for job in scrape.JOBS}
+    for name in running:
+        for job, port in _watched(ground, name):
+            found[job][name] = f"{HOST}:{port}"
+    folder = _targets(ground)
+    for job, addresses in found.items():
+        draft = folder / f"{job}.new"
+        draft.write_text(json.dumps(scrape.targets(addresses), indent=1), "utf-8")
+        draft.replace(folder / f"{job}.json")
+
+
+def wait_until_seen(ground: Ground, running: Iterable[str]) -> None:
+    """Return once everything that runs has been scraped: what counts from now on is recorded.
+
+    Raises:
+        SubstrateError: something was not, or does not answer to Prometheus.
+    """
+    expected = {(job, name) for name in running for job, _ in _watched(ground, name)}
+
+    last: list[str] = []
+
+    def look() -> bool:
+        nonlocal last
+        with Prometheus(f"http://{HOST}:{ground.ports[PROMETHEUS]}") as prometheus:
+            found = {(each.job, each.instance): each for each in prometheus.targets()}
+        last = [
+            f"{name} ({job}: {found[job, name].error or 'no scrape yet'})"
+            if (job, name) in found
+            else f"{name} ({job}: no target yet)"
+            for job, name in sorted(expected)
+            if (job, name) not in found or found[job, name].health != "up"
+        ]
+        return not last
+
+    try:
+        eventually(
+            "Prometheus to scrape everything",
+            look,
+            within_s=SEEN_WITHIN_S,
+            every_s=0.1,
+            tolerate=(NoData,),
+        )
+    except NotWithin as error:
+        raise SubstrateError(
+            f"Prometheus does not see {', '.join(last) or 'anything'}; {error}; "
+            f"log: {ground.instance.logs / PROMETHEUS}.log"
+        ) from error
+
+
+def _watched(ground: Ground, name: str) -> list[tuple[str, int]]:
+    """The jobs that scrape a service, and where."""
+    if name == broker.BROKER:
+        port = ground.ports[broker.METRICS]
+        return [(scrape.RABBITMQ, port), (scrape.RABBITMQ_DETAILED, port)]
+    if name in _EXPORTERS:
+        return [(_EXPORTERS[name], ground.ports[name])]
+    role = name.rpartition("-")[0]
+    at = ground.ports.get(roles.metrics_of(name) if role == Role.WORKER else name)
+    return [(_JOBS[role], at)] if at and role in _JOBS else []
+
+
+def _targets(ground: Ground) -> Path:
+    folder = ground.folder("prometheus") / "targets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _prometheus(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(PROMETHEUS)
+    folder = ground.folder("prometheus")
+    rules = []
+    for source in sorted(RULES.glob("*.yaml")):
+        content = scaled(yaml.safe_load(source.read_text("utf-8")), ground.plan.hurry)
+        target = folder / source.name
+        target.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+        rules.append(str(target))
+    content = scrape.configuration(
+        targets_folder=str(_targets(ground)),
+        rule_files=rules,
+        alertmanager=f"{HOST}:{ground.ports[ALERTMANAGER]}",
+        remote_write=ground.plan.remote_write,
+    )
+    configuration = write_private(folder / "prometheus.yml", yaml.safe_dump(content))
+    return Launch(
+        Command(
+            (
+                programs.need("prometheus"),
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={ground.kept / 'prometheus'}",
+                f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
+                f"--web.listen-address={HOST}:{port}",
+                # Else what fires in the first seconds, before it has found Alertmanager, is only
+                # told a minute later. Four of these after Prometheus has gone, alerts resolve.
+                f"--rules.alert.resend-delay={_RESEND_S}s",
+            ),
+            environment(),
+            cwd=folder,
+            end=signal.SIGTERM,  # it writes down what it has recorded
+        ),
+        ports=ports,
+    )
+
+
+def _alertmanager(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(ALERTMANAGER)
+    folder = ground.folder("alertmanager")
+    content = alertmanager.configuration(ground.plan.webhook_url)
+    configuration = write_private(folder / "alertmanager.yml", yaml.safe_dump(content))
+    return Launch(
+        Command(
+            (
+                programs.need("alertmanager"),
+                f"--config.file={configuration}",
+                f"--storage.path={folder}",
+                f"--web.listen-address={HOST}:{port}",
+                "--cluster.listen-address=",
+            ),
+            environment(),
+            cwd=folder,
+        ),
+        ports=ports,
+    )
+
+
+def _redis_exporter(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(REDIS_EXPORTER)
+    env = environment(
+        REDIS_ADDR=f"redis://{HOST}:{ground.ports[results.RESULTS]}",
+        REDIS_PASSWORD=ground.password("redis"),
+        REDIS_EXPORTER_WEB_LISTEN_ADDRESS=f"{HOST}:{port}",
+        REDIS_EXPORTER_CONNECTION_TIMEOUT="2s",
+    )
+    folder = ground.folder("exporters")
+    return Launch(Command((programs.need("redis-exporter"),), env, cwd=folder), ports=ports)
+
+
+def _postgresql_exporter(ground: Ground) -> Launch:
+    (port,) = ports = ground.listen(POSTGRESQL_EXPORTER)
+    env = environment(**database.monitor(ground))
+    arguments = (f"--web.listen-address={HOST}:{port}", "--disable-settings-metrics")
+    folder = ground.folder("exporters")
+    program = programs.need("postgres-exporter")
+    return Launch(Command((program, *arguments), env, cwd=folder), ports=ports)

@@ -1,0 +1,55 @@
+"""Every notebook runs against a live lab, and what is checked in shows what it showed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from lab import notebooks
+from lab.errors import LabError
+from lab.substrates.local.service import PROJECT
+
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.services
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path) -> None:
+    kept, seen = nbformat.read(path, as_version=4), notebooks.run(path)
+    assert [_kinds(cell) for cell in seen.cells] == [_kinds(cell) for cell in kept.cells]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_can_be_read_without_running_it(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in shown) or path.stem == "phase0"
+    assert shown
+    assert not [output for output in shown if output["output_type"] == "error"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_are_short_for_what_they_do_is_in_the_lab(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert max(len(source.splitlines()) for source in cells) <= 15
+    assert not [source for source in cells if "def " in source or "class " in source]
+
+
+def test_a_cell_that_fails_is_told_with_its_notebook(tmp_path: Path) -> None:
+    broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    path = tmp_path / "broken.ipynb"
+    nbformat.write(broken, path)
+    with pytest.raises(LabError, match=r"(?s)broken\.ipynb: .*ZeroDivisionError"):
+        notebooks.run(path)
+    assert notebooks.main([str(path)]) == 1
+
+
+def _kinds(cell: nbformat.NotebookNode) -> list[str]:
+    """What kinds of outputs a cell has: a picture, a table, text."""
+    outputs = cell.get("outputs", [])
+    return [kind for output in outputs for kind in sorted(output.get("data", {"text": ""}))]

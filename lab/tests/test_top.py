@@ -1,0 +1,273 @@
+"""`lab top`: which lab it watches, and what it makes of what it sees; no services."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lab.errors import CannotRun
+from lab.substrate import Endpoints
+from lab.substrates.local.instance import UP, Instance, State, instances
+from lab.top import words
+from lab.top.command import find
+from lab.top.picture import ALARMS_MAX, WORKERS_MAX, picture
+from lab.top.snapshot import HISTORY_MAX, Alarm, History, Promise, Queue, Snapshot, Worker
+
+HEALTHY = Snapshot(
+    age_s=0.4,
+    parts=10,
+    away=(),
+    queues=(
+        Queue("process", 12, 3, 2),
+        Queue("retry", 0, 0, 0),
+        Queue("dead-letter", 0, 0, 0),
+    ),
+    workers=(Worker("worker-0", True, True, 1, 2, 24.5, 0.012),),
+    accepted={"queue": 3.0, "http": 0.0, "outbox": 0.0},
+    effects={"created": 1.0, "updated": 23.5},
+    retries={"database": 0.0, "api": 0.0},
+    dead={"invalid": 0.0, "exhausted": 0.0},
+    received=24.0,
+    acknowledged=24.2,
+    redelivered=0.0,
+    waiting=0,
+    refused=0,
+    oldest_s=0.0,
+    mean_s=0.034,
+    p50_s=0.021,
+    p99_s=0.31,
+    promises=(
+        Promise("latency-mean", 0.034, 0.5, None, in_seconds=True),
+        Promise("success", 1.0, 0.999, 1.0, in_seconds=False),
+    ),
+    faults=(),
+    alarms=(),
+)
+NOBODY_TELLS = Snapshot(
+    age_s=None,
+    parts=0,
+    away=(),
+    queues=(Queue("process", None, None, None),),
+    workers=(),
+    accepted={},
+    effects={},
+    retries={},
+    dead={},
+    received=None,
+    acknowledged=None,
+    redelivered=None,
+    waiting=None,
+    refused=None,
+    oldest_s=None,
+    mean_s=None,
+    p50_s=None,
+    p99_s=None,
+    promises=(Promise("success", None, 0.999, None, in_seconds=False),),
+    faults=None,
+    alarms=(),
+)
+
+
+def drawn(seen: Snapshot, width: int = 80, past: History | None = None) -> str:
+    """The picture as plain text, as a terminal without colour shows it."""
+    text = StringIO()
+    console = Console(file=text, width=width, color_system=None)
+    console.print(picture("lab test", seen, past or History(), width))
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_every_number_is_there_at_every_width_and_no_line_is_too_long(width: int) -> None:
+    """Nothing is cut off: neither by the terminal nor by a table."""
+    text = drawn(HEALTHY, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for each in ("process", "12", "worker-0", "1/2", "24.5", "12 ms", "queue 3.0", "in 24.0",
+                 "34 ms", "21 ms", "310 ms", "latency-mean", "< 500 ms", "99.9 %"):  # fmt: skip
+        assert each in text
+
+
+def test_it_fits_a_terminal_of_24_lines_though_everything_is_wrong() -> None:
+    """The usual terminal shows all of an outage, the alerts included."""
+    wrong = replace(
+        HEALTHY,
+        away=("broker-0", "worker-1"),
+        faults=("broker-killed",),
+        queues=tuple(Queue(name, None, None, None) for name in "abcde"),
+        alarms=tuple(Alarm(f"Alert{each}", "page", True, 30) for each in range(3)),
+    )
+    assert len(drawn(wrong).splitlines()) <= 24
+
+
+def test_a_healthy_lab_has_no_mark() -> None:
+    """The mark is for what is wrong, and only for that."""
+    assert "!" not in drawn(HEALTHY)
+
+
+def test_what_nobody_can_tell_is_a_dash_and_never_0() -> None:
+    """An absent series is not a zero."""
+    body = drawn(NOBODY_TELLS).partition("queues")[2]
+    assert words.UNTOLD in body
+    assert not re.search(r"\b0\b", body)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"away": ("worker-1",)}, "! away: worker-1"),
+        ({"faults": ("broker-killed",)}, "! broken on purpose: broker-killed"),
+        ({"age_s": 30.0}, "! nothing was scraped lately; the newest is 30 s old"),
+        ({"queues": (Queue("process", 5, 0, 0),)}, "! 5"),
+        ({"queues": (Queue("process", 5000, 0, 2),)}, "! 5,000"),
+        ({"workers": (Worker("worker-0", True, False, 0, 2, 0, None),)}, "! no"),
+        ({"workers": (Worker("worker-0", False, None, None, None, None, None),)}, "! away"),
+        ({"mean_s": 0.5}, "mean 500 ms !"),
+        ({"p99_s": 0.9}, "p99 900 ms !"),
+        ({"promises": (Promise("success", 0.998, 0.999, -0.2, False),)}, "! 99.8 %"),
+        ({"promises": (Promise("success", 0.998, 0.999, -0.2, False),)}, "! used up"),
+        ({"alarms": (Alarm("BrokerDown", "page", True, 61),)}, "! BrokerDown, page, fires for 61"),
+        ({"dead": {"exhausted": 2.0, "invalid": 1.0}}, "exhausted 2  invalid 1  in all"),
+        ({"retries": {"database": 1.5, "api": 0.0}}, "database 1.5"),
+        ({"accepted": {"queue": 0.0, "http": 2.0}}, "http 2.0"),
+        ({"waiting": 7, "oldest_s": 90.0}, "7 waiting  0 refused  oldest 90 s"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_too(wrong: dict[str, Any], said: str) -> None:
+    """Colour alone would say nothing to some, nor in a log."""
+    assert said in drawn(replace(HEALTHY, **wrong), 120)
+
+
+def test_long_lists_end_with_how_many_more_there_are() -> None:
+    """A lab of sixteen workers with all its alerts still fits."""
+    workers = tuple(Worker(f"worker-{each}", True, True, 0, 2, 1, None) for each in range(16))
+    alarms = tuple(Alarm(f"Alert{each}", "page", True, 1) for each in range(ALARMS_MAX + 3))
+    text = drawn(replace(HEALTHY, workers=workers, alarms=alarms))
+    assert f"+ {16 - WORKERS_MAX} more" in text
+    assert "+ 3 more" in text
+
+
+def test_a_pending_alert_is_not_marked() -> None:
+    """It is on its way, and may not arrive."""
+    text = drawn(replace(HEALTHY, alarms=(Alarm("NoTraffic", "ticket", False, 3),)))
+    assert "  NoTraffic, ticket, pending for 3.0 s" in text
+
+
+def test_history_is_bounded_and_keeps_gaps() -> None:
+    """An hour of looking takes no more memory than two minutes, and silence is not drawn as 0."""
+    past = History()
+    for _ in range(HISTORY_MAX + 50):
+        past.remember(HEALTHY)
+    past.remember(replace(HEALTHY, mean_s=None, queues=()))
+    assert {len(each) for each in past.curves.values()} == {HISTORY_MAX}
+    assert past.last("mean", 2) == [0.034, None]
+    assert past.last("queue process", 2) == [12, None]
+
+
+@pytest.mark.parametrize(
+    ("points", "width", "curve"),
+    [
+        ([], 3, "   "),
+        ([0, 0], 3, " ▁▁"),
+        ([1, 2, 4, 8], 4, "▂▃▅█"),
+        ([8, None, 0], 3, "█ ▁"),
+        ([100, 1, 2], 2, "▅█"),
+    ],
+)
+def test_a_curve_reaches_from_0_to_its_highest_point(
+    points: list[float | None], width: int, curve: str
+) -> None:
+    """What lies left of the picture does not set its scale."""
+    assert words.curve(points, width) == curve
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (words.count(None), words.UNTOLD),
+        (words.count(9_999), "9,999"),
+        (words.count(9_999.6), "10.0k"),
+        (words.count(999_960), "1.0M"),
+        (words.rate(0), "0.0"),
+        (words.rate(0.01), "<0.1"),
+        (words.rate(99.96), "100"),
+        (words.duration(0.9996), "1.0 s"),
+        (words.duration(0.0124), "12 ms"),
+        (words.duration(9.96), "10 s"),
+        (words.duration(119.4), "119 s"),
+        (words.duration(7_200), "2 h"),
+        (words.share(0.99999), "99.99 %"),
+        (words.share(1.0), "100 %"),
+        (words.share(0.999), "99.9 %"),
+        (words.share(-2.5), "-250 %"),
+    ],
+)
+def test_numbers_are_short_and_never_better_than_they_are(shown: str, expected: str) -> None:
+    """Almost all is not all; seldom is not never."""
+    assert shown == expected
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A folder for labs."""
+    return tmp_path / "labs"
+
+
+def begin(labs: ExitStack, base: Path, name: str, url: str | None = "http://127.0.0.1:1") -> None:
+    """A lab that lives as long as `labs`, with this Prometheus."""
+    instance = Instance.named(name, base)
+    labs.enter_context(instance.claimed())
+    instance.begin()
+    ends = Endpoints("", "", {}, "", "", "", "", "", "", prometheus_url=url)
+    state = instance.read()
+    assert isinstance(state, State)
+    shown = {each: getattr(ends, each) for each in Endpoints.__slots__}
+    instance.change(phase=UP, endpoints=shown)
+
+
+def test_without_a_name_it_watches_the_default_lab_else_the_only_one(base: Path) -> None:
+    """`lab run` in another terminal is found; so is `lab up`, whatever else runs."""
+    with ExitStack() as labs:
+        begin(labs, base, "run-7")
+        assert find(None, instances(base)).instance.name == "run-7"
+        begin(labs, base, "default")
+        assert find(None, instances(base)).instance.name == "default"
+        assert find("run-7", instances(base)).instance.name == "run-7"
+
+
+def test_a_lab_that_has_ended_is_not_watched(base: Path) -> None:
+    """Its folder may stay behind."""
+    with ExitStack() as labs:
+        begin(labs, base, "default")
+    with pytest.raises(CannotRun, match="start one with `lab up`"):
+        find(None, instances(base))
+
+
+def test_it_says_what_to_do_where_it_cannot_choose(base: Path) -> None:
+    """One line each, which names the way out."""
+    with ExitStack() as labs:
+        begin(labs, base, "one", url=None)
+        with pytest.raises(CannotRun, match="without monitoring"):
+            find(None, instances(base))
+        begin(labs, base, "two")
+        with pytest.raises(CannotRun, match="choose one by --name: one, two"):
+            find(None, instances(base))
+        with pytest.raises(CannotRun, match="lab up --name three"):
+            find("three", instances(base))
+        with pytest.raises(CannotRun, match="cannot name a lab"):
+            find("No Name", instances(base))
+
+
+def test_a_lab_that_still_starts_is_told_from_one_without_monitoring(base: Path) -> None:
+    """It will be there in a moment."""
+    instance = Instance.named("default", base)
+    with instance.claimed():
+        instance.begin()
+        with pytest.raises(CannotRun, match="not up yet"):
+            find(None, instances(base))

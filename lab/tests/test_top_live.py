@@ -1,0 +1,231 @@
+"""`lab top` as a person uses it: on a lab that runs, in a terminal, healthy and broken."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from lab.__main__ import app
+from lab.errors import CannotRun
+from lab.eventually import eventually
+from lab.prometheus import Prometheus
+from lab.readings import NoData, Reason
+from lab.session import Lab
+from lab.substrate import Role
+from lab.substrates.local import Local
+from lab.substrates.local.instance import BASE
+from lab.substrates.local.service import PROJECT, environment
+from lab.testing import running
+from lab.top.reading import read, recall
+from lab.top.snapshot import MEAN_CURVE, Snapshot
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
+
+WITHIN_S = 30.0
+TOP = "import typer; from lab.top.command import command; typer.run(command)"
+"""As `python -m lab top`, without loading all other commands."""
+Top = Callable[..., Result]
+ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the commands run in; its labs are found there."""
+    folder = tmp_path_factory.mktemp("top")
+    (folder / BASE).symlink_to(folder / "lab")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(place: Path) -> Iterator[Lab]:
+    """A watched lab, through which messages have come."""
+    with running(place, {"monitoring": True, "matches": 20}) as lab:
+        lab.scrape(lab.season.moments(2)[0], 0)
+        lab.settle()
+        yield lab
+
+
+@pytest.fixture
+def top(lab: Lab, place: Path, monkeypatch: pytest.MonkeyPatch) -> Top:
+    """Run `lab top` where the lab is found and where there is no terminal."""
+    monkeypatch.chdir(place)
+    runner = CliRunner(env={"COLUMNS": "80"})
+    return lambda *arguments: runner.invoke(app, ["top", *arguments])
+
+
+def seen(lab: Lab, wanted: str, so: str) -> Snapshot:
+    """Look until a snapshot has what is wanted; `so` is an expression's name in the message."""
+    assert lab.endpoints.prometheus_url is not None
+    with Prometheus(lab.endpoints.prometheus_url) as prometheus:
+
+        def look() -> Snapshot | None:
+            snapshot = read(prometheus)
+            return snapshot if getattr(snapshot, wanted) else None
+
+        found = eventually(so, look, within_s=WITHIN_S, every_s=0.3)
+    assert found is not None
+    return found
+
+
+def test_one_picture_is_printed_for_scripts(lab: Lab, place: Path) -> None:
+    """Without a terminal there is no colour, and no line is longer than asked for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "top", "--once"],
+        cwd=place,
+        env=environment(PYTHONPATH=str(PROJECT), COLUMNS="80"),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for each in ("process", "dead-letter", "worker-0", "success", "parts answer"):
+        assert each in done.stdout
+    assert re.search(r"worker-0 +yes +\d/2", done.stdout)
+
+
+def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
+    """No question has an empty answer where the lab runs: not one is misspelt."""
+    with lab.load("steady"):
+        lab.run_for(6)
+        snapshot = seen(lab, "mean_s", "messages to end")
+        assert lab.endpoints.prometheus_url is not None
+        with Prometheus(lab.endpoints.prometheus_url) as prometheus:
+            past = recall(prometheus, 1.0)
+    untold = [name for name in Snapshot.__slots__ if getattr(snapshot, name) is None]
+    assert untold == []
+    for each in (*snapshot.queues, *snapshot.workers):
+        assert [field.name for field in fields(each) if getattr(each, field.name) is None] == []
+    assert {each.name for each in snapshot.promises if each.value is not None} == {
+        "success",
+        "latency-mean",
+        "latency-p99",
+    }
+    for rates in (snapshot.accepted, snapshot.effects, snapshot.retries, snapshot.dead):
+        assert rates
+    assert sum(snapshot.effects.values()) > 1
+    assert any(each is not None for each in past.last(MEAN_CURVE, 120))
+
+
+def test_a_fault_is_shown_with_what_comes_of_it(lab: Lab, top: Top) -> None:
+    """Cause and effect stand in one picture, and both go."""
+    with lab.fault("worker-killed"):
+        snapshot = seen(lab, "away", "Prometheus to miss the worker")
+        assert snapshot.faults == ["worker-killed"]
+        assert [each.there for each in snapshot.workers] == [False]
+        said = top("--once").output
+        assert "! broken on purpose: worker-killed" in said
+        assert "! away: worker-0" in said
+    eventually(
+        "the picture to be well again",
+        lambda: (
+            "broken on purpose: nothing" in (text := top(place, "--once").stdout)
+            and "away" not in text
+        ),
+        within_s=WITHIN_S,
+    )
+
+
+@dataclass
+class Screen:
+    """`lab top` in a terminal of its own: its process, and the terminal's other end."""
+
+    process: subprocess.Popen[bytes]
+    end: int
+
+    def shows(self, text: str) -> str:
+        """Wait until a text is shown from now on; return what was, up to then."""
+        shown = ""
+
+        def look() -> bool:
+            nonlocal shown
+            with suppress(BlockingIOError):
+                shown += os.read(self.end, 65536).decode(errors="replace")
+            return text in shown
+
+        eventually(f"{text!r} on the screen", look, within_s=WITHIN_S)
+        return shown
+
+
+@contextmanager
+def terminal(place: Path) -> Iterator[Screen]:
+    """Start `lab top` in a terminal, for the block."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.set_blocking(ours, False)
+    process = subprocess.Popen(
+        [sys.executable, "-c", TOP, "--every", "0.2"],
+        cwd=place,
+        env=environment(PYTHONPATH=str(PROJECT), TERM="xterm-256color"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    try:
+        yield Screen(process, ours)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(WITHIN_S)
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("way", ["q", "interrupt", "terminate"])
+def test_a_key_or_a_signal_ends_it_and_the_terminal_is_as_before(
+    lab: Lab, place: Path, way: str
+) -> None:
+    """Full screen is left, keys are echoed again, and the exit code is good."""
+    assert lab.endpoints.prometheus_url
+    with terminal(place) as screen:
+        before = termios.tcgetattr(screen.end)
+        assert ALTERNATE in screen.shows("worker-0")
+        assert termios.tcgetattr(screen.end)[3] != before[3]  # keys are taken one by one
+        if way == "q":
+            os.write(screen.end, b"q")
+        else:
+            screen.process.send_signal(signal.SIGINT if way == "interrupt" else signal.SIGTERM)
+        screen.shows(BACK)
+        assert screen.process.wait(WITHIN_S) == 0
+        assert termios.tcgetattr(screen.end) == before
+
+
+def test_without_a_terminal_it_says_how_to_get_one_picture(top: Top) -> None:
+    """A pipe cannot be drawn on."""
+    done = top()
+    assert isinstance(done.exception, CannotRun)
+    assert "--once" in str(done.exception)
+
+
+def test_nobody_to_ask_is_an_error_that_says_so(lab: Lab, place: Path, top: Top) -> None:
+    """A script fails; in a terminal the picture says so, and goes on once there is an answer."""
+    assert isinstance(lab.substrate, Local)
+    with terminal(place) as screen:
+        screen.shows("worker-0")
+        lab.substrate.kill(Role.PROMETHEUS)
+        try:
+            done = top("--once")
+            assert isinstance(done.exception, NoData)
+            assert done.exception.reason is Reason.UNREACHABLE
+            screen.shows("! Prometheus cannot be asked")
+        finally:
+            lab.substrate.start(Role.PROMETHEUS)
+        screen.shows("parts answer")

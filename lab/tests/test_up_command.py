@@ -1,0 +1,116 @@
+"""What `lab up` makes of its options, and what the lab that it leaves behind is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lab import up_command
+from lab.__main__ import app
+from lab.errors import CannotRun
+from lab.monitoring.scrape import RemoteWrite
+from lab.substrate import Plan
+from lab.substrates.local import detached
+from lab.substrates.local.instance import Instance
+
+URL = "https://prometheus.example/api/prom/push"
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> Path:
+    """A file that only its owner can read."""
+    path = tmp_path / "token"
+    path.write_text("secret")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Plan]]:
+    """The name and plan of each lab that would have been held in the foreground."""
+    seen: list[tuple[str, Plan]] = []
+
+    def hold(instance: Instance, plan: Plan, say: object) -> int:
+        seen.append((instance.name, plan))
+        return 0
+
+    monkeypatch.setattr(detached, "hold", hold)
+    return seen
+
+
+def test_nothing_is_sent_on_unless_it_is_asked_for() -> None:
+    assert up_command.sent_on("default", None, None, None) is None
+    assert up_command.sent_on("default", "", "", None) is None  # variables set to nothing
+
+
+def test_what_is_sent_on_says_which_lab_it_is_of(password: Path) -> None:
+    found = up_command.sent_on("mine", URL, "123456", password)
+
+    labels = {"cluster": "local-mine", "env": "lab"}
+    assert found == RemoteWrite(URL, "123456", str(password), labels)
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_remote_write_needs_all_three_or_none(password: Path, left_out: int) -> None:
+    said: list[str | Path | None] = [URL, "123456", password]
+    said[left_out] = None
+
+    with pytest.raises(CannotRun, match="all three or none"):
+        up_command.sent_on("mine", *said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("url", ["prometheus.example", "ftp://x/", "https://me:secret@x/"])
+def test_an_address_that_cannot_be_meant_is_refused(password: Path, url: str) -> None:
+    with pytest.raises(CannotRun, match="must be https://host/path") as refused:
+        up_command.sent_on("mine", url, "123456", password)
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_password_that_others_can_read_is_refused(password: Path, mode: int) -> None:
+    password.chmod(mode)
+
+    with pytest.raises(CannotRun, match="chmod 600"):
+        up_command.sent_on("mine", URL, "123456", password)
+
+
+def test_a_password_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="nowhere: No such file"):
+        up_command.sent_on("mine", URL, "123456", tmp_path / "nowhere")
+
+
+def test_the_lab_that_goes_on_is_the_one_that_was_asked_for(
+    password: Path, held: list[tuple[str, Plan]]
+) -> None:
+    """Its keeper reads the same plan from the command line and the settings that it is given."""
+    asked = Plan(
+        seed=11,
+        matches=50,
+        workers=3,
+        concurrency=4,
+        page_delay_ms=5,
+        monitoring=False,
+        flower=True,
+        webhook_url="https://hooks.example/secret",
+        remote_write=up_command.sent_on("mine", URL, "123456", password),
+    )
+    command, settings = up_command.again("mine", asked)
+    done = CliRunner().invoke(app, command, env=settings)
+
+    assert done.exit_code == 0, done.output
+    assert held == [("mine", asked)]
+    assert not [word for word in command if "secret" in word or "example" in word]
+
+
+def test_a_lab_is_watched_unless_told_otherwise(held: list[tuple[str, Plan]]) -> None:
+    for words in ([], ["--no-monitoring"], ["--with", "flower"]):
+        CliRunner().invoke(app, ["up", "--foreground", *words])
+
+    assert [(each.monitoring, each.flower) for _, each in held] == [
+        (True, False),
+        (False, False),
+        (True, True),
+    ]

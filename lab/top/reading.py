@@ -1,0 +1,222 @@
+"""Asks a lab's Prometheus for everything that `lab top` shows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from lab.monitoring import questions
+from lab.monitoring.questions import DEAD_LETTERED, FAULTS, LATENCY, OUTBOX, RUNTIME, TOOK_EFFECT
+from lab.prometheus import Prometheus
+from lab.readings import Sample, Series
+from lab.top.snapshot import (
+    EFFECTS_CURVE,
+    HISTORY_MAX,
+    MEAN_CURVE,
+    Alarm,
+    History,
+    Number,
+    Promise,
+    Queue,
+    Snapshot,
+    Worker,
+    queue_curve,
+)
+from system.contract import topology
+
+WINDOW = "5s"
+"""Rates look back so far: five scrapes of a lab."""
+LATELY = "30s"
+"""Latency looks back so far, so that single messages at night are seen, too."""
+WATCHDOG = "Watchdog"
+_PREFIX = "matches."
+_RETRY = "process.retry."
+_MEAN = questions.mean(LATENCY, window=LATELY)
+_GOALS = {"slo:objective:seconds": True, "slo:objective:ratio": False}
+
+
+def read(prometheus: Prometheus) -> Snapshot:
+    """Look once.
+
+    Raises:
+        NoData: Prometheus does not answer.
+    """
+    ask = _Asking(prometheus)
+    up = {(each.labels["job"], each.labels["instance"]): each.value for each in ask.vector("up")}
+    outbox = ask.by(f"sum by (state) ({OUTBOX})", "state")
+    faults = ask.by(f"max by (fault) ({FAULTS})", "fault")
+    return Snapshot(
+        age_s=ask.one("time() - max(timestamp(up))"),
+        parts=len({instance for _, instance in up}),
+        away=sorted({instance for (_, instance), value in up.items() if value == 0}),
+        queues=_queues(ask),
+        workers=_workers(
+            ask, {name: value for (job, name), value in up.items() if job == "worker"}
+        ),
+        accepted=ask.rates(questions.ACCEPTED, "way"),
+        effects=ask.rates(TOOK_EFFECT, "effect"),
+        retries=ask.rates(questions.RETRIED, "reason"),
+        dead=ask.by(f"sum by (reason) ({DEAD_LETTERED})", "reason"),
+        received=ask.rate("rabbitmq_global_messages_received_total"),
+        acknowledged=ask.rate("rabbitmq_global_messages_acknowledged_total"),
+        redelivered=ask.rate("rabbitmq_global_messages_redelivered_total"),
+        waiting=outbox.get("waiting"),
+        refused=outbox.get("refused"),
+        oldest_s=ask.one(f"max({questions.OUTBOX_AGE})"),
+        mean_s=ask.one(_MEAN),
+        p50_s=ask.one(questions.quantile(0.5, LATENCY, window=LATELY)),
+        p99_s=ask.one(questions.quantile(0.99, LATENCY, window=LATELY)),
+        promises=_promises(ask),
+        faults=sorted(name for name, value in faults.items() if value > 0) if faults else None,
+        alarms=_alarms(prometheus),
+    )
+
+
+def recall(prometheus: Prometheus, step_s: float) -> History:
+    """What the curves show of the time before the first look, a point each `step_s` seconds.
+
+    Raises:
+        NoData: Prometheus does not answer.
+    """
+    end = time.time() - step_s
+    begin = end - step_s * (HISTORY_MAX - 1)
+    past = History()
+
+    def recalled(query: str) -> list[Series]:
+        return prometheus.range(query, begin, end, step_s)
+
+    def drawn(points: Mapping[float, float]) -> list[Number]:
+        known = {round((at - begin) / step_s): value for at, value in points.items()}
+        return [_finite(known.get(place)) for place in range(HISTORY_MAX)]
+
+    for each in recalled(_MEAN):
+        past.recall(MEAN_CURVE, drawn(dict(each.points)))
+    for each in recalled(f"sum(rate({TOOK_EFFECT}[{WINDOW}]))"):
+        past.recall(EFFECTS_CURVE, drawn(dict(each.points)))
+    queues: dict[str, dict[float, float]] = {}
+    for each in recalled(f"sum by (queue) ({questions.READY})"):
+        added = queues.setdefault(_queue_name(each.labels.get("queue", "")), {})
+        for at, value in each.points:
+            added[at] = added.get(at, 0) + value
+    for name, points in queues.items():
+        past.recall(queue_curve(name), drawn(points))
+    return past
+
+
+def _finite(value: Number) -> Number:
+    return value if value is not None and math.isfinite(value) else None
+
+
+class _Asking:
+    """Shapes of answers; what is not finite counts as no answer."""
+
+    def __init__(self, prometheus: Prometheus) -> None:
+        self._prometheus = prometheus
+
+    def vector(self, query: str) -> list[Sample]:
+        found = self._prometheus.vector(query)
+        return [each for each in found if math.isfinite(each.value)]
+
+    def by(self, query: str, label: str) -> dict[str, float]:
+        return {each.labels.get(label, ""): each.value for each in self.vector(query)}
+
+    def one(self, query: str) -> Number:
+        found = self.vector(query)
+        return found[0].value if len(found) == 1 else None
+
+    def rates(self, counter: str, label: str) -> dict[str, float]:
+        return self.by(questions.rate(counter, label, window=WINDOW), label)
+
+    def rate(self, counter: str) -> Number:
+        return self.one(questions.rate(counter, window=WINDOW))
+
+
+def _queues(ask: _Asking) -> list[Queue]:
+    """The queues that there should be and any other; the steps of the retry ladder as one."""
+
+    def of(metric: str) -> dict[str, float]:
+        added: dict[str, float] = {}
+        for queue, value in ask.by(f"sum by (queue) ({metric})", "queue").items():
+            name = _queue_name(queue)
+            added[name] = added.get(name, 0) + value
+        return added
+
+    ready, unacked, consumers = map(of, (questions.READY, questions.UNACKED, questions.CONSUMERS))
+    return [
+        Queue(name, ready.get(name), unacked.get(name), consumers.get(name))
+        for name in sorted(_DECLARED | ready.keys(), key=lambda name: (_rank(name), name))
+    ]
+
+
+def _queue_name(queue: str) -> str:
+    """How a queue is called here; the steps of the retry ladder have one name."""
+    name = queue.removeprefix(_PREFIX)
+    return "retry" if name.startswith(_RETRY) else name
+
+
+_ORDER = ("process", "validate", "retry", "dead-letter")
+
+
+_DECLARED = frozenset(_queue_name(each.name) for each in topology.QUEUES)
+
+
+def _rank(name: str) -> int:
+    """In the order of a message's way; what the lab brings comes last."""
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _workers(ask: _Asking, up: Mapping[str, float]) -> list[Worker]:
+    def of(query: str) -> dict[str, float]:
+        return ask.by(query, "instance")
+
+    added: Callable[[str], dict[str, float]] = lambda metric: of(f"sum by (instance) ({metric})")  # noqa: E731
+    consuming = added(questions.CONSUMING)
+    in_flight, places = added(questions.IN_FLIGHT), added("missing_table_worker_concurrency")
+    per_s = ask.rates(questions.PROCESSED, "instance")
+    runtime_s = of(questions.mean(RUNTIME, "instance", window=WINDOW))
+    return [
+        Worker(
+            name,
+            there=up[name] == 1,
+            consuming=consuming[name] > 0 if name in consuming else None,
+            in_flight=in_flight.get(name),
+            places=places.get(name),
+            per_s=per_s.get(name),
+            runtime_s=runtime_s.get(name),
+        )
+        for name in sorted(up, key=lambda name: (len(name), name))  # worker-2 before worker-10
+    ]
+
+
+def _promises(ask: _Asking) -> list[Promise]:
+    """The objectives, by what was recorded of their shortest window and of their longest."""
+    errors = ask.by("slo:sli_error:ratio_rate5m", "slo")
+    means = ask.by("slo:sli_mean:seconds_rate5m", "slo")
+    left = ask.by(
+        "1 - slo:sli_error:ratio_rate3d / on (slo, service) slo:error_budget:ratio", "slo"
+    )
+    promises = []
+    for metric, in_seconds in _GOALS.items():
+        for name, goal in sorted(ask.by(metric, "slo").items()):
+            error = errors.get(name)
+            share = None if error is None else 1 - error
+            value = means.get(name) if in_seconds else share
+            promises.append(Promise(name, value, goal, left.get(name), in_seconds))
+    return promises
+
+
+def _alarms(prometheus: Prometheus) -> list[Alarm]:
+    """Alerts, those that fire first; without the one that always does."""
+    now = time.time()
+    found = [
+        Alarm(
+            each.name,
+            each.labels.get("severity", ""),
+            each.state == "firing",
+            max(0.0, now - each.since.timestamp()),
+        )
+        for each in prometheus.alerts()
+        if each.name != WATCHDOG
+    ]
+    return sorted(found, key=lambda each: (not each.firing, each.name, each.severity))

@@ -1,0 +1,152 @@
+"""What `lab top` shows of one moment, as values. None is "nobody can tell", and never 0."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+HISTORY_MAX = 120
+"""Points of each curve: two minutes at a look a second."""
+
+Number = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue, or several that are shown as one."""
+
+    name: str
+    ready: Number
+    unacked: Number
+    consumers: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker.
+
+    Attributes:
+        there: whether Prometheus reaches it.
+        consuming: whether it takes deliveries.
+        in_flight, places: tasks that run, and how many can.
+        per_s: attempts each second.
+        runtime_s: mean of one attempt.
+    """
+
+    name: str
+    there: bool
+    consuming: bool | None
+    in_flight: Number
+    places: Number
+    per_s: Number
+    runtime_s: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alert that is pending or firing, for so many seconds."""
+
+    name: str
+    severity: str
+    firing: bool
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One objective.
+
+    Attributes:
+        value: what is kept now: a share, or a mean in seconds.
+        goal: the share to reach, or the seconds to stay under.
+        left: the share of the error budget that is left; None for a mean, which has none.
+    """
+
+    name: str
+    value: Number
+    goal: Number
+    left: Number
+    in_seconds: bool
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the value meets the goal; None where one of them is not known."""
+        if self.value is None or self.goal is None:
+            return None
+        return self.value < self.goal if self.in_seconds else self.value >= self.goal
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A lab at one moment. Rates are by the second, over the last seconds.
+
+    Attributes:
+        age_s: how old the newest scrape is.
+        parts: how many parts are scraped; `away` names those that do not answer.
+        accepted: rates of the scraper's messages, by way.
+        effects: rates of effects, by effect.
+        retries: rates of retries, by reason.
+        dead: dead letters that workers made since they began, by reason.
+        received, acknowledged, redelivered: rates of the broker, over all queues.
+        waiting, refused, oldest_s: the outbox; how long its first message waits.
+        mean_s, p50_s, p99_s: latency of what ended within the last seconds.
+        faults: those that are active; None where no run of the lab tells of faults.
+    """
+
+    age_s: Number
+    parts: int
+    away: Sequence[str]
+    queues: Sequence[Queue]
+    workers: Sequence[Worker]
+    accepted: Mapping[str, float]
+    effects: Mapping[str, float]
+    retries: Mapping[str, float]
+    dead: Mapping[str, float]
+    received: Number
+    acknowledged: Number
+    redelivered: Number
+    waiting: Number
+    refused: Number
+    oldest_s: Number
+    mean_s: Number
+    p50_s: Number
+    p99_s: Number
+    promises: Sequence[Promise]
+    faults: Sequence[str] | None
+    alarms: Sequence[Alarm]
+
+
+MEAN_CURVE, EFFECTS_CURVE = "mean", "effects"
+
+
+def queue_curve(name: str) -> str:
+    """What the curve of a queue's ready messages is called."""
+    return f"queue {name}"
+
+
+@dataclass
+class History:
+    """The last values of what is drawn as a curve, oldest first; bounded."""
+
+    curves: dict[str, deque[Number]] = field(default_factory=dict)
+
+    def recall(self, name: str, points: Sequence[Number]) -> None:
+        """Begin a curve with what was before."""
+        self.curves[name] = deque(points, maxlen=HISTORY_MAX)
+
+    def remember(self, seen: Snapshot) -> None:
+        """Add a moment to every curve; one that the moment has no value for gets a gap."""
+        now = {queue_curve(each.name): each.ready for each in seen.queues}
+        now |= {MEAN_CURVE: seen.mean_s, EFFECTS_CURVE: total(seen.effects)}
+        for name in self.curves.keys() | now.keys():
+            self.curves.setdefault(name, deque(maxlen=HISTORY_MAX)).append(now.get(name))
+
+    def last(self, name: str, count: int) -> list[Number]:
+        """The last `count` points of a curve, or as many as there are."""
+        return list(self.curves.get(name, ()))[-count:]
+
+
+def total(parts: Mapping[str, float]) -> Number:
+    """The sum; None where there is no part."""
+    return sum(parts.values()) if parts else None

@@ -1,0 +1,80 @@
+"""One message id greps through the logs of everybody who had the message in hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.eventually import eventually
+from lab.session import Lab
+from lab.substrate import Role
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def _said(files: Iterable[Path], message_id: str) -> Iterator[dict[str, Any]]:
+    """Every line that a plain search for the id finds, read as what it must be: JSON."""
+    for file in files:
+        for line in file.read_text("utf-8", "replace").splitlines():
+            if message_id in line:
+                yield json.loads(line)
+
+
+def _lines(lab: Lab, message_id: str, event: str) -> dict[str, list[dict[str, Any]]]:
+    """The lines about an event of a message, by who wrote them."""
+    logs = lab.substrate.logs
+    files = {
+        "scraper": sorted(lab.folder.glob("logs/scraper-*.log")),
+        "worker": logs(Role.WORKER),
+        "backend": logs(Role.API),
+    }
+    return {
+        role: [
+            line
+            for line in _said(found, message_id)
+            if line["event"] == event and line.get("message_id") == message_id
+        ]
+        for role, found in files.items()
+    }
+
+
+def _told_by_the_worker(lab: Lab, message_id: str, event: str) -> list[dict[str, Any]]:
+    """Its lines; a line is written after what it tells, so it may come a moment later."""
+    return eventually(
+        f"the worker's line about {message_id}",
+        lambda: _lines(lab, message_id, event)["worker"],
+        within_s=10,
+    )
+
+
+def test_an_id_leads_from_the_page_to_the_commit(lab: Lab) -> None:
+    """Scraper, worker and backend each say one line about each message, under its id."""
+    lab.scrape(lab.season.moments(3)[1], 0)
+    assert lab.settle()
+    noted = [json.loads(line) for line in lab.scraper.journal(0).read_text().splitlines()]
+    ids = [event["message_id"] for event in noted if event["event"] == "accepted"]
+    assert len(ids) > 10
+    for message_id in ids:
+        (worker,) = _told_by_the_worker(lab, message_id, "applied")
+        (backend,) = _lines(lab, message_id, "applied")["backend"]
+        (scraper,) = _lines(lab, message_id, "accepted")["scraper"]
+        assert worker["task_id"] == message_id
+        assert worker["effect"] == backend["effect"]
+        assert backend["way"] == scraper["way"] == "queue"
+        assert scraper["page"].startswith(lab.endpoints.site_url)
+
+
+def test_a_dead_letter_is_told_under_its_id_with_the_reason(lab: Lab) -> None:
+    """Also where no task could take the message."""
+    lab.send_foreign(0)
+    assert lab.settle()
+    reasons = set()
+    for message_id in lab.ledger.dead:
+        (line,) = _told_by_the_worker(lab, message_id, "dead-lettered")
+        assert line["level"] == "error"
+        reasons.add(line["reason"])
+    assert reasons == {"invalid", "unreadable", "unknown-task"}

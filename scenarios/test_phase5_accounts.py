@@ -1,0 +1,231 @@
+"""Phase 5: see everything: targets, counts that can be believed, objectives judged."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import counting
+from lab.counting import wait_until_seen
+from lab.eventually import eventually
+from lab.monitoring import scrape
+from lab.phases.fixtures import Evidence, staged
+from lab.phases.terminal import Terminal
+from lab.prometheus import Prometheus
+from lab.session import Lab
+from lab.substrate import Killable, Role
+from lab.substrates.local import programs
+from system.contract.reasons import OWN_FAULT
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+
+WINDOW_S = 15
+
+
+@pytest.fixture(scope="module")
+def unlucky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that says which share of messages fails."""
+    return tmp_path_factory.mktemp("refusing") / "share"
+
+
+@pytest.fixture(scope="module")
+def lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, unlucky: Path
+) -> Iterator[Lab]:
+    """A system with everything that watches it."""
+    plan = {
+        "workers": 2,
+        "monitoring": True,
+        "prelude": {Role.WORKER: "system.tests.weakened.refusing"},
+        "settings": {Role.WORKER: {"WEAKENED": str(unlucky)}},
+    }
+    with staged(request, tmp_path_factory, plan) as running:
+        yield running
+
+
+@pytest.fixture
+def prometheus(lab: Lab) -> Iterator[Prometheus]:
+    """The lab's Prometheus, to ask."""
+    with Prometheus(str(lab.endpoints.prometheus_url)) as asked:
+        yield asked
+
+
+def judged(lab: Lab, evidence: Evidence, since: float) -> tuple[int, dict[str, str]]:
+    """Type `lab slo` for the time since a moment; the exit code, and each objective's verdict."""
+    window = f"{math.ceil(time.time() - since)}s"
+    typed = ("slo", "--url", str(lab.endpoints.prometheus_url), "--window", window)
+    said = Terminal(lab.folder.absolute()).lab(*typed, "--json")
+    assert said.out, said.complaints
+    found: dict[str, Any] = json.loads(said.out)
+    evidence(f"the last {window}", f"{found['verdict']}, exit code {said.code}")
+    for each in found["objectives"]:
+        value = "" if each["value"] is None else f"{each['value']:.4g} {each['unit']}, "
+        left = each["budget_left"]
+        budget = each["because"] if left is None else f"budget left {left:.0%}"
+        evidence(each["objective"], f"{each['verdict']}: {value}{budget}")
+    return said.code, {each["objective"]: each["verdict"] for each in found["objectives"]}
+
+
+def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:
+    """Everything that runs is scraped: broker, workers, API, scraper, stores, and the watchers.
+
+    The exporters of Redis and PostgreSQL count where this machine has them.
+    """
+    optional = {
+        "redis": programs.find("redis-exporter") is not None,
+        "postgresql": programs.find("postgres-exporter") is not None,
+        "flower": lab.plan.flower,
+    }
+    wanted = {job for job in scrape.JOBS if optional.get(job, True)}
+    eventually(
+        "the lab itself, which comes last, to be scraped",
+        lambda: {each.job for each in prometheus.targets() if each.health == "up"} >= wanted,
+        within_s=30,
+    )
+    seen = prometheus.targets()
+    for job in scrape.JOBS:
+        here = [each for each in seen if each.job == job]
+        evidence(job, {each.instance: each.health for each in here} or "not here")
+    assert {each.job for each in seen} == wanted
+    assert {each.health for each in seen} == {"up"}
+    assert len([each for each in seen if each.job == "worker"]) == lab.plan.workers
+
+
+def test_without_traffic_nothing_is_judged(lab: Lab, evidence: Evidence) -> None:
+    """Without traffic, `lab slo` says unknown and exits with 2: no messages are not 100 %."""
+    since = time.time()
+    lab.run_for(WINDOW_S)
+    code, verdicts = judged(lab, evidence, since)
+    assert code == 2
+    assert set(verdicts.values()) == {"unknown"}
+
+
+def test_a_healthy_run_meets_its_objectives(
+    lab: Lab, prometheus: Prometheus, evidence: Evidence
+) -> None:
+    """Under a steady load all objectives are met, and the exit code is 0."""
+    since = time.time()
+    with lab.load("steady"):
+        lab.run_for(WINDOW_S)
+    lab.settle()
+    wait_until_seen(prometheus)
+    code, verdicts = judged(lab, evidence, since)
+    assert code == 0
+    assert set(verdicts.values()) == {"met"}
+
+
+def test_metrics_and_ledger_agree(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:
+    """What the metrics count is what the ledger counts, to the message; latency within a tenth.
+
+    Once by a scrape, once by foreign senders, some of whose messages break the contract. The ledger
+    reads journals, receipts and dead letters; the counters stand in the processes. They have
+    nothing in common but the truth.
+    """
+    lab.scrape(lab.season.moments(3)[1], 0)
+    lab.send_foreign(0)
+    lab.settle()
+    lab.ledger.look_at_dead_letters()
+    accounts = counting.compare(lab.ledger, prometheus)
+    for each in accounts:
+        evidence(each.what, {"ledger": each.ledger, "Prometheus": each.prometheus})
+    assert [str(each) for each in accounts if not each.agrees] == []
+    audit = lab.audit()
+    assert audit.latency is not None
+    name = "missing_table_message_latency_seconds"
+    mean_ms = 1000 * prometheus.value(f"sum({name}_sum) / sum({name}_count)")
+    evidence("mean latency, ms", {"ledger": audit.latency.mean, "Prometheus": mean_ms})
+    assert mean_ms == pytest.approx(audit.latency.mean, rel=0.1, abs=5)
+    ratio = prometheus.value(counting.EFFECTS) / (
+        prometheus.value(counting.EFFECTS) + prometheus.value(_failed())
+    )
+    success = next(each for each in audit.objectives if each.name == "success_ratio")
+    evidence("success ratio", {"ledger": success.value, "Prometheus": ratio})
+    assert ratio == success.value
+
+
+def test_counters_survive_the_death_of_workers(
+    lab: Lab, prometheus: Prometheus, evidence: Evidence
+) -> None:
+    """Counters go on where they stood when a worker is killed and started, and when a child is.
+
+    They live in files that outlive the process. A counter in memory would begin at 0 again, and
+    what it counted after its last scrape would be gone.
+    """
+    assert isinstance(lab.substrate, Killable)
+    counted = "sum by (instance) (missing_table_messages_processed_total)"
+    wait_until_seen(prometheus)
+    before = {each.labels["instance"]: each.value for each in prometheus.vector(counted)}
+    with lab.fault("worker-child-killed"):
+        pass
+    for index in range(lab.plan.workers):
+        with lab.fault("worker-killed", index=index):
+            pass
+    wait_until_seen(prometheus)
+    after = {each.labels["instance"]: each.value for each in prometheus.vector(counted)}
+    evidence("processed, before", before)
+    evidence("processed, after SIGKILL and a new start", after)
+    assert after == before
+    assert sum(before.values()) > 0
+    running = prometheus.value("sum(missing_table_tasks_in_flight)")
+    evidence("tasks in flight, told by the dead", running)
+    assert running == 0
+
+
+def test_one_failure_in_a_hundred_violates(
+    lab: Lab, prometheus: Prometheus, unlucky: Path, evidence: Evidence
+) -> None:
+    """When 1 % of good messages fail, the success objective is violated, with exit code 1.
+
+    The objective lets one in a thousand fail, so the budget is spent ten times over.
+    """
+    since = time.time()
+    unlucky.write_text("0.01")
+    with lab.load("steady"):
+        lab.run_for(WINDOW_S)
+    unlucky.unlink()
+    lab.settle()
+    wait_until_seen(prometheus)
+    code, verdicts = judged(lab, evidence, since)
+    assert code == 1
+    assert verdicts["success"] == "violated"
+    assert verdicts["latency-mean"] == "met"
+
+
+def test_slowness_violates(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:
+    """When messages wait for five seconds, the latency objectives are violated; success is met."""
+    since = time.time()
+    with lab.load("steady"):
+        lab.run_for(3)
+        with lab.fault("api-paused"):
+            lab.run_for(5)
+        lab.run_for(2)
+    lab.settle()
+    wait_until_seen(prometheus)
+    code, verdicts = judged(lab, evidence, since)
+    assert code == 1
+    assert verdicts == {"success": "met", "latency-mean": "violated", "latency-p99": "violated"}
+
+
+def test_without_prometheus_nothing_is_judged(lab: Lab, evidence: Evidence) -> None:
+    """With Prometheus dead, `lab slo` says unknown and exits with 2; it does not wait for ever."""
+    assert isinstance(lab.substrate, Killable)
+    since = time.time() - WINDOW_S
+    lab.substrate.kill(Role.PROMETHEUS)
+    try:
+        code, verdicts = judged(lab, evidence, since)
+    finally:
+        lab.substrate.start(Role.PROMETHEUS)
+    assert code == 2
+    assert set(verdicts.values()) == {"unknown"}
+
+
+def _failed() -> str:
+    """What was dead-lettered though nothing was wrong with it."""
+    own = "|".join(sorted(OWN_FAULT))
+    return f'sum(missing_table_dead_lettered_total{{reason!~"{own}"}})'
