@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    import jsonschema
 
 FILE = "verdict.json"
 SCHEMA_PATH = Path(__file__).parents[1] / "docs" / "reference" / "verdict.schema.json"
@@ -63,7 +64,9 @@ def check(document: Any) -> None:
     Raises:
         VerdictError: naming the first field that breaks it, and the rule.
     """
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(document))
     if error is not None:
         where = error.json_path.removeprefix("$.")
         raise VerdictError(f"the verdict breaks {SCHEMA_PATH.name} at {where}: {error.message}")
@@ -101,6 +104,9 @@ def read(path: Path) -> dict[str, Any]:
 
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
+    # Half of the time of every command would go into this import, and few commands need it.
+    import jsonschema
+
     schema = json.loads(SCHEMA_PATH.read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(

@@ -48,7 +48,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def test_the_files_are_what_the_code_makes() -> None:
-    """Edit the code, not the JSON; `python -m lab.monitoring.boards` writes it anew."""
+    """Edit the code, not the JSON; `make docs` writes it anew."""
     assert main(["--check"]) == 0
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from lab.counting import wait_until_seen
+from lab.eventually import eventually
 from lab.monitoring.boards.__main__ import FOLDER
 from lab.monitoring.boards.asking import substituted
-from lab.prometheus import Prometheus, Series
+from lab.prometheus import NoData, Prometheus, Series
 from lab.testing import running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -49,6 +50,17 @@ class Look:
         return self.prometheus.range(substituted(query), self.begin, self.end, 1)
 
 
+def seen(prometheus: Prometheus, condition: str) -> None:
+    """Wait until Prometheus has seen this."""
+    eventually(
+        f"Prometheus to see {condition}",
+        lambda: bool(prometheus.vector(condition)),
+        within_s=30,
+        tolerate=(NoData,),
+        every_s=0.2,
+    )
+
+
 @pytest.fixture(scope="module")
 def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
     """A small lab that was watched while it worked, was broken, and came back."""
@@ -56,12 +68,14 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
         assert lab.endpoints.prometheus_url is not None
         begin = time.time()
         with Prometheus(lab.endpoints.prometheus_url) as prometheus:
-            wait_until_seen(prometheus)  # a counter's first scrape comes before it counts
+            # A counter's first scrape must come before it counts, the lab's own among them.
+            seen(prometheus, "max(missing_table_lab_fault_active) == 0")
+            wait_until_seen(prometheus)
             with lab.load("steady"):
                 lab.scrape(lab.season.moments(1)[0], 0)
                 with lab.fault(FAULT):
-                    lab.run_for(2)
-                lab.run_for(2)
+                    seen(prometheus, "max(missing_table_lab_fault_active) == 1")
+                    seen(prometheus, "sum(queue:messages_ready:sum) > 50")
             lab.settle()
             wait_until_seen(prometheus)
             wait_until_seen(prometheus)  # the rules have looked at what was seen

@@ -218,6 +218,7 @@ def test_a_webhook_takes_no_more_than_it_can_hold(
 def test_a_silent_sender_does_not_hold_up_the_next(
     receiver: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert webhook._Handler.timeout == webhook.READ_WITHIN_S
     monkeypatch.setattr(webhook._Handler, "timeout", 0.2)
     silent = HTTPConnection(urlsplit(receiver.url).netloc, timeout=10)
     silent.connect()

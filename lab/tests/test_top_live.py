@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from lab.__main__ import app
-from lab.errors import CannotRun
+from lab.errors import CannotRun, NotWithin
 from lab.eventually import eventually
 from lab.prometheus import Prometheus
 from lab.readings import NoData, Reason
@@ -32,14 +32,14 @@ from lab.substrates.local.instance import BASE
 from lab.substrates.local.service import PROJECT, environment
 from lab.testing import running
 from lab.top.reading import read, recall
-from lab.top.snapshot import MEAN_CURVE, Snapshot
+from lab.top.snapshot import MEAN_CURVE, Queue, Snapshot, Worker
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 
 WITHIN_S = 30.0
 TOP = "import typer; from lab.top.command import command; typer.run(command)"
 """As `python -m lab top`, without loading all other commands."""
-Top = Callable[..., Result]
+Top = Callable[..., Any]
 ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
 
 
@@ -68,18 +68,18 @@ def top(lab: Lab, place: Path, monkeypatch: pytest.MonkeyPatch) -> Top:
     return lambda *arguments: runner.invoke(app, ["top", *arguments])
 
 
-def seen(lab: Lab, wanted: str, so: str) -> Snapshot:
-    """Look until a snapshot has what is wanted; `so` is an expression's name in the message."""
+def seen(lab: Lab, what: str, so: Callable[[Snapshot], object]) -> Snapshot:
+    """Look until a snapshot is so: what Prometheus is told of shows with its next scrapes."""
     assert lab.endpoints.prometheus_url is not None
+    last: list[Snapshot] = []
     with Prometheus(lab.endpoints.prometheus_url) as prometheus:
 
-        def look() -> Snapshot | None:
-            snapshot = read(prometheus)
-            return snapshot if getattr(snapshot, wanted) else None
+        def look() -> object:
+            last[:] = [read(prometheus)]
+            return so(last[0])
 
-        found = eventually(so, look, within_s=WITHIN_S, every_s=0.3)
-    assert found is not None
-    return found
+        eventually(what, look, within_s=WITHIN_S, every_s=0.3)
+    return last[0]
 
 
 def test_one_picture_is_printed_for_scripts(lab: Lab, place: Path) -> None:
@@ -105,13 +105,14 @@ def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
     """No question has an empty answer where the lab runs: not one is misspelt."""
     with lab.load("steady"):
         lab.run_for(6)
-        snapshot = seen(lab, "mean_s", "messages to end")
+        snapshot = seen(lab, "messages to end", lambda each: each.mean_s)
         assert lab.endpoints.prometheus_url is not None
         with Prometheus(lab.endpoints.prometheus_url) as prometheus:
             past = recall(prometheus, 1.0)
     untold = [name for name in Snapshot.__slots__ if getattr(snapshot, name) is None]
     assert untold == []
-    for each in (*snapshot.queues, *snapshot.workers):
+    of_parts: list[Queue | Worker] = [*snapshot.queues, *snapshot.workers]
+    for each in of_parts:
         assert [field.name for field in fields(each) if getattr(each, field.name) is None] == []
     assert {each.name for each in snapshot.promises if each.value is not None} == {
         "success",
@@ -127,20 +128,22 @@ def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
 def test_a_fault_is_shown_with_what_comes_of_it(lab: Lab, top: Top) -> None:
     """Cause and effect stand in one picture, and both go."""
     with lab.fault("worker-killed"):
-        snapshot = seen(lab, "away", "Prometheus to miss the worker")
-        assert snapshot.faults == ["worker-killed"]
+        snapshot = seen(lab, "the fault and its effect", lambda each: each.faults and each.away)
+        assert (snapshot.faults, snapshot.away) == (["worker-killed"], ["worker-0"])
         assert [each.there for each in snapshot.workers] == [False]
         said = top("--once").output
         assert "! broken on purpose: worker-killed" in said
         assert "! away: worker-0" in said
-    eventually(
-        "the picture to be well again",
-        lambda: (
-            "broken on purpose: nothing" in (text := top(place, "--once").stdout)
-            and "away" not in text
-        ),
-        within_s=WITHIN_S,
-    )
+
+    def well() -> bool:
+        nonlocal said
+        said = top("--once").output
+        return "broken on purpose: nothing" in said and "! away" not in said
+
+    try:
+        eventually("the picture to be well again", well, within_s=WITHIN_S, every_s=0.3)
+    except NotWithin as error:
+        raise AssertionError(said) from error
 
 
 @dataclass

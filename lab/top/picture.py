@@ -182,12 +182,12 @@ def _promises(seen: Snapshot, past: History, room: int) -> Group:
             _time("p99", seen.p99_s, bound, WARN),
         )
     )
-    table = _table("", "now", "goal", "budget left")
+    table = _table("", "now", "goal", "budget")
     for each in seen.promises:
         style = {True: GOOD, False: BAD, None: QUIET}[each.kept]
         mark = f"{_MARK} " if each.kept is False else ""
         value, goal = (
-            (words.duration(each.value), f"< {words.duration(each.goal)}")
+            (words.duration(each.value), words.duration(each.goal))
             if each.in_seconds
             else (words.share(each.value), words.share(each.goal))
         )
@@ -203,11 +203,11 @@ def _time(name: str, value: float | None, bound: float | None, style: str) -> Te
 
 
 def _budget(promise: Promise) -> Text:
-    """A mean has none."""
+    """What is left of it; a mean has none of its own."""
     if promise.in_seconds:
         return Text("")
     if promise.left is not None and promise.left < 0:
-        return Text(f"{_MARK} used up", BAD)
+        return Text(f"{_MARK} none", BAD)
     return Text(words.share(promise.left))
 
 

@@ -34,8 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         if stale:
             print(  # noqa: T201
-                f"{', '.join(stale)} in {FOLDER} not up to date: run "
-                "`python -m lab.monitoring.boards`",
+                f"{', '.join(stale)} in {FOLDER}: not up to date, run `make docs`",
                 file=sys.stderr,
             )
         return 1 if stale else 0

@@ -41,11 +41,11 @@ def _of_ratio(slo: Slo, metric: RatioMetric | None) -> Row:
     window = slo.spec.timeWindow[0].duration
     budget = f"{1 - target:.10g}"
     return Row(
-        f"{slo.spec.description}",
+        _headline(slo),
         (
             _share(
                 f"{slo.name}: now",
-                "The good share of the last minutes.",
+                f"The good share of the last minutes. {slo.spec.description}",
                 f"1 - slo:sli_error:ratio_rate5m{only}",
                 target,
             ),
@@ -105,13 +105,13 @@ def _of_mean(slo: Slo) -> Row:
     if bound is None:
         raise ValueError(f"{slo.name} has no bound")
     return Row(
-        f"{slo.spec.description}",
+        _headline(slo),
         (
             *(
                 number(
                     f"{slo.name}: {each}",
-                    f"The mean of the last {each}. Good: below {bound:g} s. Bad: red; see the "
-                    "runbook LatencyHigh.",
+                    f"The mean of the last {each}. {slo.spec.description} Good: below {bound:g} s. "
+                    "Bad: red; see the runbook LatencyHigh.",
                     "s",
                     Query(f"slo:sli_mean:seconds_rate{each}{only}"),
                     steps=red_from(bound),
@@ -132,6 +132,10 @@ def _of_mean(slo: Slo) -> Row:
             _events(slo),
         ),
     )
+
+
+def _headline(slo: Slo) -> str:
+    return f"{slo.metadata.displayName or slo.name}: {slo.goal.displayName}"
 
 
 def _share(title: str, text: str, query: str, target: float) -> Panel:
