@@ -31,6 +31,7 @@ from lab.substrate import Endpoints, Plan, Substrate
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import Instance
+from system.contract.topology import PROCESS_QUEUE
 
 SEED = 7
 STEP_S = 0.5
@@ -110,9 +111,15 @@ class Stage:
         """The share of messages that took effect, against the objective."""
         return plots.success(self.lines(SUCCESS, name="took effect"), objective, self.faults)
 
-    def plot_depth(self, query: str = DEPTH) -> Chart:
-        """How many messages were ready in each queue, faults shaded."""
-        return plots.depth(self.lines(query, "queue"), self.faults)
+    def plot_depth(self) -> Chart:
+        """How many messages were ready in each queue that held any, faults shaded."""
+        lines = self.lines(DEPTH, "queue")
+        held = {
+            queue: each
+            for queue, each in lines.items()
+            if queue == PROCESS_QUEUE or any(value for _, value in each.points)
+        }
+        return plots.depth(held, self.faults)
 
     def plot(self, query: str, title: str, *labels: str) -> Chart:
         """Any query over time, faults shaded."""

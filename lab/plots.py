@@ -7,8 +7,9 @@ runs can be compared by eye.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -18,6 +19,8 @@ from lab.readings import Series
 COLOURS = ("#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6")
 _GOAL, _FAULT = "#d62839", "#d62839"
 WIDTH, HEIGHT = 640, 220
+GAP_STEPS = 1.5
+"""Between two points there is one step; where there is more, something is missing."""
 
 Chart = alt.LayerChart | alt.FacetChart
 
@@ -74,7 +77,8 @@ def over_time(
     """Lines over time.
 
     Args:
-        lines: by the name that the legend shows. Points that are not finite are gaps.
+        lines: by the name that the legend shows. Where points are missing or not finite, the line
+            is broken: a gap must not look like a value.
         title: of the upright axis, with the unit.
         goal: drawn across, with its name.
         faults: shaded, with their names on top.
@@ -90,14 +94,13 @@ def over_time(
     rows = [
         {"line": name, "at": round(at - begin, 3), "value": value}
         for name, each in lines.items()
-        for at, value in each.points
-        if math.isfinite(value)
+        for at, value in _with_gaps(each.points)
     ]
     x = alt.X(
         "at:Q",
         title="seconds",
         scale=alt.Scale(domain=[0, max(end - begin, 1)], nice=False),
-        axis=alt.Axis(grid=False),
+        axis=alt.Axis(grid=False, tickCount=10),
     )
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=from_zero))
     domain = list(lines)
@@ -112,6 +115,19 @@ def over_time(
     if goal is not None:
         layers += _level(goal)
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+
+
+def _with_gaps(
+    points: Sequence[tuple[float, float]],
+) -> Iterator[tuple[float, float | None]]:
+    """The points, with None where a line has to be broken."""
+    step = min((after[0] - before[0] for before, after in pairwise(points)), default=0.0)
+    last = None
+    for at, value in points:
+        if last is not None and at - last > GAP_STEPS * step:
+            yield last + step, None
+        yield at, value if math.isfinite(value) else None
+        last = at
 
 
 def _shades(faults: Sequence[Window], begin: float, end: float) -> list[alt.Chart]:

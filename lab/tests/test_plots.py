@@ -20,10 +20,11 @@ def test_latency_is_drawn_in_milliseconds_against_its_goal() -> None:
     assert {"value": 500, "name": "500 ms"} in rows
 
 
-def test_what_is_not_finite_is_a_gap() -> None:
-    spec = plots.latency({"mean": MEAN}, 500).to_dict()
-    drawn = [row for data in _rows(spec) for row in data if "line" in row]
-    assert [row["at"] for row in drawn] == [0.0, 2.0]
+def test_a_line_is_broken_where_a_value_is_not_finite_or_missing() -> None:
+    line = Series({}, (*MEAN.points, (103.0, 0.1), (110.0, 0.1)))
+    spec = plots.latency({"mean": line}, 500).to_dict()
+    drawn = {row["at"]: row["value"] for data in _rows(spec) for row in data if "line" in row}
+    assert drawn == {0.0: 40.0, 1.0: None, 2.0: 600.0, 3.0: 100.0, 4.0: None, 10.0: 100.0}
 
 
 def test_a_fault_is_shaded_within_the_picture_and_one_outside_is_not() -> None:
