@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from system import settings_page
 from system.errors import SettingsError
 from system.settings import BackendSettings, WorkerSettings, load
 
@@ -35,3 +38,8 @@ def test_settings_never_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> N
     settings = load(WorkerSettings)
     assert "hush" not in f"{settings!r} {settings}"
     assert settings.broker_url.get_secret_value() == URL
+
+
+def test_the_page_of_settings_is_as_the_code_has_it() -> None:
+    written = Path(settings_page.__file__).parents[1] / settings_page.FILE
+    assert written.read_text("utf-8") == settings_page.page(), "run `make docs`"
