@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from lab.eventually import eventually
 from lab.ledger import Ledger
+from lab.monitoring import questions
 from lab.prometheus import Prometheus
 from lab.readings import NoData
 
 SEEN_WITHIN_S = 30.0
 
-EFFECTS = 'sum(missing_table_effects_total{effect=~"created|updated|unchanged|stale"})'
-DEAD_LETTERED = "sum(missing_table_dead_lettered_total)"
-ACCEPTED = "sum(missing_table_accepted_total)"
+EFFECTS = f"sum({questions.TOOK_EFFECT})"
+DEAD_LETTERED = f"sum({questions.DEAD_LETTERED})"
+ACCEPTED = f"sum({questions.ACCEPTED})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from rich.table import Table
 from lab import judging, objectives, plots
 from lab.counting import wait_until_seen
 from lab.errors import CannotRun
+from lab.monitoring import questions
 from lab.plots import Chart, Window
 from lab.prometheus import FRESH_S, Prometheus
 from lab.readings import Sample, Series
@@ -36,11 +37,11 @@ from system.contract.topology import PROCESS_QUEUE
 SEED = 7
 STEP_S = 0.5
 
-LATENCY = "missing_table_message_latency_seconds"
-MEAN = f"sum(rate({LATENCY}_sum[5s])) / sum(rate({LATENCY}_count[5s]))"
-P99 = f"histogram_quantile(0.99, sum by (le) (rate({LATENCY}_bucket[5s])))"
+WINDOW = "5s"
+MEAN = questions.mean(questions.LATENCY, window=WINDOW)
+P99 = questions.quantile(0.99, questions.LATENCY, window=WINDOW)
 SUCCESS = "1 - slo:sli_error:ratio_rate5m{slo='success'}"
-DEPTH = "sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~'matches.*'})"
+DEPTH = f"sum by (queue) ({questions.READY}{{queue=~'matches.*'}})"
 
 
 @dataclass

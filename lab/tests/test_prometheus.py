@@ -221,7 +221,7 @@ class Stranger(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 time.sleep(0.02)
-        self.wfile.write({"text": b"<html>", "other": b'{"status":"error"}'}.get(kind, b""))
+            self.wfile.write({"text": b"<html>", "other": b'{"status":"error"}'}.get(kind, b""))
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
