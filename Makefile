@@ -6,8 +6,7 @@
 .PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 lab-phase5 slo notebooks jupyter \
         test test-long bench check fix lock docs doctor up top down clean
 MAKEFLAGS += --no-print-directory
-# The modules that take minutes come first, so that the two halves end together.
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
