@@ -32,7 +32,7 @@ from system.contract import match as contract
 from system.contract.match import Match
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_PLAIN_MATCH = {
+PLAIN_MATCH = {
     "home_team": "NEFC",
     "away_team": "Seacoast United",
     "match_date": "2025-10-18",
@@ -42,6 +42,7 @@ _PLAIN_MATCH = {
     "league": "Homegrown",
     "division": "Northeast",
 }
+"""A match that keeps the contract and says nothing more."""
 
 
 @dataclass
@@ -130,7 +131,7 @@ class Lab:
         Raises:
             NotTaken: the broker refused it.
         """
-        match = contract.parse({**_PLAIN_MATCH, **fields})
+        match = contract.parse({**PLAIN_MATCH, **fields})
         now = datetime.now(UTC)
         message_id = message_id or str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         wrapped = envelope.wrap(match, message_id=message_id, published_at=now)

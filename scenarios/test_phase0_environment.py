@@ -18,14 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 import redis
 
 from lab.errors import NotWithin
 from lab.eventually import eventually
-from lab.phases import management
+from lab.phases import versions
 from lab.phases.cluster import Cluster
 from lab.phases.fixtures import Evidence
 from lab.phases.terminal import Terminal
@@ -89,20 +88,9 @@ def state_of(terminal: Terminal) -> State:
     return state
 
 
-def members(state: State) -> list[psutil.Process]:
-    """Every process of a lab: its keeper, and everything below."""
-    keeper = psutil.Process(state.keeper)
-    return [keeper, *keeper.children(recursive=True)]
-
-
 def findings(out: str) -> dict[str, dict[str, Any]]:
     """What `lab doctor --json` found, by what was looked at."""
     return {each["what"]: each for each in json.loads(out)["findings"]}
-
-
-def number(version: str) -> str:
-    """A version without what Debian adds to it: `2.42.0+ds` is 2.42.0."""
-    return re.split(r"[+~-]", version)[0]
 
 
 def test_the_doctor_finds_everything_the_lab_needs(
@@ -122,17 +110,8 @@ def test_the_doctor_finds_everything_the_lab_needs(
 
     ends = running.addresses()
     assert ends is not None
-    services = ("RabbitMQ", "Redis", "PostgreSQL", "Prometheus", "Alertmanager")
-    told = {what: found[what]["found"] for what in services}
-    with redis.Redis.from_url(ends.results_url, socket_timeout=5) as client:
-        answers = {"Redis": str(client.info("server")["redis_version"])}
-    answers["RabbitMQ"] = management.get(ends, "overview")["rabbitmq_version"]
-    shown = terminal.lab("ctl", "--name", NAME, "psql", "-Atc", "show server_version")
-    answers["PostgreSQL"] = shown.out.split()[0]
-    built = httpx.get(f"{ends.prometheus_url}/api/v1/status/buildinfo", timeout=5).json()
-    answers["Prometheus"] = number(built["data"]["version"])
-    status = httpx.get(f"{ends.alertmanager_url}/api/v2/status", timeout=5).json()
-    answers["Alertmanager"] = number(status["versionInfo"]["version"])
+    answers = versions.told(ends)
+    told = {what: found[what]["found"] for what in answers}
     evidence("what the services answer themselves", answers)
     assert answers == told
 
@@ -197,7 +176,7 @@ def test_all_that_runs_is_the_labs_own(
     machine.
     """
     folders = [terminal.folder / ".lab" / NAME, *map(Path, running.elsewhere)]
-    below = members(running)
+    below = processes.tree(running.keeper)
     named = {each.name: psutil.Process(each.pid) for each in running.processes}
     homes = {name: Path(process.cwd()).resolve() for name, process in named.items()}
     listening = [
@@ -241,7 +220,7 @@ def test_nothing_is_left_and_nothing_else_is_touched(
         client.set("mine", "untouched")
         before = client.info("stats")["total_connections_received"]
         with up(terminal) as state:
-            there = members(state)
+            there = processes.tree(state.keeper)
             ports = [port for each in state.processes for port in each.ports]
             folders = [terminal.folder / ".lab", *map(Path, state.elsewhere)]
             evidence("while it runs: processes, and ports that answer", [len(there), heard(ports)])

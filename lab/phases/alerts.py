@@ -11,7 +11,7 @@ from lab import broker
 from lab.eventually import eventually
 from lab.monitoring.webhook import Webhook
 from lab.prometheus import NoData, Prometheus
-from lab.session import Lab
+from lab.session import PLAIN_MATCH, Lab
 from system.contract import envelope as wire
 from system.contract import match as contract
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
@@ -87,13 +87,15 @@ def wait_until_firing(lab: Lab, name: str) -> None:
 def flood(lab: Lab, count: int) -> None:
     """Put many good messages into the queue at once, past scraper and ledger; no worker need run.
 
+    Each is about a match of its own, so that they do not wait for each other's row.
+
     Raises:
         broker.TROUBLE: the broker did not take them.
     """
     now = datetime.now(UTC)
     with broker.channel(lab.endpoints.broker_urls["admin"]) as on:
         for number in range(count):
-            match = contract.parse(_flooding(number))
+            match = contract.parse({**PLAIN_MATCH, "external_match_id": f"flood-{number}"})
             message_id = wire.new_message_id()
             wrapped = wire.wrap(match, message_id=message_id, published_at=now)
             on.basic_publish(
@@ -108,18 +110,3 @@ def flood(lab: Lab, count: int) -> None:
                     delivery_mode=2,
                 ),
             )
-
-
-def _flooding(number: int) -> dict[str, str]:
-    """A match of its own for each message, so that they do not wait for each other's row."""
-    return {
-        "home_team": "NEFC",
-        "away_team": "Seacoast United",
-        "match_date": "2025-10-18",
-        "season": "2025-26",
-        "age_group": "U14",
-        "match_type": "League",
-        "league": "Homegrown",
-        "division": "Northeast",
-        "external_match_id": f"flood-{number}",
-    }

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
-from types import TracebackType
 
 from lab.errors import LabError
 
@@ -73,12 +72,7 @@ class Cluster:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(10)
         self._listener.close()

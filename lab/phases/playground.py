@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Any
 
 import pika
@@ -43,12 +42,7 @@ class Playground:
     def __enter__(self) -> Playground:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with suppress(*TROUBLE), self.channel(confirm=False) as on:  # a dead broker has nothing
             for queue in self._queues:
                 on.queue_delete(queue)

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
+import urllib3
 
-from lab.counting import compare
-from lab.errors import CannotRun, SubstrateError
+from lab.counting import ACCEPTED, compare
 from lab.eventually import eventually
 from lab.monitoring import scrape
 from lab.monitoring.exporter import JOB
@@ -23,9 +22,8 @@ from lab.monitoring.stored import opened
 from lab.monitoring.webhook import Webhook
 from lab.prometheus import NoData, Prometheus
 from lab.session import Lab
-from lab.substrate import Pausable, Role
-from lab.substrates.local import Local, detached, processes, programs
-from lab.substrates.local.attached import Attached
+from lab.substrate import Role
+from lab.substrates.local import Local, detached, programs
 from lab.substrates.local.instance import Instance, instances
 from lab.substrates.local.ports import HOST
 from lab.testing import running
@@ -34,7 +32,6 @@ from lab.tests import trees
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 
 SEEN_WITHIN_S = 40.0
-ACCEPTED = "sum(missing_table_accepted_total)"
 EXPORTERS = {
     ("redis", "exporter-0"): "redis-exporter",
     ("postgresql", "exporter-1"): "postgres-exporter",
@@ -99,11 +96,6 @@ def instance(lab: Lab, folder: Path) -> Instance:
     return only
 
 
-def members(local: Local) -> list[psutil.Process]:
-    """Every process of the lab, children included."""
-    return [member for each in local.processes() for member in processes.tree(each.pid)]
-
-
 def wait_seen(prometheus: Prometheus, job: str, instance: str, health: str | None) -> None:
     """Wait until Prometheus tells this of a target; None: that there is no such target."""
 
@@ -166,7 +158,9 @@ def test_flower_hears_of_every_task_and_has_no_other_right(
         tolerate=(NoData,),
     )
 
-    page = httpx.get(f"{lab.endpoints.flower_url}/workers?json=1", timeout=10).json()
+    page = urllib3.request(
+        "GET", f"{lab.endpoints.flower_url}/workers?json=1", timeout=10, retries=False
+    ).json()
     assert [each["status"] for each in page["data"]] == [True]
     said = (instance.logs / "flower-0.log").read_text("utf-8")
     assert [line for line in said.splitlines() if not line.startswith("[I ")] == []
@@ -257,21 +251,10 @@ def test_a_killed_prometheus_comes_back_with_all_it_had_recorded(
     wait_seen(prometheus, "worker", "worker-0", "up")
 
 
-def test_prometheus_can_be_paused_as_everything_else(local: Local, prometheus: Prometheus) -> None:
-    assert isinstance(local, Pausable)
-    with Prometheus(prometheus.url, read_s=0.5, total_s=1) as impatient:
-        local.pause(Role.PROMETHEUS)
-        try:
-            assert not impatient.ready()
-        finally:
-            local.resume(Role.PROMETHEUS)
-        assert prometheus.ready()
-
-
 def test_watching_opens_nothing_to_other_machines(local: Local) -> None:
     heard = {
         (each.name(), address.laddr.ip)
-        for each in members(local)
+        for each in trees.of_lab(local)
         for address in each.net_connections("inet")
         if address.status == psutil.CONN_LISTEN
     }
@@ -286,12 +269,14 @@ def test_watching_puts_no_password_where_others_can_read(
     ends = lab.endpoints
     urls = (*ends.broker_urls.values(), ends.results_url, ends.database_url)
     secrets = {url.split("@")[0].rsplit(":", 1)[1] for url in urls} | {ends.api_token}
-    watcher = next((each for each in members(local) if "DATA_SOURCE_PASS" in each.environ()), None)
+    watcher = next(
+        (each for each in trees.of_lab(local) if "DATA_SOURCE_PASS" in each.environ()), None
+    )
     if watcher is not None:
         secrets.add(watcher.environ()["DATA_SOURCE_PASS"])
         assert watcher.environ()["DATA_SOURCE_USER"] not in ends.database_url
 
-    lines = "\n".join(" ".join(each.cmdline()) for each in members(local))
+    lines = "\n".join(" ".join(each.cmdline()) for each in there)
     logs = "\n".join(each.read_text(errors="replace") for each in instance.logs.iterdir())
     written = instance.folder.glob("prometheus/**/*.yml")
 
@@ -299,43 +284,10 @@ def test_watching_puts_no_password_where_others_can_read(
     assert {oct(each.stat().st_mode & 0o777) for each in written} == {"0o600"}
 
 
-def test_a_lab_of_somebody_else_can_be_used_and_goes_on(
-    lab: Lab, instance: Instance, prometheus: Prometheus
-) -> None:
-    attached = Attached(instance)
-
-    assert attached.up(lab.plan) == lab.endpoints
-    attached.pause(Role.WORKER)
-    assert detached.status(instance).verdict == "degraded"
-    attached.resume(Role.WORKER)
-    eventually("it to go on", lambda: detached.status(instance).verdict == "up", within_s=10)
-
-    (pid,) = {each.pid for each in lab.substrate.processes() if each.name == "worker-0"}  # type: ignore[attr-defined]
-    before = set(processes.children(pid))
-    attached.kill_child(Role.WORKER)
-    eventually(
-        "another child in its place",
-        lambda: set(processes.children(pid)) - before,
-        within_s=SEEN_WITHIN_S,
-    )
-    attached.down()
-
-    assert detached.status(instance).verdict == "up"
-    assert attached.logs(Role.PROMETHEUS)
-    wait_seen(prometheus, "worker", "worker-0", "up")
-
-
-def test_what_is_not_there_cannot_be_used(folder: Path, lab: Lab, instance: Instance) -> None:
-    with pytest.raises(CannotRun, match="no lab named 'nobody' is up"):
-        Attached(Instance.named("nobody", folder)).up(lab.plan)
-    with pytest.raises(SubstrateError, match="worker-7"):
-        Attached(instance).pause(Role.WORKER, 7)
-
-
 def test_afterwards_only_the_series_are_left(
     lab: Lab, local: Local, instance: Instance, prometheus: Prometheus, ending: ExitStack
 ) -> None:
-    there = members(local)
+    there = trees.of_lab(local)
     accepted = prometheus.value(ACCEPTED)
     seen = time.time()
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 
 from lab.eventually import eventually
-from lab.substrates.local import keeper
+from lab.substrates.local import Local, keeper
 from lab.substrates.local.instance import Instance
-from lab.substrates.local.processes import Command, Spawner, is_alive
+from lab.substrates.local.processes import Command, Spawner, is_alive, tree
 from lab.substrates.local.service import environment
 
 MEMBERS = 4
@@ -45,6 +45,11 @@ def members(pids: Path) -> list[psutil.Process]:
         return [psutil.Process(int(n)) for n in numbers] if len(numbers) == MEMBERS else []
 
     return eventually("all members to write their pids", look, within_s=10)
+
+
+def of_lab(local: Local) -> list[psutil.Process]:
+    """Every process of a lab, children included."""
+    return [member for each in local.processes() for member in tree(each.pid)]
 
 
 def wait_gone(processes: list[psutil.Process], within_s: float = 15) -> None:

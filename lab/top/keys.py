@@ -11,6 +11,8 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lab.eventually import let_pass
+
 ENDS = b"qQ"
 _READ_MAX = 64
 
@@ -49,5 +51,5 @@ def _pressed(source: int, within_s: float) -> bool:
 
 
 def _wait(within_s: float) -> bool:
-    time.sleep(within_s)
+    let_pass(within_s)
     return False

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from system.errors import PipelineError
@@ -43,12 +42,7 @@ class LetterFile:
     def __enter__(self) -> LetterFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
     def append(self, letter: DeadLetter) -> None:
