@@ -269,9 +269,8 @@ def test_watching_puts_no_password_where_others_can_read(
     ends = lab.endpoints
     urls = (*ends.broker_urls.values(), ends.results_url, ends.database_url)
     secrets = {url.split("@")[0].rsplit(":", 1)[1] for url in urls} | {ends.api_token}
-    watcher = next(
-        (each for each in trees.of_lab(local) if "DATA_SOURCE_PASS" in each.environ()), None
-    )
+    there = trees.of_lab(local)
+    watcher = next((each for each in there if "DATA_SOURCE_PASS" in each.environ()), None)
     if watcher is not None:
         secrets.add(watcher.environ()["DATA_SOURCE_PASS"])
         assert watcher.environ()["DATA_SOURCE_USER"] not in ends.database_url
