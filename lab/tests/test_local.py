@@ -197,7 +197,10 @@ def test_a_role_that_is_not_there_is_named(local: Local) -> None:
         local.kill(Role.WORKER, 9)
 
 
-def test_two_labs_live_side_by_side_and_leave_nothing(local: Local, base: Path) -> None:
+def test_two_labs_live_side_by_side_and_leave_nothing(
+    local: Local, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # what its processes leave would be seen here
     instance = Instance.named("second", base)
     with keeper.in_process(instance):
         second = Local(instance)
@@ -213,6 +216,7 @@ def test_two_labs_live_side_by_side_and_leave_nothing(local: Local, base: Path) 
         assert all(map(is_free, ports))
     assert not [folder for folder in state.elsewhere if Path(folder).exists()]
     assert not instance.folder.exists()
+    assert not list(tmp_path.iterdir())
     assert set(ports).isdisjoint(p for each in local.processes() for p in each.ports)
 
 

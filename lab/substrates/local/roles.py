@@ -155,9 +155,15 @@ def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str
     prelude = ground.plan.prelude.get(role)
     modules = (prelude, module) if prelude else (module,)
     given = ground.plan.settings.get(role, {})
+    own = {
+        "PYTHONPATH": str(PROJECT),
+        "PYTHONUNBUFFERED": "1",
+        # A process that is killed leaves its temporary files; so they go with the lab.
+        "TMPDIR": str(ground.folder("tmp")),
+    }
     return Command(
         (sys.executable, "-m", *modules, *arguments),
-        environment(**{"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", **env, **given}),
+        environment(**{**own, **env, **given}),
         cwd=_work_folder(ground, role),
     )
 
