@@ -181,6 +181,8 @@ def test_every_alert_was_seen(lab: Lab, webhook: Webhook, evidence: Evidence) ->
 
     The list of alerts is read from the rules that production loads.
     """
+    if not _fired:
+        pytest.skip("it sums up the other experiments: run the whole phase")
     groups = [
         group
         for path in sorted(RULES.glob("*.yaml"))

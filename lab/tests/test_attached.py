@@ -64,6 +64,19 @@ def test_leaving_it_does_not_end_it(instance: Instance) -> None:
     assert detached.status(instance).verdict == "up"
 
 
+def test_one_that_has_died_without_a_word_is_not_taken_for_alive(
+    tmp_path: Path, shared_lab: Lab, instance: Instance
+) -> None:
+    state = instance.read()
+    assert state is not None
+    dead = Instance.named("dead", tmp_path)
+    dead.folder.mkdir()
+    dead.write(state)
+
+    with pytest.raises(CannotRun, match="no lab named 'dead' is up"):
+        Attached(dead).up(shared_lab.plan)
+
+
 def test_what_is_not_there_cannot_be_used(
     tmp_path: Path, shared_lab: Lab, instance: Instance
 ) -> None:

@@ -38,6 +38,7 @@ def test_success_is_drawn_in_percent() -> None:
     spec = plots.success({"took effect": Series({}, ((0.0, 0.5), (1.0, 1.0)))}, 0.999).to_dict()
     rows = [row for data in _rows(spec) for row in data]
     assert {"value": 99.9, "name": "99.9%"} in rows
+    assert {"line": "took effect", "at": 0.0, "value": 50.0} in rows
 
 
 def test_nothing_to_draw_is_an_error_that_names_the_plot() -> None:
