@@ -140,6 +140,9 @@ def test_metrics_and_ledger_agree(lab: Lab, prometheus: Prometheus, evidence: Ev
     assert audit.latency is not None
     name = "missing_table_message_latency_seconds"
     mean_ms = 1000 * prometheus.value(f"sum({name}_sum) / sum({name}_count)")
+    timed = prometheus.value(f"sum({name}_count)")
+    evidence("messages whose latency was taken", timed)
+    assert timed == len(lab.ledger.effects)  # what was rightly given up has none
     evidence("mean latency, ms", {"ledger": audit.latency.mean, "Prometheus": mean_ms})
     assert mean_ms == pytest.approx(audit.latency.mean, rel=0.1, abs=5)
     ratio = prometheus.value(counting.EFFECTS) / (
