@@ -67,6 +67,7 @@ lock: setup ## make requirements.lock anew from pyproject.toml
 docs: setup ## write the pages of docs/ anew that are made from code
 	@.venv/bin/python -m lab.guards
 	@.venv/bin/python -m system.metrics.page
+	@.venv/bin/python -m system.settings_page
 	@.venv/bin/python -m lab.monitoring.generate
 	@.venv/bin/python -m lab.monitoring.boards
 

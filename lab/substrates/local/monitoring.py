@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -69,24 +70,20 @@ def services(ground: Ground) -> list[Service]:
             answers=lambda: roles.is_ok(ground.ports[ALERTMANAGER], "/-/ready"),
         ),
     ]
-    if programs.find("redis-exporter"):
-        listed.append(
-            Service(
-                REDIS_EXPORTER,
-                needs=(results.RESULTS,),
-                configure=lambda: _redis_exporter(ground),
-                answers=lambda: broker.accepts(ground.ports[REDIS_EXPORTER]),
-            )
+    exporters = (
+        (REDIS_EXPORTER, "redis-exporter", results.RESULTS, _redis_exporter),
+        (POSTGRESQL_EXPORTER, "postgres-exporter", database.DATABASE, _postgresql_exporter),
+    )
+    listed += [
+        Service(
+            name,
+            needs=(watched,),
+            configure=partial(configure, ground),
+            answers=partial(_accepts, ground, name),
         )
-    if programs.find("postgres-exporter"):
-        listed.append(
-            Service(
-                POSTGRESQL_EXPORTER,
-                needs=(database.DATABASE,),
-                configure=lambda: _postgresql_exporter(ground),
-                answers=lambda: broker.accepts(ground.ports[POSTGRESQL_EXPORTER]),
-            )
-        )
+        for name, program, watched, configure in exporters
+        if programs.find(program)
+    ]
     return listed
 
 
@@ -158,6 +155,10 @@ def _watched(ground: Ground, name: str) -> list[tuple[str, int]]:
     role = name.rpartition("-")[0]
     at = ground.ports.get(roles.metrics_of(name) if role == Role.WORKER else name)
     return [(_JOBS[role], at)] if at and role in _JOBS else []
+
+
+def _accepts(ground: Ground, name: str) -> bool:
+    return broker.accepts(ground.ports[name])
 
 
 def _targets(ground: Ground) -> Path:
