@@ -12,7 +12,7 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## install what is missing (programs and .venv); does nothing when all is there
-	@sh lab/setup/setup.sh
+	@sh lab/dev/setup/setup.sh
 
 lab: setup ## set up, then run a season through the pipeline and account for every message
 	@.venv/bin/lab run
@@ -36,7 +36,7 @@ slo: setup ## judge the objectives of the lab that is up, else of the latest run
 	@.venv/bin/lab slo
 
 notebooks: setup ## run every notebook against a live lab; writes their outputs anew
-	@.venv/bin/python -m lab.notebooks
+	@.venv/bin/python -m lab.dev.run_notebooks
 
 jupyter: setup ## open the notebooks
 	@.venv/bin/jupyter lab notebooks
@@ -48,28 +48,24 @@ test-long: setup ## the tests that take many minutes each
 	@.venv/bin/pytest -m long
 
 bench: setup ## measure the ways to publish, side by side
-	@.venv/bin/pytest -o addopts= -p lab.testing --benchmark-only system/tests/benchmarks
+	@.venv/bin/pytest -o addopts= -p lab.experiment.plugin --benchmark-only system/tests/benchmarks
 
 check: setup ## look only: format, style, types, import rules, lock file
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
-	@.venv/bin/python -m lab.lockfile
+	@.venv/bin/python -m lab.dev.lockfile
 
 fix: setup ## rewrite what can be rewritten: format and simple style
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format .
 
 lock: setup ## make requirements.lock anew from pyproject.toml
-	@sh lab/setup/lock.sh
+	@sh lab/dev/setup/lock.sh
 
 docs: setup ## write the pages of docs/ anew that are made from code
-	@.venv/bin/python -m lab.guards
-	@.venv/bin/python -m system.metrics.page
-	@.venv/bin/python -m system.settings_page
-	@.venv/bin/python -m lab.monitoring.generate
-	@.venv/bin/python -m lab.monitoring.boards
+	@.venv/bin/python -m lab.dev.docs
 
 doctor: setup ## say what this machine has and lacks
 	@.venv/bin/lab doctor

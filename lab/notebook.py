@@ -20,28 +20,31 @@ from typing import Any
 import altair as alt
 from rich.table import Table
 
-from lab import judging, objectives, plots
-from lab.counting import wait_until_seen
+from lab.checker.cross_check import wait_until_seen
+from lab.clients.prometheus.client import FRESH_S, Prometheus
+from lab.clients.prometheus.results import Sample, Series
 from lab.errors import CannotRun
-from lab.monitoring import questions
-from lab.plots import Chart, Window
-from lab.prometheus import FRESH_S, Prometheus
-from lab.readings import Sample, Series
-from lab.session import Lab, session
-from lab.substrate import Endpoints, Plan, Substrate
+from lab.experiment.lab import Lab, session
+from lab.experiment.plan import make_plan
+from lab.monitoring import metrics
+from lab.report import plots
+from lab.report.plots import Chart, Window
+from lab.slo import query as judging
+from lab.slo import spec
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import Instance
+from lab.substrates.protocol import Endpoints, Substrate
 from system.contract.topology import PROCESS_QUEUE
 
 SEED = 7
 STEP_S = 0.5
 
 WINDOW = "5s"
-MEAN = questions.mean(questions.LATENCY, window=WINDOW)
-P99 = questions.quantile(0.99, questions.LATENCY, window=WINDOW)
+MEAN = metrics.mean(metrics.LATENCY, window=WINDOW)
+P99 = metrics.quantile(0.99, metrics.LATENCY, window=WINDOW)
 SUCCESS = "1 - slo:sli_error:ratio_rate5m{slo='success'}"
-DEPTH = f"sum by (queue) ({questions.READY}{{queue=~'matches.*'}})"
+DEPTH = f"sum by (queue) ({metrics.READY}{{queue=~'matches.*'}})"
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Stage:
     """A running lab, and what a notebook has done to it.
 
     Attributes:
-        lab: the verbs of an experiment; see `lab.session.Lab`.
+        lab: the verbs of an experiment; see `lab.experiment.lab.Lab`.
         prometheus: what watches it.
         begun: when the notebook began, seconds since the epoch; plots begin there.
         faults: what was broken, from when to when.
@@ -82,7 +85,7 @@ class Stage:
         wait_until_seen(self.prometheus)
 
     def value(self, query: str) -> float:
-        """The one value of a query now; see `lab.prometheus.Prometheus.value`."""
+        """The one value of a query now; see `lab.clients.prometheus.client.Prometheus.value`."""
         return self.prometheus.value(query)
 
     def table(self, query: str, *labels: str) -> dict[str, float]:
@@ -101,7 +104,7 @@ class Stage:
         now = self.prometheus.value("time()")
         span = judging.window(self.judged, now, FRESH_S, from_zero=True)
         self.judged = now
-        return judging.as_table(judging.judge(self.prometheus, objectives.load(), span))
+        return judging.as_table(judging.judge(self.prometheus, spec.load(), span))
 
     def plot_latency(self, goal_ms: float = 500) -> Chart:
         """Mean and p99 of the last five seconds, against the objective for the mean."""
@@ -146,7 +149,7 @@ def begin(name: str, **plan: Any) -> Stage:
     opened = ExitStack()
     try:
         substrate, folder = _place(opened)
-        chosen = Plan(**{"seed": SEED, "matches": 40, "monitoring": True, **plan})
+        chosen = make_plan(**{"seed": SEED, "matches": 40, "monitoring": True, **plan})
         lab = opened.enter_context(session(name, substrate, chosen, runs=folder))
         asked = opened.enter_context(Prometheus(_watcher(lab.endpoints)))
         wait_until_seen(asked)

@@ -1,7 +1,7 @@
-"""What every experiment is given: see `lab.phases.fixtures`."""
+"""What every experiment is given: see `lab.experiment.stage`."""
 
 from __future__ import annotations
 
-from lab.phases.fixtures import evidence, lab
+from lab.experiment.stage import evidence, lab
 
 __all__ = ["evidence", "lab"]

@@ -13,12 +13,12 @@ from functools import partial
 
 import pytest
 
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.settling import Trouble
-from lab.substrate import Killable, Role
-from lab.testing import OpenLab
-from lab.verdict import Verdict
+from lab.checker.verdict import Verdict
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.faults.residue import Residue
+from lab.substrates.protocol import Killable, Role
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -69,7 +69,7 @@ def _broker_killed_at(lab: Lab, marks: list[int]) -> Iterator[list[int]]:
 def _survives(lab: Lab, *, scrapes: int, messages: int, kills: int) -> None:
     rng = random.Random(lab.plan.seed)
     marks = sorted(rng.sample(range(messages // 20, messages * 9 // 10), kills))
-    lab.trouble = Trouble(retries=60, reconnects=True)
+    lab.residue = Residue(retry_s=60, reconnects=True)
     lab.ledger.follow(lab.scraper.drained)
     with _broker_killed_at(lab, marks) as came:
         for index, moment in enumerate(lab.season.moments(scrapes)):

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import pytest
 
-from lab.session import Lab
-from lab.testing import running
-from lab.verdict import Verdict
+from lab.checker.verdict import Verdict
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -86,7 +86,7 @@ def test_a_scraper_that_dies_here_loses_and_doubles_nothing(
     lab.ledger.follow(lab.scraper.drained)
     attempted, accepted = set(lab.ledger.attempted), set(lab.ledger.accepted)
     # Other ids than those of the next run, which would else send all of it again by itself.
-    mortal = replace(lab.scraper, prelude=DYING, seed=1000 + index)
+    mortal = replace(lab.scraper, wrapper=DYING, seed=1000 + index)
     if command == "fallback":
         urls = lab.endpoints.broker_urls
         wrong = {**urls, "scraper": urls["scraper"].replace("scraper:", "scraper:wrong")}

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from lab import fault, senders
-from lab.auditing.measures import LATENCY_MEAN
-from lab.session import Lab
-from lab.substrate import Link
-from lab.testing import OpenLab, running
-from lab.verdict import Verdict
+from lab.checker.measures import LATENCY_MEAN
+from lab.checker.verdict import Verdict
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab, running
+from lab.faults import registry
+from lab.substrates.protocol import Link
+from lab.workload import foreign
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -99,7 +100,7 @@ def test_every_message_takes_effect_once_in_spite_of(
 ) -> None:
     """Load, fault, heal, settle, audit."""
     lab = labs.get()
-    if why := fault.find(name).lacking(lab.substrate):
+    if why := registry.find(name).lacking(lab.substrate):
         pytest.skip(why)
     try:
         with lab.load("steady"), lab.fault(name, **parameters):
@@ -115,7 +116,7 @@ def test_every_message_takes_effect_once_in_spite_of(
 
 def test_no_fault_of_the_lab_is_left_out() -> None:
     """A new fault needs a line in CASES."""
-    assert {name for name, _ in CASES} == set(fault.known())
+    assert {name for name, _ in CASES} == set(registry.known())
 
 
 @pytest.mark.long
@@ -141,8 +142,8 @@ def test_what_is_given_up_while_the_dead_letter_route_is_away_arrives_later(
     assert broken == lab.ledger.dead
 
 
-def _broken(lab: Lab) -> Iterator[senders.Parcel]:
+def _broken(lab: Lab) -> Iterator[foreign.Parcel]:
     """The messages of `send_foreign` that have to be dead-lettered."""
-    for parcel in senders.parcels(random.Random(lab.plan.seed), 0):
-        if parcel.expect == senders.DEAD_LETTER:
+    for parcel in foreign.parcels(random.Random(lab.plan.seed), 0):
+        if parcel.expect == foreign.DEAD_LETTER:
             yield parcel

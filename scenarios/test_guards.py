@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.substrate import Killable, Pausable, Role
-from lab.testing import OpenLab
-from lab.verdict import Verdict
+from lab.checker.verdict import Verdict
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.substrates.protocol import Killable, Pausable, Role
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -86,27 +86,27 @@ Experiment = Callable[[Lab], None]
 GUARDS: dict[str, tuple[Experiment, dict[str, object], int]] = {
     "late acks": (
         _worker_dies_in_the_middle_of_its_tasks,
-        {"prelude": {Role.WORKER: f"{WEAKENED}.late_acks"}},
+        {"wrapper": {Role.WORKER: f"{WEAKENED}.late_acks"}},
         1,
     ),
     "the receipt": (
         _the_same_message_comes_twice,
-        {"prelude": {Role.API: f"{WEAKENED}.receipt"}},
+        {"wrapper": {Role.API: f"{WEAKENED}.receipt"}},
         2,
     ),
     "newest wins": (
         _an_older_observation_comes_late,
-        {"prelude": {Role.API: f"{WEAKENED}.newest_wins"}},
+        {"wrapper": {Role.API: f"{WEAKENED}.newest_wins"}},
         3,
     ),
     "dead letters": (
         _broken_messages_come,
-        {"prelude": {Role.WORKER: f"{WEAKENED}.dead_letter"}},
+        {"wrapper": {Role.WORKER: f"{WEAKENED}.dead_letter"}},
         1,
     ),
     "the confirm": (
         _the_broker_dies_while_the_scraper_publishes,
-        {"scraper_prelude": f"{WEAKENED}.confirm"},
+        {"scraper_wrapper": f"{WEAKENED}.confirm"},
         1,
     ),
 }

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.substrate import Role
+from lab.experiment.lab import Lab
+from lab.substrates.protocol import Role
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 

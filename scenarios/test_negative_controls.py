@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from lab import broker, fault, management, senders
+from lab.checker.verdict import Verdict
+from lab.clients import amqp
 from lab.errors import NotWithin
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.substrate import Killable, Link, Pausable, Role, Scalable
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.faults import registry
 from lab.substrates.local import Local
 from lab.substrates.local.processes import tree
-from lab.testing import OpenLab
-from lab.verdict import Verdict
+from lab.substrates.protocol import Killable, Link, Pausable, Role, Scalable
+from lab.wait import eventually
+from lab.workload import foreign
 from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -65,9 +67,9 @@ def _tasks_hang(lab: Lab) -> None:
 
 def _no_json_comes(lab: Lab) -> None:
     """A message whose body is not what its content type says."""
-    parcels = {each.kind: each for each in senders.parcels(lab.rng, 1)}
+    parcels = {each.kind: each for each in foreign.parcels(lab.rng, 1)}
     broken = parcels["bytes that are no JSON"]
-    senders.send(broken, lab.endpoints.broker_urls["admin"], lab.ledger)
+    foreign.send(broken, lab.endpoints.broker_urls["admin"], lab.ledger)
 
 
 def _the_queue_is_unbound(lab: Lab) -> None:
@@ -76,14 +78,14 @@ def _the_queue_is_unbound(lab: Lab) -> None:
     No retry is on its way then, so there is no dead-letter route to wait for, as after lab.fault.
     """
     (moment,) = lab.season.moments(1)
-    with fault.find("queue-unbound").strike(lab):
+    with registry.find("queue-unbound").strike(lab):
         lab.scrape(moment, 0)
 
 
 def _an_alarm_is_raised(lab: Lab) -> None:
     """A slow link makes a backlog last; then the broker's memory alarm blocks who publishes."""
     assert isinstance(lab.substrate, Scalable)
-    management.may_do_everything(lab.endpoints, "worker")  # a careless deployment
+    lab.endpoints.management.allow_everything("worker")  # a careless deployment
     lab.substrate.scale(Role.WORKER, 1)
     with lab.fault("link-slowed", link=Link.WORKER_API, latency_s=0.5):
         for number in range(60):
@@ -91,9 +93,9 @@ def _an_alarm_is_raised(lab: Lab) -> None:
         with lab.fault("broker-memory-alarm"):
             eventually(
                 "the alarm",
-                lambda: management.alarms(lab.endpoints) == ["memory"],
+                lambda: lab.endpoints.management.alarms() == ["memory"],
                 within_s=SOON_S,
-                tolerate=(broker.BrokerSilent,),
+                tolerate=(amqp.BrokerSilent,),
             )
             before = len(lab.ledger.effects)
             try:
@@ -127,7 +129,7 @@ def _given_again(lab: Lab) -> bool:
     """Whether messages are back in the queue, or were handed out a second time."""
     if lab.ledger.depths()[PROCESS_QUEUE]:
         return True
-    queue = management.call(lab.endpoints, "GET", f"queues/%2F/{PROCESS_QUEUE}")
+    queue = lab.endpoints.management.call("GET", f"queues/%2F/{PROCESS_QUEUE}")
     return bool(queue.get("message_stats", {}).get("redeliver"))
 
 
@@ -159,12 +161,12 @@ LIMITS = {
         "MISSING_TABLE_HARD_TIME_LIMIT_S": "2",
     }
 }
-DEAF = {"prelude": {Role.WORKER: f"{WEAKENED}.deaf_worker"}, "settings": LIMITS}
-FORKED = {"prelude": {Role.WORKER: f"{WEAKENED}.forked"}}
+DEAF = {"wrapper": {Role.WORKER: f"{WEAKENED}.deaf_worker"}, "settings": LIMITS}
+FORKED = {"wrapper": {Role.WORKER: f"{WEAKENED}.forked"}}
 SLOWED = {"relayed": frozenset({Link.WORKER_API})}
 
 
-STORED = {"prelude": {Role.WORKER: f"{WEAKENED}.stored_results"}}
+STORED = {"wrapper": {Role.WORKER: f"{WEAKENED}.stored_results"}}
 TRACKED = {"task_track_started": True, "task_acks_on_failure": True}
 
 
@@ -191,19 +193,19 @@ CONTROLS: dict[str, tuple[Experiment, Plan, int]] = {
     ),
     "an acknowledgement at the hard time limit": (
         _tasks_hang,
-        {"prelude": {Role.WORKER: f"{WEAKENED}.acked_timeout"}, "settings": LIMITS},
+        {"wrapper": {Role.WORKER: f"{WEAKENED}.acked_timeout"}, "settings": LIMITS},
         1,
     ),
-    "no gate": (_no_json_comes, {"prelude": {Role.WORKER: f"{WEAKENED}.ungated"}}, 1),
-    "no returns": (_the_queue_is_unbound, {"scraper_prelude": f"{WEAKENED}.unreturned"}, 1),
+    "no gate": (_no_json_comes, {"wrapper": {Role.WORKER: f"{WEAKENED}.ungated"}}, 1),
+    "no returns": (_the_queue_is_unbound, {"scraper_wrapper": f"{WEAKENED}.unreturned"}, 1),
     "no receipt when a connection is lost": (
         _connections_are_lost_in_the_middle_of_tasks,
-        {"prelude": {Role.API: f"{WEAKENED}.receipt"}},
+        {"wrapper": {Role.API: f"{WEAKENED}.receipt"}},
         2,
     ),
     "no receipt when a retry forks": (
         _a_retry_is_published_and_its_worker_dies,
-        {"prelude": {**FORKED["prelude"], Role.API: f"{WEAKENED}.receipt"}},
+        {"wrapper": {**FORKED["wrapper"], Role.API: f"{WEAKENED}.receipt"}},
         2,
     ),
     "results that are stored": (_results_are_away, STORED, 4),
@@ -240,7 +242,7 @@ def test_a_worker_that_sends_events_freezes_in_an_alarm_and_the_check_is_red(
     open_lab: OpenLab,
 ) -> None:
     """Nothing is lost: the laws hold, and only the check of progress can tell."""
-    lab = open_lab(workers=0, prelude={Role.WORKER: f"{WEAKENED}.chatty"}, **SLOWED)
+    lab = open_lab(workers=0, wrapper={Role.WORKER: f"{WEAKENED}.chatty"}, **SLOWED)
     _an_alarm_is_raised(lab)
     audit = lab.audit()
     assert audit.verdict is Verdict.INVALID

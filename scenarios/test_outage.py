@@ -11,11 +11,10 @@ import time
 import psutil
 import pytest
 
-from lab import management
-from lab.auditing.measures import LATENCY_MEAN
-from lab.session import Lab
+from lab.checker.measures import LATENCY_MEAN
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
 from lab.substrates.local import Local
-from lab.testing import OpenLab
 
 MB = 1024 * 1024
 WORKER_GROWTH_BYTES_MAX = 48 * MB
@@ -63,7 +62,7 @@ def _database_outage(lab: Lab, seconds: float) -> None:
         before = dict(memory.peak)
         with lab.fault("database-killed"):
             lab.run_for(seconds, memory.look)
-            alarms = management.alarms(lab.endpoints)
+            alarms = lab.endpoints.management.alarms()
         lab.run_for(5, memory.look)
     audit = lab.audit()
     memory.look()

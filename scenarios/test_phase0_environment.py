@@ -22,15 +22,15 @@ import psutil
 import pytest
 import redis
 
+from lab.dev.terminal import Terminal
 from lab.errors import NotWithin
-from lab.eventually import eventually
-from lab.phases import versions
-from lab.phases.cluster import Cluster
-from lab.phases.fixtures import Evidence
-from lab.phases.terminal import Terminal
+from lab.experiment.stage import Evidence
 from lab.substrates.local import processes, programs
 from lab.substrates.local.instance import Instance, State
 from lab.substrates.local.ports import HOST, Ports
+from lab.wait import eventually
+from scenarios.support import versions
+from scenarios.support.cluster import Cluster
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 

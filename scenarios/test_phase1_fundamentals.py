@@ -13,12 +13,12 @@ import time
 import pytest
 from celery.result import AsyncResult
 
-from lab import broker
-from lab.eventually import eventually
-from lab.phases import consumers, hello
-from lab.phases.fixtures import Evidence
-from lab.phases.playground import Playground
-from lab.session import Lab
+from lab.clients import amqp
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence
+from lab.wait import eventually
+from scenarios.support import consumers, hello
+from scenarios.support.playground import Playground
 from system.contract.envelope import new_message_id
 from system.contract.topology import LEARN_QUEUE
 
@@ -38,7 +38,7 @@ def test_the_life_of_a_task(lab: Lab, evidence: Evidence) -> None:
     with hello.no_worker(lab):
         (message_id,) = hello.send(lab, name="Phase 1", seconds=0.5)
         evidence("1 sent: the message's id", message_id)
-        with broker.channel(lab.endpoints.broker_urls["operator"]) as on:
+        with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
             method, properties, body = on.basic_get(LEARN_QUEUE, auto_ack=False)
             on.basic_nack(method.delivery_tag, requeue=True)  # looked at, and put back
         assert properties.headers is not None

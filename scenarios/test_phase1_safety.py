@@ -9,17 +9,18 @@ from __future__ import annotations
 import pytest
 from pika.exceptions import NackError, UnroutableError
 
-from lab import broker
-from lab.backend import Backend
+from lab.clients import amqp
+from lab.clients.backend import Backend
+from lab.clients.management import QueueCounts
 from lab.errors import LabError
-from lab.eventually import eventually
-from lab.phases import hello, management, publishers
-from lab.phases.fixtures import Evidence
-from lab.phases.hello import killable
-from lab.phases.playground import Playground
-from lab.session import Lab
-from lab.substrate import Pausable, Role
-from lab.testing import OpenLab
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.experiment.stage import Evidence
+from lab.substrates.protocol import Pausable, Role
+from lab.wait import eventually
+from scenarios.support import hello, publishers
+from scenarios.support.hello import killable
+from scenarios.support.playground import Playground
 from system.contract.envelope import BROKER_DEATHS
 from system.contract.topology import LEARN_QUEUE, PROCESS_QUEUE
 
@@ -51,11 +52,11 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
     The same worker, with `task_acks_late` as Celery has it by default. A third message, sent
     afterwards, shows that the new worker works and has nothing else left to do.
     """
-    lab = open_lab(prelude=EARLY_ACKS, concurrency=2)
+    lab = open_lab(wrapper=EARLY_ACKS, concurrency=2)
     ids = hello.send(lab, 2, seconds=30)
     eventually(
         "the broker to have two acks, while the worker still works",
-        lambda: management.queue(lab.endpoints, LEARN_QUEUE).acked == 2,
+        lambda: lab.endpoints.management.queue(LEARN_QUEUE).acked == 2,
         within_s=25,
         tolerate=(LabError,),
     )
@@ -70,7 +71,7 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
     evidence("answer to a message sent afterwards", hello.answered(lab, later))
     eventually(
         "the broker to have the third ack, and nothing left",
-        lambda: management.queue(lab.endpoints, LEARN_QUEUE) == management.Counted(0, 0, 3),
+        lambda: lab.endpoints.management.queue(LEARN_QUEUE) == QueueCounts(0, 0, 3),
         within_s=30,
         tolerate=(LabError,),
     )
@@ -192,7 +193,7 @@ def test_the_system_says_why_in_words(lab: Lab, evidence: Evidence) -> None:
     (letter,) = eventually(
         "the dead letter",
         lambda: [
-            each for each in broker.dead_letters(operator) if each.message_id == "phase-1-broken"
+            each for each in amqp.dead_letters(operator) if each.message_id == "phase-1-broken"
         ],
         within_s=60,
     )

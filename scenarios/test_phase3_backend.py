@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from lab.phases import breaches, doors, hello
-from lab.phases.doors import PLAIN
-from lab.phases.fixtures import Evidence
-from lab.session import Lab
-from lab.substrate import Role, Scalable
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence
+from lab.substrates.protocol import Role, Scalable
+from scenarios.support import breaches, doors, hello
+from scenarios.support.doors import PLAIN
 from system.contract.envelope import new_message_id
 from system.contract.topology import DEAD_LETTER_QUEUE
 

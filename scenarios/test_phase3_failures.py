@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from lab.eventually import eventually
-from lab.phases import doors
-from lab.phases.doors import PLAIN, Line
-from lab.phases.fixtures import Evidence
-from lab.session import Lab
-from lab.substrate import Killable, Link, Role
-from lab.substrates.local.service import PROJECT
-from lab.testing import OpenLab
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.experiment.stage import Evidence
+from lab.paths import PROJECT
+from lab.substrates.protocol import Killable, Link, Role
+from lab.wait import eventually
+from scenarios.support import doors
+from scenarios.support.doors import PLAIN, Line
 from system.contract.envelope import new_message_id
 from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
 
@@ -112,7 +112,7 @@ def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
     lab = open_lab(
         concurrency=1,
         settings={Role.WORKER: {SOFT_S: "1", HARD_S: "2"}},
-        prelude={Role.WORKER: "system.tests.weakened.deaf_worker"},
+        wrapper={Role.WORKER: "system.tests.weakened.deaf_worker"},
     )
     (message_id,) = ids = [new_message_id()]
     with lab.fault("api-paused"):

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from lab import truth
-from lab.backend import Backend
-from lab.eventually import eventually, stopwatch
-from lab.phases import doors, hello, paper, queued
-from lab.phases.fixtures import Evidence
-from lab.phases.hangup import HangsUp
-from lab.phases.hello import killable
-from lab.phases.scrapes import Sender
-from lab.session import Lab
-from lab.substrate import Pausable, Role
+from lab.checker import model
+from lab.clients.backend import Backend
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence
+from lab.substrates.protocol import Pausable, Role
+from lab.wait import eventually, stopwatch
+from scenarios.support import doors, hello, paper, queued
+from scenarios.support.hangup import HangsUp
+from scenarios.support.hello import killable
+from scenarios.support.scrapes import Sender
 from system.contract.envelope import CONTRACT, PUBLISHED_AT
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -103,7 +103,7 @@ def test_both_ways_end_in_the_same_store(lab: Lab, evidence: Evidence) -> None:
         took = [1000 * (r["committed_at"] - r["published_at"]).total_seconds() for r in receipts]
         matches = list(Backend(lab.endpoints.api_url).matches())
         stored[mode] = [
-            {name: each[name] for name in ("identity", *truth.FIELDS)}
+            {name: each[name] for name in ("identity", *model.FIELDS)}
             for each in sorted(matches, key=lambda each: str(each["identity"]))
         ]
         evidence(f"{mode}: receipts, by way", Counter(each["way"] for each in receipts))
@@ -112,10 +112,9 @@ def test_both_ways_end_in_the_same_store(lab: Lab, evidence: Evidence) -> None:
         evidence(f"{mode}: matches stored", len(matches))
         assert {each["way"] for each in receipts} == {mode}
     true = {
-        identity: truth.as_json(each)
-        for identity, each in lab.season.truth_at(moments(lab)[4]).items()
+        identity: each.as_json() for identity, each in lab.season.truth_at(moments(lab)[4]).items()
     }
-    wrong = [str(each) for each in truth.compare(stored["http"], true)]
+    wrong = [str(each) for each in model.compare(stored["http"], true)]
     evidence("matches that differ", sum(a != b for a, b in zip(*stored.values(), strict=True)))
     evidence("differences from what happened", wrong)
     assert stored["queue"] == stored["http"]

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from lab import senders
-from lab.phases import doors, hello, operator, paper, queued
-from lab.phases.deployments import in_place_of_the_worker
-from lab.phases.fixtures import Evidence
-from lab.phases.policies import at_most
-from lab.phases.scrapes import Sender
-from lab.session import Lab
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence
+from lab.workload import foreign
+from scenarios.support import doors, hello, operator, paper, queued
+from scenarios.support.deployments import in_place_of_the_worker
+from scenarios.support.policies import at_most
+from scenarios.support.scrapes import Sender
 from system.contract.topology import PROCESS_QUEUE
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -157,9 +157,9 @@ def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
 
     They have no headers, and nothing in them says when the match was seen; so their arrival counts.
     """
-    parcels = [p for p in senders.parcels(random.Random(41), 41) if p.expect == senders.EFFECT]
+    parcels = [p for p in foreign.parcels(random.Random(41), 41) if p.expect == foreign.EFFECT]
     for parcel in parcels:
-        senders.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
+        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
     ids = [each.message_id for each in parcels]
     doors.wait_for_receipts(lab, ids)
     receipts = doors.receipts(lab, ids)
@@ -189,7 +189,7 @@ def test_a_newer_sender_waits_for_its_consumer(lab: Lab, evidence: Evidence) -> 
         "MISSING_TABLE_SINK": "database",
         "MISSING_TABLE_DATABASE_URL": lab.endpoints.database_url,
     }
-    with in_place_of_the_worker(lab, "worker-newer", settings, prelude=newer):
+    with in_place_of_the_worker(lab, "worker-newer", settings, wrapper=newer):
         replayed = _replay(lab, ids)
         doors.wait_for_receipts(lab, ids)
         older = _sender(lab, "older-beside-newer", {})
@@ -216,9 +216,9 @@ def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> N
     A replay without a repair changes nothing: the message comes back, under its id, and the replay
     is counted.
     """
-    parcels = [p for p in senders.parcels(random.Random(42), 42) if p.expect != senders.EFFECT]
+    parcels = [p for p in foreign.parcels(random.Random(42), 42) if p.expect != foreign.EFFECT]
     for parcel in parcels:
-        senders.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
+        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
     dead = doors.dead_letters(lab, [each.message_id for each in parcels])
     for parcel in parcels:
         letter = dead[parcel.message_id]

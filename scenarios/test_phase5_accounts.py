@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from lab import counting
-from lab.counting import wait_until_seen
-from lab.eventually import eventually
+from lab.checker import cross_check
+from lab.checker.cross_check import wait_until_seen
+from lab.clients.prometheus.client import Prometheus
+from lab.dev.terminal import Terminal
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence, staged
 from lab.monitoring import scrape
-from lab.phases.fixtures import Evidence, staged
-from lab.phases.terminal import Terminal
-from lab.prometheus import Prometheus
-from lab.session import Lab
-from lab.substrate import Killable, Role
 from lab.substrates.local import programs
+from lab.substrates.protocol import Killable, Role
+from lab.wait import eventually
 from system.contract.reasons import OWN_FAULT
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -42,7 +42,7 @@ def lab(
     plan = {
         "workers": 2,
         "monitoring": True,
-        "prelude": {Role.WORKER: "system.tests.weakened.refusing"},
+        "wrapper": {Role.WORKER: "system.tests.weakened.refusing"},
         "settings": {Role.WORKER: {"WEAKENED": str(unlucky)}},
     }
     with staged(request, tmp_path_factory, plan) as running:
@@ -132,7 +132,7 @@ def test_metrics_and_ledger_agree(lab: Lab, prometheus: Prometheus, evidence: Ev
     lab.send_foreign(0)
     lab.settle()
     lab.ledger.look_at_dead_letters()
-    accounts = counting.compare(lab.ledger, prometheus)
+    accounts = cross_check.compare(lab.ledger, prometheus)
     for each in accounts:
         evidence(each.what, {"ledger": each.ledger, "Prometheus": each.prometheus})
     assert [str(each) for each in accounts if not each.agrees] == []
@@ -145,8 +145,8 @@ def test_metrics_and_ledger_agree(lab: Lab, prometheus: Prometheus, evidence: Ev
     assert timed == len(lab.ledger.effects)  # what was rightly given up has none
     evidence("mean latency, ms", {"ledger": audit.latency.mean, "Prometheus": mean_ms})
     assert mean_ms == pytest.approx(audit.latency.mean, rel=0.1, abs=5)
-    ratio = prometheus.value(counting.EFFECTS) / (
-        prometheus.value(counting.EFFECTS) + prometheus.value(_failed())
+    ratio = prometheus.value(cross_check.EFFECTS) / (
+        prometheus.value(cross_check.EFFECTS) + prometheus.value(_failed())
     )
     success = next(each for each in audit.objectives if each.name == "success_ratio")
     evidence("success ratio", {"ledger": success.value, "Prometheus": ratio})

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.monitoring.webhook import Webhook
-from lab.phases.alerts import Bell, flood, wait_until_firing
-from lab.phases.fixtures import Evidence, staged
-from lab.session import Lab
-from lab.substrate import Link, Role
-from lab.substrates.local.monitoring import RULES
+from lab.clients.webhook import Webhook
+from lab.experiment.lab import Lab
+from lab.experiment.stage import Evidence, staged
+from lab.monitoring.watch import RULES
+from lab.substrates.protocol import Link, Role
+from scenarios.support.alerts import Bell, flood, wait_until_firing
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
-HURRY = 360.0
+TIME_SCALE = 360.0
 """An hour of the rules passes in ten seconds; no duration gets below five."""
 TOO_DEEP = 5_200
 """Messages; the alert speaks above 5,000."""
@@ -49,10 +49,10 @@ def lab(
     plan = {
         "workers": 2,
         "monitoring": True,
-        "hurry": HURRY,
+        "time_scale": TIME_SCALE,
         "webhook_url": webhook.url,
         "relayed": frozenset({Link.SCRAPER_BROKER, Link.WORKER_BROKER}),
-        "prelude": {Role.WORKER: "system.tests.weakened.refusing"},
+        "wrapper": {Role.WORKER: "system.tests.weakened.refusing"},
         "settings": {
             Role.WORKER: {"WEAKENED": str(unlucky)},
             Role.SCRAPER_EXPORTER: {"MISSING_TABLE_SCRAPE_INTERVAL_S": "5"},

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lab import verdict
-from lab.substrates.local.service import PROJECT
+from lab.checker import verdict
+from lab.paths import PROJECT
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import broker
-from lab.audit import Audit
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.substrate import Killable, Role
-from lab.testing import OpenLab
-from lab.verdict import Verdict
+from lab.checker.check import Audit
+from lab.checker.verdict import Verdict
+from lab.clients import amqp
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.substrates.protocol import Killable, Role
+from lab.wait import eventually
 from system.contract import envelope as wire
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
 
@@ -76,7 +76,7 @@ def test_a_worker_killed_at_any_point_loses_and_doubles_nothing(
     """The supervisor starts it again, and every message ends in its one place."""
     mark = tmp_path / "died"
     lab = open_lab(
-        prelude={Role.WORKER: f"{WEAKENED}.dying_worker"},
+        wrapper={Role.WORKER: f"{WEAKENED}.dying_worker"},
         settings={Role.WORKER: {"DIE_AT": point, "DIE_MARK": str(mark)}},
     )
     assert isinstance(lab.substrate, Killable)
@@ -127,7 +127,7 @@ def test_a_discard_killed_at_any_point_and_run_again_leaves_each_letter_in_the_f
     written = [json.loads(line)["message_id"] for line in file.read_text().splitlines()]
     assert set(written) == dead
     assert len(written) <= len(dead) + 1
-    assert broker.dead_letters(lab.endpoints.broker_urls["operator"]) == []
+    assert amqp.dead_letters(lab.endpoints.broker_urls["operator"]) == []
 
 
 def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
@@ -138,7 +138,7 @@ def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
     assert isinstance(lab.substrate, Killable)
     lab.substrate.terminate(Role.WORKER)
     sent = {lab.send(external_match_id=f"m-{each}") for each in range(number)}
-    with broker.channel(lab.endpoints.broker_urls["admin"]) as on:
+    with amqp.channel(lab.endpoints.broker_urls["admin"]) as on:
         on.confirm_delivery()
         for _ in range(number):
             method, properties, body = on.basic_get(PROCESS_QUEUE)
@@ -152,7 +152,7 @@ def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
                 queue=PROCESS_QUEUE,
                 at=datetime.now(UTC),
             )
-            broker.send(
+            amqp.send(
                 on,
                 body,
                 exchange=DEAD_LETTER_EXCHANGE,

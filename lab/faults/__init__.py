@@ -1,1 +1,1 @@
-"""Faults, one to a file, each with its cure. `lab.fault` finds them here by itself."""
+"""What can be broken on purpose, by mechanism: processes, the network, the broker."""

@@ -1,12 +1,8 @@
-"""Prometheus' configuration, as data: what is scraped, by which rules it is judged, who is told.
-
-Targets stand in one file for each job (`file_sd`), which Prometheus reads again when it changes: so
-workers that come later, and the lab itself, join a Prometheus that runs already.
-"""
+"""Prometheus' configuration, as data: what is scraped, how often, where series are sent on to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,19 +51,11 @@ class RemoteWrite:
 
 
 def configuration(
-    *,
-    targets_folder: str,
-    rule_files: Sequence[str],
-    alertmanager: str | None,
-    remote_write: RemoteWrite | None = None,
-    every_s: int = SCRAPE_S,
+    remote_write: RemoteWrite | None = None, *, every_s: int = SCRAPE_S
 ) -> dict[str, Any]:
-    """The content of prometheus.yml.
+    """The content of prometheus.yml, without places: the substrate gives each job its targets.
 
     Args:
-        targets_folder: holds `<job>.json` for each of `JOBS` that has targets.
-        rule_files: paths of rules.
-        alertmanager: `host:port`; None tells nobody.
         remote_write: None keeps everything here.
         every_s: seconds between two scrapes, and between two evaluations of the rules.
     """
@@ -77,22 +65,16 @@ def configuration(
             "scrape_timeout": f"{every_s}s",
             "evaluation_interval": f"{every_s}s",
         },
-        "rule_files": list(rule_files),
         "scrape_configs": [
             {
                 "job_name": job,
                 "sample_limit": 20_000,
                 "body_size_limit": "10MB",
-                "file_sd_configs": [{"files": [f"{targets_folder}/{job}.json"]}],
                 **_PATHS.get(job, {}),
             }
             for job in JOBS
         ],
     }
-    if alertmanager is not None:
-        result["alerting"] = {
-            "alertmanagers": [{"timeout": "5s", "static_configs": [{"targets": [alertmanager]}]}]
-        }
     if remote_write is not None:
         result["global"]["external_labels"] = dict(remote_write.labels)
         result["remote_write"] = [_remote(remote_write)]
@@ -110,15 +92,3 @@ def _remote(to: RemoteWrite) -> dict[str, Any]:
         # Bounded: while the other side is away, memory must not grow for ever.
         "queue_config": {"capacity": 10_000, "max_shards": 5, "max_samples_per_send": 2_000},
     }
-
-
-def targets(addresses: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The content of a job's targets file.
-
-    Args:
-        addresses: `host:port` by the name that becomes the label `instance`.
-    """
-    return [
-        {"targets": [address], "labels": {"instance": name}}
-        for name, address in sorted(addresses.items())
-    ]

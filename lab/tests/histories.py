@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lab.auditing.accounts import LOOKS
-from lab.history import Event
+from lab.checker.outcomes import LOOKS
+from lab.history.log import Event
 
 BEGUN = datetime(2025, 10, 18, 14, tzinfo=UTC)
 Record = dict[str, Any]

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from lab.errors import CannotRun, SubstrateError
-from lab.eventually import eventually
-from lab.session import Lab
-from lab.substrate import Role
+from lab.experiment.lab import Lab
 from lab.substrates.local import Local, detached, processes
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import Instance
+from lab.substrates.protocol import Role
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

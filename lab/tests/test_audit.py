@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.audit import Audit, audit
-from lab.auditing.accounts import LOOKS
-from lab.history import TORN, HistoryError
+from lab.checker.check import Audit, audit
+from lab.checker.outcomes import LOOKS
+from lab.checker.verdict import Verdict
+from lab.history.log import TORN, HistoryError
 from lab.tests.histories import (
     Record,
     attempted,
@@ -22,7 +23,6 @@ from lab.tests.histories import (
     record,
     sane,
 )
-from lab.verdict import Verdict
 
 unhurried = settings(deadline=None, derandomize=True, max_examples=25)
 

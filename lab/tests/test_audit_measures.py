@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.audit import Audit, audit
-from lab.auditing.accounts import LOOKS
-from lab.auditing.measures import LATENCY_MEAN, SUCCESS_RATIO, Objective, nearest_rank
+from lab.checker.check import Audit, audit
+from lab.checker.measures import LATENCY_MEAN, SUCCESS_RATIO, Objective, nearest_rank
+from lab.checker.outcomes import LOOKS
+from lab.checker.verdict import Verdict
 from lab.tests.histories import Record, attempted, dead_letter, events, receipt, record
-from lab.verdict import Verdict
 
 
 def run(*middle: Record, settings: Mapping[str, object] | None = None) -> Audit:

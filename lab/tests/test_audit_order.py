@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.auditing.order import Disorder, disorder
-from lab.auditing.tally import Receipt
+from lab.checker.order import Disorder, disorder
+from lab.checker.tally import Receipt
 from lab.tests.histories import BEGUN
 from system.contract.submission import Effect
 

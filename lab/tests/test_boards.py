@@ -16,12 +16,12 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from lab.monitoring import generate
-from lab.monitoring.boards.__main__ import FOLDER, main, pages
-from lab.monitoring.boards.asking import GIVEN, substituted
-from lab.objectives import load
+from lab.dev import rules as generate
+from lab.monitoring.dashboards.asking import GIVEN, substituted
+from lab.monitoring.dashboards.files import FOLDER, pages
+from lab.paths import PROJECT
+from lab.slo.spec import load
 from lab.substrates.local import programs
-from lab.substrates.local.service import PROJECT
 
 PAGES = {path.stem: json.loads(text) for path, text in pages().items()}
 NAMES = sorted(PAGES)
@@ -45,25 +45,6 @@ def queries() -> Iterator[tuple[str, str]]:
                 yield f"{name}: {panel['title']}", target["expr"]
         for mark in PAGES[name]["annotations"]["list"]:
             yield f"{name}: mark {mark['name']}", mark["expr"]
-
-
-def test_the_files_are_what_the_code_makes() -> None:
-    """Edit the code, not the JSON; `make docs` writes it anew."""
-    assert main(["--check"]) == 0
-
-
-def test_a_file_that_differs_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("lab.monitoring.boards.__main__.FOLDER", tmp_path)
-    assert main([]) == 0
-    assert main(["--check"]) == 0
-    (tmp_path / "slo.json").write_text("{}")
-    (tmp_path / "of-yesterday.json").write_text("{}")
-    assert main(["--check"]) == 1
-    assert "of-yesterday.json, slo.json" in capsys.readouterr().err
-    assert main([]) == 0
-    assert sorted(path.stem for path in tmp_path.iterdir()) == NAMES
 
 
 def test_there_are_five_boards_found_by_stable_names() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from lab.counting import wait_until_seen
-from lab.eventually import eventually
-from lab.monitoring.boards.__main__ import FOLDER
-from lab.monitoring.boards.asking import substituted
-from lab.prometheus import NoData, Prometheus, Series
-from lab.testing import running
+from lab.checker.cross_check import wait_until_seen
+from lab.clients.prometheus.client import NoData, Prometheus, Series
+from lab.experiment.plugin import running
+from lab.monitoring.dashboards.asking import substituted
+from lab.monitoring.dashboards.files import FOLDER
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 

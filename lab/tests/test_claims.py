@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.claims import DID_NOT_RUN, Account, Claim, Seen, shown, split
-from lab.phases import showing
-from lab.verdict import Verdict
+from lab.checker.verdict import Verdict
+from lab.phases import render
+from lab.phases.result import DID_NOT_RUN, Account, Claim, Seen, split
+from lab.report.formatting import shown
 
 HOLDS = Claim("test_a", "A holds.", verdict=Verdict.VALID, because="")
 BROKEN = Claim("test_b", "B holds.", verdict=Verdict.INVALID, because="assert 1 == 2")
@@ -76,10 +77,10 @@ def test_the_table_is_whole_and_narrow_also_without_colour(columns: int) -> None
     long = Claim("test_d", "D " * 80, verdict=Verdict.INVALID, because="b" * 390, seen=seen)
     out = StringIO()
 
-    showing.show(account(HOLDS, long, OPEN), Console(file=out, width=columns))
+    render.show(account(HOLDS, long, OPEN), Console(file=out, width=columns))
 
     text = out.getvalue()
-    assert max(map(len, text.splitlines())) <= min(columns, showing.COLUMNS_MAX)
+    assert max(map(len, text.splitlines())) <= min(columns, render.COLUMNS_MAX)
     assert (text.count("x"), text.count("b") >= 390) == (300, True)
     assert [sign for sign in "✓✗?" if f"{sign} " not in text] == []
     assert "✗ INVALID" in text
@@ -88,7 +89,7 @@ def test_the_table_is_whole_and_narrow_also_without_colour(columns: int) -> None
 def test_the_page_cannot_be_broken_by_what_was_seen() -> None:
     nasty = Claim("test_e", "E", verdict=Verdict.VALID, because="", seen=(Seen("a|b", "`<c>`"),))
 
-    page = showing.markdown(account(nasty))
+    page = render.markdown(account(nasty))
 
     assert "| a\\|b | \\`\\<c>\\` |" in page
     assert page.startswith("# Phase 1: a phase")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab import broker
-from lab.session import Lab
+from lab.clients import amqp
+from lab.experiment.lab import Lab
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -26,10 +26,10 @@ def test_ids_are_read_from_properties_headers_or_the_body(shared_lab: Lab) -> No
         (b"[1]", {}),
     ]
     url = shared_lab.endpoints.broker_urls["admin"]
-    with broker.channel(url) as on:
+    with amqp.channel(url) as on:
         on.confirm_delivery()
         for body, properties in letters:
-            broker.send(
+            amqp.send(
                 on,
                 body,
                 exchange=DEAD_LETTER_EXCHANGE,
@@ -37,7 +37,7 @@ def test_ids_are_read_from_properties_headers_or_the_body(shared_lab: Lab) -> No
                 properties=properties,
             )
         try:
-            found = [each.message_id for each in broker.dead_letters(url)]
+            found = [each.message_id for each in amqp.dead_letters(url)]
         finally:
             on.queue_purge(DEAD_LETTER_QUEUE)  # the lab is shared
 

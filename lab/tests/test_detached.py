@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.eventually import eventually
+from lab.paths import PROJECT
 from lab.substrates.local.instance import Instance
-from lab.substrates.local.service import PROJECT
 from lab.tests import trees
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import doctor
-from lab.substrates.local.service import PROJECT
+from lab.paths import PROJECT
+from lab.substrates.local import doctor
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ programs._on_path = lambda name: None
 programs._SPECIAL = {name: lambda: None for name in programs._SPECIAL}
 import sys
 sys.argv = ["lab", "doctor", "--json"]
-from lab.__main__ import main
+from lab.cli.app import main
 main()
 """
     done = subprocess.run(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import documents
-from lab.documents import PageWrong, Step
-from lab.phases.terminal import Terminal
-from lab.substrates.local.service import PROJECT
+from lab.dev import doc_examples
+from lab.dev.doc_examples import PageWrong, Step
+from lab.dev.terminal import Terminal
+from lab.paths import PROJECT
 
 PAGES = sorted((PROJECT / "docs" / "phases").glob("*.md"))
 PAGE = """# A page
@@ -59,7 +59,7 @@ def reader(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def test_only_what_is_marked_is_typed() -> None:
-    assert documents.steps(PAGE) == [
+    assert doc_examples.steps(PAGE) == [
         Step(4, ("bash", "-c", "echo one two"), ("one[^\\n]*",)),
         Step(6, ("bash", "-c", "true")),
         Step(14, ("python", "-c", 'print("hello")\n')),
@@ -81,14 +81,14 @@ def test_a_page_that_is_wrong_is_named_with_its_line(
     page.write_text(f"```console runnable\n{block}```\n")
 
     with pytest.raises(PageWrong, match=complaint):
-        documents.run(page, tmp_path, os.environ)
+        doc_examples.run(page, tmp_path, os.environ)
 
 
 def test_what_is_not_seen_yet_is_typed_again(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console runnable again\n$ echo x >>n; wc -l <n\n3\n```\n")
 
-    assert documents.run(page, tmp_path, os.environ) == 1
+    assert doc_examples.run(page, tmp_path, os.environ) == 1
     assert (tmp_path / "n").read_text() == "x\n" * 3
 
 
@@ -99,4 +99,4 @@ def test_what_is_not_seen_yet_is_typed_again(tmp_path: Path) -> None:
 def test_every_example_does_what_its_page_says(
     page: Path, reader: tuple[Path, dict[str, str]]
 ) -> None:
-    assert documents.run(page, *reader) > 0
+    assert doc_examples.run(page, *reader) > 0

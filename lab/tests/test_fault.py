@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lab import fault, settling
-from lab.__main__ import app
+from lab.cli.app import app
 from lab.errors import CannotRun, LabError
-from lab.history import FILE, History, read
-from lab.settling import Marks, Trouble
-from lab.substrate import Endpoints, Plan, Role, Substrate
+from lab.experiment import settle
+from lab.faults import registry
+from lab.faults.residue import Leaves, Residue
+from lab.history.log import FILE, History, read
+from lab.substrates.protocol import Endpoints, Plan, Role, Substrate
 from system.contract.topology import RETRY_DELAYS_S
 
 ASKED_FOR = {
@@ -89,7 +90,7 @@ class Struck:
 
     substrate: Substrate
     history: History
-    trouble: Trouble = field(default_factory=Trouble)
+    residue: Residue = field(default_factory=Residue)
     endpoints: Endpoints = NOWHERE
 
 
@@ -107,31 +108,24 @@ def recorded(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def test_every_fault_of_the_lab_is_found_and_says_what_it_does() -> None:
-    faults = fault.known()
+    faults = registry.known()
 
     assert set(faults) >= ASKED_FOR
     assert all(each.summary.endswith(".") for each in faults.values())
     assert list(faults) == sorted(faults)
 
 
-def test_every_fault_has_a_file_of_its_own() -> None:
-    folder = Path(fault.__file__).parent / "faults"
-    files = {each.stem.replace("_", "-") for each in folder.glob("*.py")} - {"--init--"}
-
-    assert files == set(fault.known())
-
-
 def test_a_fault_skips_with_a_reason_where_the_substrate_lacks_an_ability() -> None:
-    why = fault.find("link-cut").lacking(Bare())
+    why = registry.find("link-cut").lacking(Bare())
 
     assert why == "the fault 'link-cut' needs a substrate that is Partitionable, and Bare is not"
-    assert fault.find("worker-killed").lacking(Noting()) is None
-    assert fault.find("queue-unbound").lacking(Bare()) is None
+    assert registry.find("worker-killed").lacking(Noting()) is None
+    assert registry.find("queue-unbound").lacking(Bare()) is None
 
 
 def test_it_breaks_for_the_block_and_is_on_record(tmp_path: Path) -> None:
     substrate = Noting()
-    with struck(tmp_path, substrate) as target, fault.applied("worker-killed", target, index=1):
+    with struck(tmp_path, substrate) as target, registry.applied("worker-killed", target, index=1):
         assert substrate.done == ["kill worker-1"]
         assert recorded(tmp_path) == [("worker-killed", "begin", "index=1")]
     assert substrate.done == ["kill worker-1", "start worker-1"]
@@ -143,7 +137,7 @@ def test_it_is_cured_where_the_block_fails(tmp_path: Path) -> None:
     with (
         struck(tmp_path, substrate) as target,
         pytest.raises(ZeroDivisionError),
-        fault.applied("worker-killed", target),
+        registry.applied("worker-killed", target),
     ):
         _ = 1 / 0
     assert substrate.done[-1] == "start worker-0"
@@ -156,7 +150,7 @@ def test_it_is_cured_where_it_was_only_half_applied(tmp_path: Path) -> None:
     with (
         struck(tmp_path, substrate) as target,
         pytest.raises(LabError, match="half way"),
-        fault.applied("api-killed", target),
+        registry.applied("api-killed", target),
     ):
         pass
     assert substrate.done == ["kill api-0", "start api-0"]
@@ -177,7 +171,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_broken(
     with (
         struck(tmp_path, substrate) as target,
         pytest.raises(CannotRun, match=words),
-        fault.applied(name, target, **parameters),
+        registry.applied(name, target, **parameters),
     ):
         pass
     assert substrate.done == []
@@ -186,22 +180,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_broken(
 
 def test_what_it_leaves_behind_decides_how_long_settling_may_take(tmp_path: Path) -> None:
     with struck(tmp_path, Noting()) as target:
-        with fault.applied("broker-killed", target):
+        with registry.applied("broker-killed", target):
             pass
-        assert target.trouble == Trouble(retries=RETRY_DELAYS_S[0], reconnects=True)
-        with fault.applied("results-killed", target):
+        assert target.residue == Residue(retry_s=RETRY_DELAYS_S[0], reconnects=True)
+        with registry.applied("results-killed", target):
             pass
-        assert target.trouble == Trouble(retries=RETRY_DELAYS_S[0], reconnects=True)
+        assert target.residue == Residue(retry_s=RETRY_DELAYS_S[0], reconnects=True)
 
 
-def test_trouble_adds_up_and_a_short_fault_does_not_make_a_long_one_forgotten() -> None:
-    long = settling.after(Trouble(), Marks(retries=True), 20)
-    both = settling.after(long, Marks(retries=True, dead_letter_route=True), 0.5)
+def test_residue_adds_up_and_a_short_fault_does_not_make_a_long_one_forgotten() -> None:
+    long = Residue().after(Leaves.RETRIES, 20)
+    both = long.after(Leaves.RETRIES | Leaves.DEAD_LETTER_ROUTE, 0.5)
 
-    assert long == Trouble(retries=15)
-    assert both == Trouble(retries=15, dead_letter_route=True)
-    assert settling.after(both, Marks(), 1000) == both
-    assert settling.deadline_s(0, both) >= settling.deadline_s(0, long) + 180
+    assert long == Residue(retry_s=15)
+    assert both == Residue(retry_s=15, dead_letter_route=True)
+    assert both.after(Leaves.NOTHING, 1000) == both
+    assert settle.deadline_s(0, both) >= settle.deadline_s(0, long) + 180
 
 
 def test_the_command_lists_every_fault() -> None:
@@ -210,7 +204,7 @@ def test_the_command_lists_every_fault() -> None:
 
     assert shown.exit_code == 0
     assert all(name in shown.stdout for name in ASKED_FOR)
-    assert {each["name"] for each in listed} == set(fault.known())
+    assert {each["name"] for each in listed} == set(registry.known())
     (cut,) = (each for each in listed if each["name"] == "link-cut")
     assert cut["parameters"] == {"link": "worker-broker"}
     assert cut["needs"] == ["Partitionable"]

@@ -12,14 +12,15 @@ import pytest
 import redis
 import urllib3
 
-from lab import broker, fault, management
-from lab.eventually import eventually, stopwatch
-from lab.session import Lab
-from lab.substrate import Controllable, Link, Role
+from lab.clients import amqp
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import running
+from lab.faults import registry
 from lab.substrates.local import Local
 from lab.substrates.local.processes import children, tree
 from lab.substrates.local.service import name_of
-from lab.testing import running
+from lab.substrates.protocol import Controllable, Link, Role
+from lab.wait import eventually, stopwatch
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -48,7 +49,7 @@ def _pid(lab: Lab, role: Role) -> int:
 
 
 def _nobody_consumes(lab: Lab) -> bool:
-    with broker.channel(lab.endpoints.broker_urls["operator"]) as on:
+    with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
         return not int(on.queue_declare(PROCESS_QUEUE, passive=True).method.consumer_count)
 
 
@@ -58,10 +59,10 @@ def _worker_stands_still(lab: Lab) -> bool:
 
 def _broker_is_silent(lab: Lab, user: str = "operator") -> bool:
     def knock() -> None:
-        with broker.channel(lab.endpoints.broker_urls[user], timeout_s=BRIEFLY_S):
+        with amqp.channel(lab.endpoints.broker_urls[user], timeout_s=BRIEFLY_S):
             pass
 
-    return _fails(knock, broker.BrokerSilent)
+    return _fails(knock, amqp.BrokerSilent)
 
 
 def _results_are_silent(lab: Lab) -> bool:
@@ -88,23 +89,21 @@ def _api_is_silent(lab: Lab) -> bool:
 
 
 def _way_is_slow(lab: Lab) -> bool:
-    with stopwatch() as seconds, broker.channel(lab.endpoints.broker_urls["scraper"]):
+    with stopwatch() as seconds, amqp.channel(lab.endpoints.broker_urls["scraper"]):
         return seconds() > BRIEFLY_S
 
 
 def _matches_are_unroutable(lab: Lab) -> bool:
-    return _fails(lab.send, broker.NotTaken)
+    return _fails(lab.send, amqp.NotTaken)
 
 
 def _dead_letters_are_unroutable(lab: Lab) -> bool:
     def give_up() -> None:
-        with broker.channel(lab.endpoints.broker_urls["admin"]) as on:
+        with amqp.channel(lab.endpoints.broker_urls["admin"]) as on:
             on.confirm_delivery()
-            broker.send(
-                on, b"", exchange=DEAD_LETTER_EXCHANGE, key=DEAD_LETTER_QUEUE, properties={}
-            )
+            amqp.send(on, b"", exchange=DEAD_LETTER_EXCHANGE, key=DEAD_LETTER_QUEUE, properties={})
 
-    return _fails(give_up, broker.NotTaken)
+    return _fails(give_up, amqp.NotTaken)
 
 
 SCRAPERS = {"link": Link.SCRAPER_BROKER}
@@ -115,7 +114,7 @@ BITES: dict[str, tuple[dict[str, Any], Seen]] = {
     "worker-paused": ({}, _worker_stands_still),
     "broker-killed": ({}, _broker_is_silent),
     "broker-paused": ({}, _broker_is_silent),
-    "broker-memory-alarm": ({}, lambda lab: management.alarms(lab.endpoints) == ["memory"]),
+    "broker-memory-alarm": ({}, lambda lab: lab.endpoints.management.alarms() == ["memory"]),
     "results-killed": ({}, _results_are_silent),
     "database-killed": ({}, _database_is_silent),
     "database-paused": ({}, _database_is_silent),
@@ -145,13 +144,13 @@ def test_it_bites_and_its_cure_cures(name: str, lab: Lab) -> None:
             f"{name} to be seen",
             lambda: seen(lab),
             within_s=SOON_S,
-            tolerate=(broker.BrokerSilent,),
+            tolerate=(amqp.BrokerSilent,),
         )
     eventually(
         f"{name} to be over",
         lambda: not seen(lab),
         within_s=SOON_S,
-        tolerate=(broker.BrokerSilent,),
+        tolerate=(amqp.BrokerSilent,),
     )
     _works(lab)
 
@@ -182,7 +181,7 @@ def test_closed_connections_come_back_as_others(lab: Lab) -> None:
 
 
 def test_after_a_half_open_the_broker_still_counts_who_has_gone(lab: Lab) -> None:
-    with broker.channel(lab.endpoints.broker_urls["scraper"]) as on:
+    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
         (known,) = _connections(lab, "scraper")
         with lab.fault("link-half-open", link=Link.SCRAPER_BROKER):
             with pytest.raises(pika.exceptions.AMQPError):
@@ -202,5 +201,5 @@ def _connections(lab: Lab, user: str) -> set[str]:
 
 
 def test_each_fault_is_seen_to_bite() -> None:
-    assert set(BITES) | APART == set(fault.known())
+    assert set(BITES) | APART == set(registry.known())
     assert not set(BITES) & APART

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import history
-from lab.history import LINE_BYTES_MAX, TORN, History, HistoryError
+from lab.history import log
+from lab.history.log import LINE_BYTES_MAX, TORN, History, HistoryError
 from lab.tests.histories import lines, sane
 
 
@@ -23,7 +23,7 @@ def test_what_was_written_is_read_in_the_same_order(tmp_path: Path) -> None:
         for number in range(50):
             record.write("depth", queue="matches.process", ready=number)
         record.write("ended", durable=True)
-    events = list(history.read(tmp_path / "h"))
+    events = list(log.read(tmp_path / "h"))
     assert [event.fields["ready"] for event in events[:-1]] == list(range(50))
     assert [event.line for event in events] == list(range(1, 52))
     assert events[-1].event == "ended"
@@ -41,7 +41,7 @@ def test_times_are_written_in_utc_and_text_keeps_every_character(tmp_path: Path)
             detail="Ñandú\n\x00 ✓ \ud800",
             seen_at=moment,
         )
-    (event,) = history.read(tmp_path / "h")
+    (event,) = log.read(tmp_path / "h")
     assert event.at == moment
     assert event.time("seen_at") == moment
     assert event.fields["seen_at"].endswith("+00:00")
@@ -65,7 +65,7 @@ def test_threads_share_a_history_without_mixing_their_lines(
             thread.start()
         for thread in threads:
             thread.join()
-    seen = [event.text("message_id") for event in history.read(tmp_path / "h")]
+    seen = [event.text("message_id") for event in log.read(tmp_path / "h")]
     assert len(seen) == len(set(seen)) == 400
     for name in "abcd":
         assert [m for m in seen if m[0] == name] == [f"{name}-{n}" for n in range(100)]
@@ -74,7 +74,7 @@ def test_threads_share_a_history_without_mixing_their_lines(
 def test_what_was_written_survives_the_sudden_death_of_the_writer(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys, pathlib\n"
-        "from lab.history import History\n"
+        "from lab.history.log import History\n"
         "record = History(pathlib.Path(sys.argv[1]))\n"
         "for number in range(100):\n"
         "    record.write('depth', queue='q', ready=number)\n"
@@ -84,14 +84,14 @@ def test_what_was_written_survives_the_sudden_death_of_the_writer(tmp_path: Path
         [sys.executable, "-c", program, str(tmp_path / "h")], check=False, timeout=30
     )
     assert died.returncode == -signal.SIGKILL
-    assert len(list(history.read(tmp_path / "h"))) == 100
+    assert len(list(log.read(tmp_path / "h"))) == 100
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40])
 def test_a_last_line_that_a_crash_cut_off_is_told(tmp_path: Path, cut: int) -> None:
     whole = lines(sane(1))
     (tmp_path / "h").write_bytes(whole[:-cut])
-    *before, last = history.read(tmp_path / "h")
+    *before, last = log.read(tmp_path / "h")
     assert last.event == TORN
     assert last.line == len(before) + 1 == whole.count(b"\n")
 
@@ -106,7 +106,7 @@ def test_a_whole_history_is_continued(tmp_path: Path) -> None:
     for _ in range(2):
         with History(tmp_path / "h") as record:
             record.write("ended")
-    assert len(list(history.read(tmp_path / "h"))) == 2
+    assert len(list(log.read(tmp_path / "h"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_a_broken_line_in_the_middle_is_an_error_that_names_it(
     first, *rest = lines(sane(1)).splitlines(keepends=True)
     (tmp_path / "h").write_bytes(first + broken + b"".join(rest))
     with pytest.raises(HistoryError, match=f"line 2: .*{why}"):
-        list(history.read(tmp_path / "h"))
+        list(log.read(tmp_path / "h"))
 
 
 def test_reading_a_file_that_is_not_there_says_which(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="nowhere"):
-        list(history.read(tmp_path / "nowhere"))
+        list(log.read(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_after_a_failed_write_nothing_more_is_written(
     with pytest.raises(HistoryError, match="earlier write failed"):
         record.write("ended")
     record.close()
-    assert [event.event for event in history.read(tmp_path / "h")] == ["ended", TORN]
+    assert [event.event for event in log.read(tmp_path / "h")] == ["ended", TORN]
 
 
 def test_a_closed_history_takes_nothing_and_may_be_closed_again(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_closed_history_takes_nothing_and_may_be_closed_again(tmp_path: Path) 
 def test_a_field_of_the_wrong_kind_is_named_with_its_line(tmp_path: Path) -> None:
     line = {"at": "2025-10-18T10:00:00Z", "event": "depth", "ready": True, "queue": 7, "since": "x"}
     (tmp_path / "h").write_text(json.dumps(line) + "\n")
-    (event,) = history.read(tmp_path / "h")
+    (event,) = log.read(tmp_path / "h")
     for ask in (
         lambda: event.number("ready"),
         lambda: event.text("queue"),

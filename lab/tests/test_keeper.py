@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.eventually import eventually
 from lab.substrates.local import cleaning
 from lab.tests import trees
+from lab.wait import eventually
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="needs a subreaper and parent death signals"

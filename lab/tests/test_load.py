@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from lab import broker, history, load
+from lab.clients import amqp
+from lab.clients.backend import Backend
 from lab.errors import CannotRun, LabError
-from lab.eventually import eventually
-from lab.ledger import Ledger
-from lab.load import PROFILES, Profile, arrivals, observation
-from lab.relay import HOST
-from lab.session import Lab
-from lab.substrate import Endpoints
-from lab.testing import OpenLab
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import OpenLab
+from lab.history import log
+from lab.history.ledger import Ledger
+from lab.substrates.local.relay import HOST
+from lab.wait import eventually
+from lab.workload import generator
+from lab.workload.generator import PROFILES, Profile, arrivals, observation
 from system.contract import match as contract
 
 NOON = datetime(2025, 10, 18, 12, tzinfo=UTC)
@@ -57,7 +59,7 @@ def test_observations_keep_the_contract_and_meet_the_same_matches_again() -> Non
     seen = [contract.parse(observation(rng, "a", NOON)) for _ in range(1000)]
 
     assert {each.observed_at for each in seen} == {NOON}
-    assert 150 < len({each.identity for each in seen}) <= load.MATCHES
+    assert 150 < len({each.identity for each in seen}) <= generator.MATCHES
     assert 600 < sum(each.home_score is not None for each in seen) < 800
 
 
@@ -72,19 +74,19 @@ def test_a_load_that_cannot_keep_up_ends_with_its_block_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody takes anything, either; what was never sent is on record as refused."""
-    monkeypatch.setattr(load, "FLUSH_S", 0.0)
+    monkeypatch.setattr(generator, "FLUSH_S", 0.0)
     monkeypatch.setitem(PROFILES, "flood", Profile("more than there is time for", ((1, 1e6),)))
     with socket.create_server((HOST, 0)) as taken:
         nobody = f"amqp://nobody:nothing@{HOST}:{taken.getsockname()[1]}/%2F"
-    path = tmp_path / history.FILE
-    with history.History(path) as record:
-        ledger = Ledger(record, Endpoints("", "", {}, "", "", "", "", "", ""))
-        offered = load.offered("flood", "a", nobody, ledger, random.Random(1), lambda *_: None)
+    path = tmp_path / log.FILE
+    with log.History(path) as record:
+        ledger = Ledger(record, Backend("http://nowhere"), nobody)
+        offered = generator.offered("flood", "a", nobody, ledger, random.Random(1), lambda *_: None)
         with pytest.raises(LabError, match="refused"), offered:
             eventually("an attempt", lambda: ledger.attempted, within_s=20)
 
-    assert len(ledger.attempted) < load.BACKLOG_MAX / 2
-    refused = {e.fields["message_id"] for e in history.read(path) if e.event == "refused"}
+    assert len(ledger.attempted) < generator.BACKLOG_MAX / 2
+    refused = {e.fields["message_id"] for e in log.read(path) if e.event == "refused"}
     assert refused == ledger.attempted
 
 
@@ -110,7 +112,7 @@ def test_every_attempt_is_on_record_before_its_confirm_and_ends_in_the_store(
         lab.run_for(3)
     assert lab.settle()
 
-    events = list(history.read(lab.folder / history.FILE))
+    events = list(log.read(lab.folder / log.FILE))
     attempted = {e.fields["message_id"]: e.line for e in events if e.event == "attempted"}
     accepted = {e.fields["message_id"]: e.line for e in events if e.event == "accepted"}
     effects = {e.fields["message_id"] for e in events if e.event == "receipt"}
@@ -130,7 +132,7 @@ def test_while_the_broker_is_away_attempts_go_on_and_are_made_up_for(open_lab: O
             before = len(lab.ledger.attempted)
             lab.run_for(3)
             assert len(lab.ledger.attempted) > before + 90
-            with pytest.raises(broker.BrokerSilent):
+            with pytest.raises(amqp.BrokerSilent):
                 lab.ledger.depths()
     assert lab.ledger.accepted == lab.ledger.attempted
 
@@ -141,7 +143,7 @@ def test_while_the_broker_is_away_attempts_go_on_and_are_made_up_for(open_lab: O
 def test_a_load_that_never_gets_through_says_so_and_what_is_known_of_each_message(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "FLUSH_S", 1.0)
+    monkeypatch.setattr(generator, "FLUSH_S", 1.0)
     lab = open_lab()
     with (
         lab.fault("queue-unbound"),
@@ -151,6 +153,6 @@ def test_a_load_that_never_gets_through_says_so_and_what_is_known_of_each_messag
         eventually("an attempt", lambda: lab.ledger.attempted, within_s=20)
     assert lab.ledger.accepted == set()
 
-    events = list(history.read(lab.folder / history.FILE))
+    events = list(log.read(lab.folder / log.FILE))
     known = {e.fields["message_id"] for e in events if e.event in ("refused", "unknown")}
     assert known == lab.ledger.attempted

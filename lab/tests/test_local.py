@@ -13,12 +13,12 @@ import redis
 from kombu.connection import Connection
 
 from lab.errors import SubstrateError
-from lab.eventually import eventually
-from lab.substrate import Killable, Pausable, Plan, Role, Scalable, Substrate
 from lab.substrates.local import Local, detached, keeper, processes
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST, is_free
+from lab.substrates.protocol import Killable, Pausable, Plan, Role, Scalable, Substrate
 from lab.tests import trees
+from lab.wait import eventually
 from system.contract import topology
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -222,11 +222,11 @@ def test_two_labs_live_side_by_side_and_leave_nothing(
 
 def test_a_start_that_fails_says_why_and_keeps_the_logs(base: Path) -> None:
     instance = Instance.named("failing", base)
-    plan = Plan(seed=7, matches=40, workers=0, prelude={Role.API: "no_such_prelude"})
+    plan = Plan(seed=7, matches=40, workers=0, wrapper={Role.API: "no_such_wrapper"})
 
     with (
         keeper.in_process(instance),
-        pytest.raises(SubstrateError, match="no_such_prelude") as raised,
+        pytest.raises(SubstrateError, match="no_such_wrapper") as raised,
     ):
         Local(instance).up(plan)
 

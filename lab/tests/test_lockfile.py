@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from lab import lockfile
-from lab.lockfile import out_of_step, pins, wanted
-from lab.substrates.local.service import PROJECT
+from lab.dev import lockfile
+from lab.dev.lockfile import out_of_step, pins, wanted
+from lab.paths import PROJECT
 
 
 def test_a_pin_that_is_missing_or_too_old_is_named() -> None:
@@ -26,7 +26,7 @@ tools = ["gamma<3"]
 
 
 def test_every_script_is_understood_by_a_plain_shell() -> None:
-    scripts = sorted((PROJECT / "lab/setup").glob("*.sh"))
+    scripts = sorted((PROJECT / "lab/dev/setup").glob("*.sh"))
 
     assert len(scripts) >= 3
     for script in scripts:

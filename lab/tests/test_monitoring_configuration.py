@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from lab import fault
-from lab.monitoring import alertmanager, scrape, webhook
-from lab.monitoring.exporter import LabMetrics
-from lab.monitoring.scaling import scaled
-from lab.monitoring.webhook import Webhook
+from lab.clients import webhook
+from lab.clients.webhook import Webhook
+from lab.experiment.metrics import LabMetrics
+from lab.faults import registry
+from lab.monitoring import alertmanager, scrape
+from lab.monitoring.rescale import scaled
+from lab.monitoring.watch import RULES
 from lab.substrates.local import programs
-from lab.substrates.local.monitoring import RULES
+from lab.substrates.prometheus_file import placed, targets
 
 TOKEN = "glc_this-must-be-nowhere"
 ALERT = {
@@ -48,13 +50,13 @@ def prometheus_file(folder: Path, remote_write: scrape.RemoteWrite | None = None
         (folder / source.name).write_text(yaml.safe_dump(content), "utf-8")
         rules.append(str(folder / source.name))
     for job in scrape.JOBS:
-        listed = scrape.targets({f"{job}-0": "127.0.0.1:1"})
+        listed = targets({f"{job}-0": "127.0.0.1:1"})
         (folder / f"{job}.json").write_text(json.dumps(listed), "utf-8")
-    content = scrape.configuration(
+    content = placed(
+        scrape.configuration(remote_write),
         targets_folder=str(folder),
         rule_files=rules,
         alertmanager="127.0.0.1:9093",
-        remote_write=remote_write,
     )
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(content), "utf-8")
@@ -101,9 +103,7 @@ def test_amtool_accepts_the_configuration(tmp_path: Path, url: str | None) -> No
 
 def test_the_token_stays_in_its_file(tmp_path: Path) -> None:
     to = cloud(tmp_path)
-    content = scrape.configuration(
-        targets_folder="t", rule_files=[], alertmanager=None, remote_write=to
-    )
+    content = scrape.configuration(to)
 
     assert TOKEN not in json.dumps(content)
     assert content["remote_write"][0]["basic_auth"]["password_file"] == to.password_file
@@ -111,7 +111,7 @@ def test_the_token_stays_in_its_file(tmp_path: Path) -> None:
 
 
 def test_nothing_is_sent_away_unless_asked() -> None:
-    content = scrape.configuration(targets_folder="t", rule_files=[], alertmanager=None)
+    content = scrape.configuration()
 
     assert "remote_write" not in content
     assert "external_labels" not in content["global"]
@@ -131,9 +131,7 @@ def test_nothing_is_sent_away_unless_asked() -> None:
     ],
 )
 def test_only_what_is_looked_at_is_sent_away(tmp_path: Path, name: str, leaves: bool) -> None:
-    content = scrape.configuration(
-        targets_folder="t", rule_files=[], alertmanager=None, remote_write=cloud(tmp_path)
-    )
+    content = scrape.configuration(cloud(tmp_path))
     (keep,) = content["remote_write"][0]["write_relabel_configs"]
 
     assert (keep["action"], keep["source_labels"]) == ("keep", ["__name__"])
@@ -155,7 +153,7 @@ def test_what_an_alert_explains_is_told_only_by_it() -> None:
 
 
 def test_each_target_is_called_by_its_name() -> None:
-    listed = scrape.targets({"worker-1": "127.0.0.1:2", "worker-0": "127.0.0.1:1"})
+    listed = targets({"worker-1": "127.0.0.1:2", "worker-0": "127.0.0.1:1"})
 
     assert listed == [
         {"targets": ["127.0.0.1:1"], "labels": {"instance": "worker-0"}},
@@ -237,11 +235,11 @@ def test_a_fault_shows_while_it_is_active_also_where_it_fails() -> None:
     metrics = LabMetrics(dict)
     active = "missing_table_lab_fault_active"
 
-    assert {value(metrics, active, fault=name) for name in fault.known()} == {0}
+    assert {value(metrics, active, fault=name) for name in registry.known()} == {0}
     with suppress(ZeroDivisionError), metrics.active("broker-killed"):
         assert value(metrics, active, fault="broker-killed") == 1
         1 / 0  # noqa: B018
-    assert {value(metrics, active, fault=name) for name in fault.known()} == {0}
+    assert {value(metrics, active, fault=name) for name in registry.known()} == {0}
 
 
 def test_the_lab_tells_what_the_ledger_counts_now() -> None:

@@ -14,20 +14,20 @@ import psutil
 import pytest
 import urllib3
 
-from lab.counting import ACCEPTED, compare
-from lab.eventually import eventually
+from lab.checker.cross_check import ACCEPTED, compare
+from lab.clients.prometheus.client import NoData, Prometheus
+from lab.clients.webhook import Webhook
+from lab.experiment.lab import Lab
+from lab.experiment.metrics import JOB
+from lab.experiment.plugin import running
 from lab.monitoring import scrape
-from lab.monitoring.exporter import JOB
-from lab.monitoring.stored import opened
-from lab.monitoring.webhook import Webhook
-from lab.prometheus import NoData, Prometheus
-from lab.session import Lab
-from lab.substrate import Role
 from lab.substrates.local import Local, detached, programs
 from lab.substrates.local.instance import Instance, instances
 from lab.substrates.local.ports import HOST
-from lab.testing import running
+from lab.substrates.local.series import opened
+from lab.substrates.protocol import Role
 from lab.tests import trees
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lab import notebooks
+from lab.dev import run_notebooks
 from lab.errors import LabError
-from lab.substrates.local.service import PROJECT
+from lab.paths import PROJECT
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path) -> None:
-    kept, seen = nbformat.read(path, as_version=4), notebooks.run(path)
+    kept, seen = nbformat.read(path, as_version=4), run_notebooks.run(path)
     assert [_kinds(cell) for cell in seen.cells] == [_kinds(cell) for cell in kept.cells]
 
 
@@ -45,8 +45,8 @@ def test_a_cell_that_fails_is_told_with_its_notebook(tmp_path: Path) -> None:
     path = tmp_path / "broken.ipynb"
     nbformat.write(broken, path)
     with pytest.raises(LabError, match=r"(?s)broken\.ipynb: .*ZeroDivisionError"):
-        notebooks.run(path)
-    assert notebooks.main([str(path)]) == 1
+        run_notebooks.run(path)
+    assert run_notebooks.main([str(path)]) == 1
 
 
 def _kinds(cell: nbformat.NotebookNode) -> list[str]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.auditing.measures import LATENCY_MEAN, OBJECTIVES, SUCCESS_RATIO
+from lab.checker.measures import LATENCY_MEAN, OBJECTIVES, SUCCESS_RATIO
 from lab.errors import CannotRun
-from lab.objectives import FILE, Slo, load
+from lab.slo.spec import FILE, Slo, load
 from system.contract.reasons import OWN_FAULT, Reason
 from system.contract.submission import Effect
 

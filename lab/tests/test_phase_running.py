@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from lab.errors import CannotRun
-from lab.eventually import eventually
-from lab.phases import running
-from lab.substrates.local.service import PROJECT
+from lab.paths import PROJECT
+from lab.phases import runner
+from lab.wait import eventually
 
 pytestmark = pytest.mark.timeout(180)  # each starts a Python and a pytest of its own
 
-CONFTEST = "from lab.phases.fixtures import evidence, lab\n__all__ = ['evidence', 'lab']\n"
+CONFTEST = "from lab.experiment.stage import evidence, lab\n__all__ = ['evidence', 'lab']\n"
 RUN = """
 import os, sys
 from pathlib import Path
@@ -39,7 +39,7 @@ And more."""
 import signal, os, time
 import pytest
 from lab.errors import SubstrateError
-from lab.eventually import eventually
+from lab.wait import eventually
 
 def test_holds(evidence):
     """One holds.
@@ -174,17 +174,17 @@ def test_a_phase_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
     (tmp_path / "test_phase1_things.py").touch()
     (tmp_path / "test_phase1_more.py").touch()
 
-    assert [path.stem for path in running.find(1, tmp_path)] == [
+    assert [path.stem for path in runner.find(1, tmp_path)] == [
         "test_phase1_more",
         "test_phase1_things",
     ]
     with pytest.raises(CannotRun, match="no phase 5 here; there is phase1_more, phase1_things"):
-        running.find(5, tmp_path)
+        runner.find(5, tmp_path)
 
 
 def test_every_phase_of_the_repository_has_a_title_and_can_be_found() -> None:
     for number in (0, 1):
-        assert running.title(running.find(number)[0])
+        assert runner.title(runner.find(number)[0])
 
 
 @pytest.mark.services

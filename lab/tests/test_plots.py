@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from lab import plots
-from lab.plots import Window
-from lab.readings import Series
+from lab.clients.prometheus.results import Series
+from lab.report import plots
+from lab.report.plots import Window
 
 MEAN = Series({}, ((100.0, 0.04), (101.0, math.nan), (102.0, 0.6)))
 

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from lab.errors import SubstrateError
-from lab.eventually import eventually
 from lab.substrates.local import cleaning, processes
 from lab.substrates.local.instance import Process
 from lab.substrates.local.processes import Command, Running, Spawner
 from lab.substrates.local.service import environment
 from lab.tests import trees
+from lab.wait import eventually
 
 
 @pytest.fixture

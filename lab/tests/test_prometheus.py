@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lab.clients.prometheus.client import NoData, Prometheus, Reason
 from lab.errors import CannotRun
-from lab.eventually import eventually
-from lab.monitoring.stored import extent, opened, serving
-from lab.prometheus import NoData, Prometheus, Reason
+from lab.substrates.local.series import extent, opened, serving
+from lab.wait import eventually
 
 HELD = "still_there 1\n"
 PAGE = HELD + 'of_many{n="1"} 1\nof_many{n="2"} 2\nnone_such NaN\ncounted_total 3\nleaving 5\n'
@@ -241,7 +241,7 @@ def test_what_is_not_prometheus_is_unreachable_and_asked_once(kind: str) -> None
 
 
 def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.prometheus.BYTES_MAX", 10)
+    monkeypatch.setattr("lab.clients.prometheus.client.BYTES_MAX", 10)
     with answering(Stranger) as address, Prometheus(f"http://{address}") as asking:
         Stranger.asked = 0
         with pytest.raises(NoData, match="larger than 10 bytes"):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.monitoring.scaling import expression, scaled
-from lab.promql import Selector, duration, seconds, selectors, tokens
+from lab.clients.prometheus.promql import Selector, duration, seconds, selectors, tokens
+from lab.monitoring.rescale import expression, scaled
 
 EXPRESSIONS = {
     'sum by (job) (rate(a:b_total{x="}", y!~"5m"}[5m])) / on (job) group_left (z) c offset 5m': [

@@ -11,10 +11,10 @@ from contextlib import closing, suppress
 import pytest
 
 from lab.errors import SubstrateError
-from lab.eventually import stopwatch
-from lab.relay import HOST
-from lab.substrate import Link
-from lab.switchboard import Switchboard
+from lab.substrates.local.relay import HOST
+from lab.substrates.local.relay_pool import Switchboard
+from lab.substrates.protocol import Link
+from lab.wait import stopwatch
 
 LINK = Link.WORKER_BROKER
 SOON_S = 10.0

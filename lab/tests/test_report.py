@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import audit as auditing
-from lab import report, verdict
-from lab.audit import Audit
-from lab.reporting import series, words
-from lab.reporting.terminal import COLUMNS_MAX
+from lab.checker import check as auditing
+from lab.checker import verdict
+from lab.checker.check import Audit
+from lab.checker.verdict import Verdict
+from lab.report import conclude, formatting, series
+from lab.report.terminal import COLUMNS_MAX
 from lab.tests.histories import Record, dead_letter, events, lines, record, sane
-from lab.verdict import Verdict
 
 
 def concluded(folder: Path, records: list[Record]) -> Audit:
     (folder / "history.jsonl").write_bytes(lines(records))
-    return report.conclude(folder)
+    return conclude.conclude(folder)
 
 
 def printed(audit: Audit, folder: Path | None = None, width: int = 200) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    report.show(audit, console, folder)
+    conclude.show(audit, console, folder)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -68,7 +68,7 @@ def test_a_history_that_cannot_be_judged_is_unknown_and_says_why(
 ) -> None:
     if history is not None:
         (tmp_path / "history.jsonl").write_bytes(history)
-    audit = report.conclude(tmp_path)
+    audit = conclude.conclude(tmp_path)
     assert audit.verdict is Verdict.UNKNOWN
     assert why in audit.why
     assert verdict.read(tmp_path / "verdict.json")["verdict"] == "unknown"
@@ -201,7 +201,7 @@ def test_a_success_ratio_is_never_rounded_up() -> None:
     audit = auditing.audit(events(sane(5)))
     ratio = next(each for each in audit.objectives if each.name == "success_ratio")
     near = type(ratio)(ratio.name, 0.9989999, ratio.objective, False, "")
-    assert words.measured(near) == "99.899 %"
+    assert formatting.measured(near) == "99.899 %"
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")

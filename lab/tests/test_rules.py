@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.monitoring import generate
-from lab.monitoring.scaling import scaled
-from lab.promql import duration, seconds, selectors, tokens
+from lab.clients.prometheus.promql import duration, seconds, selectors, tokens
+from lab.dev import rules as generate
+from lab.monitoring.rescale import scaled
+from lab.paths import PROJECT
 from lab.substrates.local import programs
-from lab.substrates.local.service import PROJECT
 
 RULES = generate.RULES
 TESTS = RULES.with_name("tests")
@@ -126,10 +126,6 @@ def test_times_are_ranges_and_no_numbers() -> None:
         row = [each for each in tokens(rule["expr"]) if each.kind != "space"]
         if any(each.text == "time" for each in row):
             assert "interval_seconds" in rule["expr"], rule["alert"]
-
-
-def test_the_generated_rules_are_up_to_date() -> None:
-    assert generate.main(["--check"]) == 0
 
 
 # What is changed in an expression, one at a time.

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.monitoring.generate import RULES
-from lab.promql import selectors
+from lab.clients.prometheus.promql import selectors
+from lab.dev.rules import RULES
+from lab.paths import PROJECT
 from lab.substrates.local import programs
-from lab.substrates.local.service import PROJECT
 from lab.substrates.local.tools import TOOLS
 
 PAGES = PROJECT / "docs" / "runbooks"

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from lab.senders import DEAD_LETTER, EFFECT, parcels
+from lab.workload.foreign import DEAD_LETTER, EFFECT, parcels
 from system.contract import match as contract
-from system.errors import ContractViolation
+from system.contract.errors import ContractViolation
 
 
 def test_the_same_seed_sends_the_same() -> None:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from lab.settling import (
-    DEAD_LETTER_ROUTE_S,
-    Trouble,
-    deadline_s,
-    longest_retry_s,
-    rest_s,
-)
+from lab.experiment.settle import DEAD_LETTER_ROUTE_S, deadline_s, rest_s
+from lab.faults.residue import Residue, longest_retry_s
 from system.contract.topology import RETRY_DELAYS_S
 
 
 def test_more_messages_may_take_longer() -> None:
-    assert deadline_s(10_000, Trouble()) > deadline_s(10, Trouble()) >= 30
+    assert deadline_s(10_000, Residue()) > deadline_s(10, Residue()) >= 30
 
 
 def test_each_trouble_adds_the_time_that_it_can_cost() -> None:
-    calm = deadline_s(0, Trouble())
-    assert deadline_s(0, Trouble(retries=900)) == calm + 900
-    assert deadline_s(0, Trouble(reconnects=True)) > calm + 60
-    assert deadline_s(0, Trouble(dead_letter_route=True)) == calm + DEAD_LETTER_ROUTE_S
+    calm = deadline_s(0, Residue())
+    assert deadline_s(0, Residue(retry_s=900)) == calm + 900
+    assert deadline_s(0, Residue(reconnects=True)) > calm + 60
+    assert deadline_s(0, Residue(dead_letter_route=True)) == calm + DEAD_LETTER_ROUTE_S
 
 
 def test_a_dead_letter_route_that_was_away_hides_its_messages_for_three_minutes() -> None:
-    assert rest_s(Trouble()) < 30
-    assert rest_s(Trouble(dead_letter_route=True)) > DEAD_LETTER_ROUTE_S
+    assert rest_s(Residue()) < 30
+    assert rest_s(Residue(dead_letter_route=True)) > DEAD_LETTER_ROUTE_S
 
 
 def test_after_a_longer_outage_a_message_may_be_on_a_later_step_of_the_ladder() -> None:

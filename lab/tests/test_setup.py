@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.eventually import eventually
-from lab.substrates.local.service import PROJECT
+from lab.paths import PROJECT
+from lab.wait import eventually
 
-APT = PROJECT / "lab/setup/apt.sh"
+APT = PROJECT / "lab/dev/setup/apt.sh"
 WANTS = "etc/systemd/system/multi-user.target.wants"
 
 pytestmark = pytest.mark.skipif(

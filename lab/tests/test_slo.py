@@ -7,9 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from lab.objectives import Slo, load
-from lab.readings import Series
-from lab.slo import Judgement, Look, Verdict, Window, counters, increase, judge, overall, unknown
+from lab.clients.prometheus.results import Series
+from lab.slo.evaluate import (
+    Judgement,
+    Look,
+    Verdict,
+    Window,
+    counters,
+    increase,
+    judge,
+    overall,
+    unknown,
+)
+from lab.slo.spec import Slo, load
 
 BEGIN = 1000.0
 WINDOW = Window(BEGIN, BEGIN + 120, step_s=1, fresh_s=10, from_zero=True)

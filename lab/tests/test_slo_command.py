@@ -11,7 +11,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from lab.__main__ import app
+from lab.cli.app import app
 from lab.errors import CannotRun
 from lab.substrates.local import programs
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lab.cli.top import find
 from lab.errors import CannotRun
-from lab.substrate import Endpoints
 from lab.substrates.local.instance import UP, Instance, State, instances
+from lab.substrates.protocol import Endpoints
 from lab.top import words
-from lab.top.command import find
 from lab.top.picture import ALARMS_MAX, WORKERS_MAX, picture
 from lab.top.snapshot import HISTORY_MAX, Alarm, History, Promise, Queue, Snapshot, Worker
 

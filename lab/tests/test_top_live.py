@@ -20,19 +20,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lab.__main__ import app
+from lab.cli.app import app
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData, Reason
 from lab.errors import CannotRun, NotWithin
-from lab.eventually import eventually
-from lab.prometheus import Prometheus
-from lab.readings import NoData, Reason
-from lab.session import Lab
-from lab.substrate import Role
+from lab.experiment.lab import Lab
+from lab.experiment.plugin import running
+from lab.paths import PROJECT
 from lab.substrates.local import Local
 from lab.substrates.local.instance import BASE
-from lab.substrates.local.service import PROJECT, environment
-from lab.testing import running
+from lab.substrates.local.service import environment
+from lab.substrates.protocol import Role
 from lab.top.reading import read, recall
 from lab.top.snapshot import MEAN_CURVE, Queue, Snapshot, Worker
+from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 

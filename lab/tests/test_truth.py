@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from lab.league.season import Season
-from lab.truth import FIELDS, as_json, compare, of
+from lab.checker.model import FIELDS, compare, of
+from lab.workload.league.season import Season
 from system.contract import match as contract
 
 SEASON = Season.generate(3, 40)
-TRUE = {identity: as_json(each) for identity, each in SEASON.truth_at(SEASON.moments(1)[0]).items()}
+TRUE = {
+    identity: each.as_json() for identity, each in SEASON.truth_at(SEASON.moments(1)[0]).items()
+}
 
 
 def _stored() -> list[dict[str, Any]]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from lab import verdict
-from lab.audit import as_document, audit, undecided
+from lab.checker import verdict
+from lab.checker.check import as_document, audit, undecided
+from lab.checker.verdict import Verdict, VerdictError, worst
+from lab.paths import PROJECT
 from lab.tests.histories import events, sane
-from lab.verdict import Verdict, VerdictError, worst
 
 VALID = as_document(audit(events(sane(5))))
 
@@ -93,7 +94,7 @@ def test_a_broken_file_is_no_verdict(tmp_path: Path, content: bytes) -> None:
 
 def test_every_field_of_the_format_is_explained() -> None:
     schema = json.loads(verdict.SCHEMA_PATH.read_text("utf-8"))
-    page = verdict.SCHEMA_PATH.with_name("verdict.md").read_text("utf-8")
+    page = (PROJECT / "docs/reference/verdict.md").read_text("utf-8")
     names = [*schema["properties"], *schema["properties"]["counts"]["properties"]]
     names += schema["properties"]["slo"]["properties"]
     assert [name for name in names if f"`{name}`" not in page] == []

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from lab.eventually import eventually
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.processes import Command, Spawner, is_alive, tree
 from lab.substrates.local.service import environment
+from lab.wait import eventually
 
 MEMBERS = 4
 

@@ -11,7 +11,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lab.eventually import let_pass
+from lab.wait import run_for
 
 ENDS = b"qQ"
 _READ_MAX = 64
@@ -51,5 +51,5 @@ def _pressed(source: int, within_s: float) -> bool:
 
 
 def _wait(within_s: float) -> bool:
-    let_pass(within_s)
+    run_for(within_s)
     return False

@@ -6,10 +6,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 
-from lab.monitoring import questions
-from lab.monitoring.questions import DEAD_LETTERED, FAULTS, LATENCY, OUTBOX, RUNTIME, TOOK_EFFECT
-from lab.prometheus import Prometheus
-from lab.readings import Sample, Series
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import Sample, Series
+from lab.monitoring import metrics
+from lab.monitoring.metrics import DEAD_LETTERED, FAULTS, LATENCY, OUTBOX, RUNTIME, TOOK_EFFECT
 from lab.top.snapshot import (
     EFFECTS_CURVE,
     HISTORY_MAX,
@@ -32,7 +32,7 @@ LATELY = "30s"
 WATCHDOG = "Watchdog"
 _PREFIX = "matches."
 _RETRY = "process.retry."
-_MEAN = questions.mean(LATENCY, window=LATELY)
+_MEAN = metrics.mean(LATENCY, window=LATELY)
 _GOALS = {"slo:objective:seconds": True, "slo:objective:ratio": False}
 
 
@@ -54,19 +54,19 @@ def read(prometheus: Prometheus) -> Snapshot:
         workers=_workers(
             ask, {name: value for (job, name), value in up.items() if job == "worker"}
         ),
-        accepted=ask.rates(questions.ACCEPTED, "way"),
+        accepted=ask.rates(metrics.ACCEPTED, "way"),
         effects=ask.rates(TOOK_EFFECT, "effect"),
-        retries=ask.rates(questions.RETRIED, "reason"),
+        retries=ask.rates(metrics.RETRIED, "reason"),
         dead=ask.by(f"sum by (reason) ({DEAD_LETTERED})", "reason"),
         received=ask.rate("rabbitmq_global_messages_received_total"),
         acknowledged=ask.rate("rabbitmq_global_messages_acknowledged_total"),
         redelivered=ask.rate("rabbitmq_global_messages_redelivered_total"),
         waiting=outbox.get("waiting"),
         refused=outbox.get("refused"),
-        oldest_s=ask.one(f"max({questions.OUTBOX_AGE})"),
+        oldest_s=ask.one(f"max({metrics.OUTBOX_AGE})"),
         mean_s=ask.one(_MEAN),
-        p50_s=ask.one(questions.quantile(0.5, LATENCY, window=LATELY)),
-        p99_s=ask.one(questions.quantile(0.99, LATENCY, window=LATELY)),
+        p50_s=ask.one(metrics.quantile(0.5, LATENCY, window=LATELY)),
+        p99_s=ask.one(metrics.quantile(0.99, LATENCY, window=LATELY)),
         promises=_promises(ask),
         faults=sorted(name for name, value in faults.items() if value > 0) if faults else None,
         alarms=_alarms(prometheus),
@@ -95,7 +95,7 @@ def recall(prometheus: Prometheus, step_s: float) -> History:
     for each in recalled(f"sum(rate({TOOK_EFFECT}[{WINDOW}]))"):
         past.recall(EFFECTS_CURVE, drawn(dict(each.points)))
     queues: dict[str, dict[float, float]] = {}
-    for each in recalled(f"sum by (queue) ({questions.READY})"):
+    for each in recalled(f"sum by (queue) ({metrics.READY})"):
         added = queues.setdefault(_queue_name(each.labels.get("queue", "")), {})
         for at, value in each.points:
             added[at] = added.get(at, 0) + value
@@ -126,10 +126,10 @@ class _Asking:
         return found[0].value if len(found) == 1 else None
 
     def rates(self, counter: str, label: str) -> dict[str, float]:
-        return self.by(questions.rate(counter, label, window=WINDOW), label)
+        return self.by(metrics.rate(counter, label, window=WINDOW), label)
 
     def rate(self, counter: str) -> Number:
-        return self.one(questions.rate(counter, window=WINDOW))
+        return self.one(metrics.rate(counter, window=WINDOW))
 
 
 def _queues(ask: _Asking) -> list[Queue]:
@@ -142,7 +142,7 @@ def _queues(ask: _Asking) -> list[Queue]:
             added[name] = added.get(name, 0) + value
         return added
 
-    ready, unacked, consumers = map(of, (questions.READY, questions.UNACKED, questions.CONSUMERS))
+    ready, unacked, consumers = map(of, (metrics.READY, metrics.UNACKED, metrics.CONSUMERS))
     return [
         Queue(name, ready.get(name), unacked.get(name), consumers.get(name))
         for name in sorted(_DECLARED | ready.keys(), key=lambda name: (_rank(name), name))
@@ -171,10 +171,10 @@ def _workers(ask: _Asking, up: Mapping[str, float]) -> list[Worker]:
         return ask.by(query, "instance")
 
     added: Callable[[str], dict[str, float]] = lambda metric: of(f"sum by (instance) ({metric})")  # noqa: E731
-    consuming = added(questions.CONSUMING)
-    in_flight, places = added(questions.IN_FLIGHT), added("missing_table_worker_concurrency")
-    per_s = ask.rates(questions.PROCESSED, "instance")
-    runtime_s = of(questions.mean(RUNTIME, "instance", window=WINDOW))
+    consuming = added(metrics.CONSUMING)
+    in_flight, places = added(metrics.IN_FLIGHT), added("missing_table_worker_concurrency")
+    per_s = ask.rates(metrics.PROCESSED, "instance")
+    runtime_s = of(metrics.mean(RUNTIME, "instance", window=WINDOW))
     return [
         Worker(
             name,

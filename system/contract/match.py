@@ -26,8 +26,8 @@ from pydantic import (
 from pydantic import Field as Bounded
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from system.contract.errors import ContractViolation, Violation, shown
 from system.contract.schema import Integer, Line, Name, Score, ShortName, Text, shape_of
-from system.errors import ContractViolation, Violation, shown
 
 LEAGUE_TIME = ZoneInfo("America/New_York")
 """The league prints US Eastern times on every page, wherever the match is played."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from prometheus_client import Counter, Gauge
 
-from system.batch import Told
+from system.messaging.batch import Told
 from system.metrics.making import BatchHistogram, Maker, values
 
 

@@ -28,9 +28,9 @@ from system.contract.envelope import Envelope
 from system.contract.submission import BATCH_MAX, Effect, Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 from system.errors import OutboxFull, PipelineError, SettingsError
+from system.messaging.publisher import Confirmed, Publisher
 from system.metrics.making import Maker
 from system.metrics.publishing import PublisherName
-from system.publisher import Confirmed, Publisher
 from system.scraper.breaker import Breaker
 from system.scraper.metrics import ScraperMetrics
 from system.scraper.outbox import Outbox

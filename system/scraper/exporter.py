@@ -17,7 +17,7 @@ from system.metrics.folder import owned
 from system.metrics.making import Maker
 from system.metrics.server import serving
 from system.scraper.metrics import ScraperMetrics
-from system.scraper.standing import OutboxCollector
+from system.scraper.outbox_stats import OutboxCollector
 from system.settings import ScraperSettings
 
 _ENDS = {signal.SIGTERM, signal.SIGINT}

@@ -16,7 +16,7 @@ from typing import Any
 from system.contract.envelope import Envelope
 from system.contract.match import Match
 from system.errors import SettingsError
-from system.scraper.schedule import RefusedRow
+from system.scraper.parsing.schedule import RefusedRow
 
 
 class Journal:

@@ -17,7 +17,7 @@ from urllib.parse import urldefrag
 from system.errors import ScheduleError
 from system.scraper.address import join, same_site
 from system.scraper.fetch import BYTES_MAX, decode
-from system.scraper.schedule import Schedule, parse
+from system.scraper.parsing.schedule import Schedule, parse
 
 PAGES_MAX = 500
 _REPEATS_MAX = 2

@@ -16,7 +16,7 @@ from system.scraper.journal import Journal
 from system.scraper.messages import Messages
 from system.scraper.metrics import ScraperMetrics
 from system.scraper.pages import Stop
-from system.scraper.schedule import RefusedRow, Schedule
+from system.scraper.parsing.schedule import RefusedRow, Schedule
 from system.scraper.summary import Summary
 
 log = structlog.get_logger("scraper")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from system.scraper.pages import Stop
-from system.scraper.schedule import RefusedRow, Schedule
+from system.scraper.parsing.schedule import RefusedRow, Schedule
 
 _KINDS_MAX = 50
 _KIND_LENGTH_MAX = 300

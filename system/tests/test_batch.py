@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from system.batch import Batch, Confirmed, Told
+from system.messaging.batch import Batch, Confirmed, Told
 
 
 def sent(count: int) -> Batch:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.link import BACKOFF_FIRST_S, BACKOFF_MAX_S, pause_s
+from system.messaging.connection import BACKOFF_FIRST_S, BACKOFF_MAX_S, pause_s
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from system.contract.topology import EXCHANGE, LEARN_QUEUE
-from system.publisher import Confirmation, Publisher
+from system.messaging.publisher import Confirmation, Publisher
 from system.tests.broker import channel, control, depth, envelopes, own_queue, take_all
 from system.tests.relay import Relay, relay
 

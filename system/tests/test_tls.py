@@ -20,11 +20,11 @@ from system.contract import envelope as wire
 from system.contract.submission import Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
 from system.errors import ApiUnavailable, BrokerUnavailable, SettingsError
-from system.publisher import Confirmed, Publisher
+from system.messaging.publisher import Confirmed, Publisher
 from system.settings import OperatorSettings
 from system.tests.certificates import Authority, Certificate
 from system.tests.listeners import https, listen, redis_server, with_tls
-from system.worker import letterbox
+from system.worker.dead_letters import queue
 from system.worker.tests.bench import Bench, a_match, until
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -147,11 +147,11 @@ def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: Wo
 
 def test_the_operators_tool_reaches_only_a_broker_it_trusts(world: World) -> None:
     url = world.amqps["operator"]
-    with letterbox.opened(url, _trust(world.ours)) as on:
-        assert list(letterbox.walk(on)) == []
+    with queue.opened(url, _trust(world.ours)) as on:
+        assert list(queue.walk(on)) == []
     with (
         pytest.raises(BrokerUnavailable, match=REFUSED),
-        letterbox.opened(url, _trust(world.others)),
+        queue.opened(url, _trust(world.others)),
     ):
         pass
 

@@ -10,7 +10,7 @@ from system import telemetry
 from system.errors import SettingsError
 from system.settings import WorkerSettings, load
 from system.worker import app as worker_app
-from system.worker.measured import Measured, main_process
+from system.worker.process_metrics import Measured, main_process
 
 
 def main() -> int:

@@ -19,14 +19,15 @@ from kombu.entity import Exchange, Queue
 
 from system import telemetry, tls
 from system.contract.topology import EXCHANGE, WORK_QUEUES
+from system.messaging.publisher import Publisher
 from system.metrics.publishing import PublisherName
-from system.publisher import Publisher
 from system.settings import WorkerSettings
-from system.worker import measured, sinks, tasks
+from system.worker import process_metrics as measured
+from system.worker import sinks, tasks
 from system.worker.handling import Handler
 from system.worker.heartbeat import Heartbeat
-from system.worker.measured import Measured
 from system.worker.metrics import WorkerMetrics
+from system.worker.process_metrics import Measured
 from system.worker.retry import Policy
 
 RESULT_EXPIRES_S = 3600

@@ -17,7 +17,7 @@ from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_m
 from system.contract.reasons import Reason
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
 from system.errors import shown
-from system.publisher import Confirmed, Publisher
+from system.messaging.publisher import Confirmed, Publisher
 from system.worker.gate import Delivery, Unreadable, admit, published_at
 from system.worker.metrics import WorkerMetrics
 

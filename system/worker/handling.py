@@ -27,7 +27,7 @@ from system.contract.topology import (
     retry_queue,
 )
 from system.errors import BrokerUnavailable, ContractViolation, Violation, shown
-from system.publisher import Confirmed, Publisher
+from system.messaging.publisher import Confirmed, Publisher
 from system.worker import retry
 from system.worker.metrics import WorkerMetrics
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 
 from lab.errors import CannotRun, SubstrateError
-from lab.substrate import Endpoints, Plan, Role
 from lab.substrates.local.instance import UP, Instance
 from lab.substrates.local.processes import children, send, tree
 from lab.substrates.local.service import name_of
+from lab.substrates.protocol import Endpoints, Plan, Role
 
 
 class Attached:

@@ -16,7 +16,6 @@ from pathlib import Path
 from kombu.connection import Connection
 
 from lab.errors import SubstrateError
-from lab.substrate import Link, Role
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -28,6 +27,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
+from lab.substrates.protocol import Link, Role
 from system.contract import topology
 
 USERS = ("scraper", "worker", "operator", "admin")

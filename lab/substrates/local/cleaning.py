@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from lab.errors import NotWithin
-from lab.eventually import eventually
 from lab.substrates.local import database, processes
 from lab.substrates.local.instance import FAILED, Instance, Process, instances, when_dead
+from lab.wait import eventually
 
 GRACE_S = 3.0
 """How long a left-over process may take to end in order."""

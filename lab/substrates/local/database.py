@@ -18,7 +18,6 @@ from pathlib import Path
 import psycopg
 
 from lab.errors import CannotRun
-from lab.substrate import Link, Role
 from lab.substrates.local import programs
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST
@@ -31,6 +30,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
+from lab.substrates.protocol import Link, Role
 
 DATABASE = name_of(Role.DATABASE)
 ELSEWHERE = Path("/var/tmp")  # noqa: S108 - a folder of one's own is made in it

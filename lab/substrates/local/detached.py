@@ -11,19 +11,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import psutil
 
 from lab.errors import NotWithin, SubstrateError
-from lab.eventually import eventually
-from lab.substrate import Plan
+from lab.paths import PROJECT
 from lab.substrates.local import Local, cleaning, processes
 from lab.substrates.local.instance import FAILED, UP, Instance, State
 from lab.substrates.local.keeper import END_GRACE_S, run_guarded
-from lab.substrates.local.service import PROJECT, environment
+from lab.substrates.local.service import environment
+from lab.substrates.protocol import Plan, as_json
+from lab.wait import eventually
 
 START_WITHIN_S = 180
 _TRANSCRIPT_MAX = 100_000
@@ -57,16 +58,15 @@ def hold(instance: Instance, plan: Plan, say: Say) -> int:
     return run_guarded(work, instance)
 
 
-def start(
-    instance: Instance, command: list[str], say: Say, settings: Mapping[str, str] | None = None
-) -> State:
+def start(instance: Instance, command: list[str], plan: Plan, say: Say) -> State:
     """Start a detached keeper that runs `command`, and wait until its lab is up.
 
     Args:
         instance: the lab's.
-        command: arguments of `python -m lab` that hold this instance in the foreground.
-        say: told what the keeper says.
-        settings: more environment variables for it; what no command line may show.
+        command: arguments of `python -m lab` that hold this instance in the foreground; it reads
+            the plan from its standard input, since no command line may show its secrets.
+        plan: what to start.
+        say: called with each line that the keeper prints.
 
     Raises:
         CannotRun: another living lab has this name.
@@ -74,13 +74,15 @@ def start(
     """
     with instance.claimed():  # says so now, if the name is taken
         pass
-    with tempfile.TemporaryFile() as transcript:
+    with tempfile.TemporaryFile() as transcript, tempfile.TemporaryFile() as asked:
+        asked.write(as_json(plan))
+        asked.seek(0)
         keeper = subprocess.Popen(
             [sys.executable, "-m", "lab", *command],
-            stdin=subprocess.DEVNULL,
+            stdin=asked,
             stdout=transcript,
             stderr=subprocess.STDOUT,
-            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1", **(settings or {})),
+            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1"),
             start_new_session=True,
         )
         return _follow(instance, keeper, transcript.fileno(), say)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from lab.substrate import Role
+from lab.paths import PROJECT
 from lab.substrates.local import broker, roles
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
-from lab.substrates.local.service import PROJECT, Ground, Launch, Service, environment, name_of
+from lab.substrates.local.service import Ground, Launch, Service, environment, name_of
+from lab.substrates.protocol import Role
 
 FLOWER = name_of(Role.FLOWER)
-_APP = "lab.monitoring.flower"
+_APP = "lab.substrates.local.flower_app"
 _TASKS_MAX = 10_000
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import CannotRun
-from lab.substrate import Endpoints
+from lab.substrates.protocol import Endpoints
 
 BASE = Path(".lab")
 STARTING, UP, FAILED = "starting", "up", "failed"

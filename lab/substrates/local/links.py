@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from lab.errors import SubstrateError
-from lab.substrate import Link
 from lab.substrates.local import broker, database, results, roles
+from lab.substrates.local.relay_pool import Switchboard
 from lab.substrates.local.service import Ground
-from lab.switchboard import Switchboard
+from lab.substrates.protocol import Link
 
 _TARGETS = {
     Link.SCRAPER_BROKER: broker.BROKER,

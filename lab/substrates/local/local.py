@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import RLock
 
 from lab.errors import SubstrateError
-from lab.substrate import Endpoints, Link, Plan, Role
 from lab.substrates.local import broker, database, flower, monitoring, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
@@ -17,6 +16,7 @@ from lab.substrates.local.ports import HOST, Ports
 from lab.substrates.local.processes import Running, Spawner, children, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
+from lab.substrates.protocol import Endpoints, Link, Plan, Role
 
 END_GRACE_S = 5.0
 """How long a process may take to end when the lab goes down; then its whole tree is killed."""
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 class Local(Links):
-    """Real services with private data on this machine, with every ability of `lab.substrate`.
+    """Real services with private data on this machine, with every ability of the protocol.
 
     The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
     """

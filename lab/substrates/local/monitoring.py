@@ -14,18 +14,14 @@ from pathlib import Path
 
 import yaml
 
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData
 from lab.errors import NotWithin, SubstrateError
-from lab.eventually import eventually
-from lab.monitoring import alertmanager, scrape
-from lab.monitoring.scaling import scaled
-from lab.prometheus import Prometheus
-from lab.readings import NoData
-from lab.substrate import Role
+from lab.substrates import prometheus_file
 from lab.substrates.local import broker, database, programs, results, roles
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
 from lab.substrates.local.service import (
-    PROJECT,
     Ground,
     Launch,
     Service,
@@ -33,12 +29,14 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
+from lab.substrates.protocol import Monitoring, Role
+from lab.wait import eventually
 
 PROMETHEUS = name_of(Role.PROMETHEUS)
 ALERTMANAGER = name_of(Role.ALERTMANAGER)
 REDIS_EXPORTER = name_of(Role.EXPORTER, 0)
 POSTGRESQL_EXPORTER = name_of(Role.EXPORTER, 1)
-RULES = PROJECT / "lab" / "monitoring" / "rules"
+RABBITMQ_JOBS = ("rabbitmq", "rabbitmq-detailed")
 SEEN_WITHIN_S = 60.0
 _RETENTION_BYTES = "2GB"
 _RESEND_S = 5
@@ -96,14 +94,14 @@ def point_at(
         running: names of the services that were started.
         others: by job and instance, `host:port` of what is no service of the substrate.
     """
-    found: dict[str, dict[str, str]] = {job: dict(others.get(job, {})) for job in scrape.JOBS}
+    found: dict[str, dict[str, str]] = {job: dict(others.get(job, {})) for job in _jobs(ground)}
     for name in running:
         for job, port in _watched(ground, name):
             found[job][name] = f"{HOST}:{port}"
     folder = _targets(ground)
     for job, addresses in found.items():
         draft = folder / f"{job}.new"
-        draft.write_text(json.dumps(scrape.targets(addresses), indent=1), "utf-8")
+        draft.write_text(json.dumps(prometheus_file.targets(addresses), indent=1), "utf-8")
         draft.replace(folder / f"{job}.json")
 
 
@@ -149,12 +147,22 @@ def _watched(ground: Ground, name: str) -> list[tuple[str, int]]:
     """The jobs that scrape a service, and where."""
     if name == broker.BROKER:
         port = ground.ports[broker.METRICS]
-        return [(scrape.RABBITMQ, port), (scrape.RABBITMQ_DETAILED, port)]
+        return [(job, port) for job in RABBITMQ_JOBS]
     if name in _EXPORTERS:
         return [(_EXPORTERS[name], ground.ports[name])]
     role = name.rpartition("-")[0]
     at = ground.ports.get(roles.metrics_of(name) if role == Role.WORKER else name)
     return [(_JOBS[role], at)] if at and role in _JOBS else []
+
+
+def _watching(ground: Ground) -> Monitoring:
+    if ground.plan.monitoring is None:
+        raise SubstrateError("this lab runs without monitoring")
+    return ground.plan.monitoring
+
+
+def _jobs(ground: Ground) -> list[str]:
+    return [str(job["job_name"]) for job in _watching(ground).prometheus["scrape_configs"]]
 
 
 def _accepts(ground: Ground, name: str) -> bool:
@@ -171,16 +179,15 @@ def _prometheus(ground: Ground) -> Launch:
     (port,) = ports = ground.listen(PROMETHEUS)
     folder = ground.folder("prometheus")
     rules = []
-    for source in sorted(RULES.glob("*.yaml")):
-        content = scaled(yaml.safe_load(source.read_text("utf-8")), ground.plan.hurry)
-        target = folder / source.name
+    for name, content in _watching(ground).rules.items():
+        target = folder / name
         target.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
         rules.append(str(target))
-    content = scrape.configuration(
+    content = prometheus_file.placed(
+        _watching(ground).prometheus,
         targets_folder=str(_targets(ground)),
         rule_files=rules,
         alertmanager=f"{HOST}:{ground.ports[ALERTMANAGER]}",
-        remote_write=ground.plan.remote_write,
     )
     configuration = write_private(folder / "prometheus.yml", yaml.safe_dump(content))
     return Launch(
@@ -206,8 +213,8 @@ def _prometheus(ground: Ground) -> Launch:
 def _alertmanager(ground: Ground) -> Launch:
     (port,) = ports = ground.listen(ALERTMANAGER)
     folder = ground.folder("alertmanager")
-    content = alertmanager.configuration(ground.plan.webhook_url)
-    configuration = write_private(folder / "alertmanager.yml", yaml.safe_dump(content))
+    content = yaml.safe_dump(_watching(ground).alertmanager)
+    configuration = write_private(folder / "alertmanager.yml", content)
     return Launch(
         Command(
             (

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from lab.errors import NotWithin, SubstrateError
-from lab.eventually import eventually
+from lab.wait import eventually
 
 KILL_GRACE_S = 10.0
 """Even SIGKILL takes a moment: a process in the kernel ends when it comes back."""

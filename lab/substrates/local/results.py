@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import redis
 
-from lab.substrate import Link, Role
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -16,6 +15,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
+from lab.substrates.protocol import Link, Role
 
 RESULTS = name_of(Role.RESULTS)
 

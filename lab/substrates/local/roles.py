@@ -9,18 +9,12 @@ import http.client
 import sys
 from pathlib import Path
 
-from lab.substrate import Link, Role
+from lab.paths import PROJECT
 from lab.substrates.local import broker, database, results
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
-from lab.substrates.local.service import (
-    PROJECT,
-    Ground,
-    Launch,
-    Service,
-    environment,
-    name_of,
-)
+from lab.substrates.local.service import Ground, Launch, Service, environment, name_of
+from lab.substrates.protocol import Link, Role
 
 API = name_of(Role.API)
 SITE = name_of(Role.SITE)
@@ -28,7 +22,7 @@ SCRAPER_EXPORTER = name_of(Role.SCRAPER_EXPORTER)
 _BACKEND = "system.backend"
 _WORKER = "system.worker"
 _SCRAPER = "system.scraper"
-_LEAGUE_SITE = "lab.league.site"
+_LEAGUE_SITE = "lab.workload.league.site"
 
 
 def http_url(ground: Ground, name: str, link: Link | None = None) -> str:
@@ -151,9 +145,9 @@ def site(ground: Ground) -> Service:
 
 
 def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str) -> Command:
-    """Run a module of this project, behind the prelude that the plan may ask for."""
-    prelude = ground.plan.prelude.get(role)
-    modules = (prelude, module) if prelude else (module,)
+    """Run a module of this project, behind the wrapper that the plan may ask for."""
+    wrapper = ground.plan.wrapper.get(role)
+    modules = (wrapper, module) if wrapper else (module,)
     given = ground.plan.settings.get(role, {})
     own = {
         "PYTHONPATH": str(PROJECT),

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import lab
-from lab.substrate import Link, Plan, Role
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Command
+from lab.substrates.protocol import Link, Plan, Role
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "USER")
-PROJECT = Path(lab.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)

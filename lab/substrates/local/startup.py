@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lab.errors import NotWithin, SubstrateError
-from lab.eventually import eventually
 from lab.substrates.local.processes import Command, Running, Spawner
 from lab.substrates.local.service import Launch, Service
+from lab.wait import eventually
 
 TAIL_LINES = 12
 _PORT_TRIES = 4

@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from lab.errors import CannotRun
-from lab.substrate import Endpoints
+from lab.paths import PROJECT
 from lab.substrates.local import broker, programs
 from lab.substrates.local.instance import UP, Instance, State
 from lab.substrates.local.ports import HOST
-from lab.substrates.local.service import PROJECT, environment
+from lab.substrates.local.service import environment
+from lab.substrates.protocol import Endpoints
 
 _NODE = "rabbit@localhost"  # as in `broker`
 

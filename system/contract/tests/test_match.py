@@ -14,10 +14,10 @@ from hypothesis_jsonschema import from_schema
 from jsonschema import Draft202012Validator
 
 from system.contract import match as contract
+from system.contract.errors import ContractViolation
 from system.contract.match import ObservedFrom, Status
 from system.contract.schema import SCHEMA
 from system.contract.tests.samples import OURS, TODAY
-from system.errors import ContractViolation
 
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 BEYOND_THE_SCHEMA = ("two different teams", "does not exist on that day")

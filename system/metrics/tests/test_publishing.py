@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from system.contract.topology import EXCHANGE
+from system.messaging.publisher import Publisher
 from system.metrics.making import Maker
 from system.metrics.publishing import PublisherName, Publishing
 from system.metrics.tests.looking import told
-from system.publisher import Publisher
 from system.tests.broker import envelopes, own_queue
 
 pytestmark = pytest.mark.services

@@ -21,7 +21,7 @@ from system.client import BackendClient
 from system.contract import match as contract
 from system.contract.envelope import Envelope, wrap, wrap_arguments
 from system.errors import OutboxFull
-from system.publisher import Publisher
+from system.messaging.publisher import Publisher
 from system.scraper import delivery as deliveries
 from system.scraper.delivery import Delivered, Delivery, Mode
 from system.scraper.outbox import Outbox

@@ -12,7 +12,7 @@ from system.contract.match import Match
 from system.errors import SettingsError
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
-from system.scraper.schedule import RefusedRow, parse
+from system.scraper.parsing.schedule import RefusedRow, parse
 from system.scraper.tests.site import page, row
 
 NOW = datetime(2025, 11, 3, 17, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from system.contract import match as contract
 from system.contract.match import Match
 from system.scraper.messages import Messages
-from system.scraper.schedule import parse
+from system.scraper.parsing.schedule import parse
 from system.scraper.tests.site import page, row
 
 NOW = datetime(2025, 11, 3, 17, tzinfo=UTC)

@@ -22,7 +22,7 @@ from system.metrics.making import Maker
 from system.metrics.tests.looking import free_port, kept, scraped, told
 from system.scraper.metrics import ScraperMetrics
 from system.scraper.outbox import Outbox
-from system.scraper.standing import Standing, look
+from system.scraper.outbox_stats import Standing, look
 from system.scraper.tests.site import PAGES
 
 OCTOBER = str(PAGES / "october.html")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.scraper.names import clean, team
+from system.scraper.parsing.names import clean, team
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from system.scraper.fetch import Fetcher, Patience
 from system.scraper.pages import Stop, one_ahead, saved, walk
-from system.scraper.schedule import Schedule
+from system.scraper.parsing.schedule import Schedule
 from system.scraper.tests.site import PAGES, Answer, failing, html, page, row, serve
 
 QUICK = Patience(connect_s=2, read_s=2, whole_s=5, tries=2, pause_first_s=0.01)

@@ -13,8 +13,8 @@ from system.errors import OutboxFull, Unavailable
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
 from system.scraper.pages import Stop
+from system.scraper.parsing.schedule import Schedule, parse
 from system.scraper.run import run
-from system.scraper.schedule import Schedule, parse
 from system.scraper.summary import Summary
 from system.scraper.tests.site import page, row
 

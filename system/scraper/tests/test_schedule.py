@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from system.contract.match import Match, Status
 from system.errors import ScheduleError
 from system.scraper.fetch import decode
-from system.scraper.schedule import Schedule, parse
+from system.scraper.parsing.schedule import Schedule, parse
 from system.scraper.tests.site import PAGES, page, row
 
 NOW = datetime(2025, 11, 3, 17, tzinfo=UTC)

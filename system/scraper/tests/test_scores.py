@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.contract.match import Status
-from system.scraper.scores import Score, score
+from system.scraper.parsing.scores import Score, score
 
 BLANKS = st.text(alphabet=" \t\n\u00a0", max_size=3)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.contract.match import Status
-from system.scraper.scores import Score
-from system.scraper.when import Slot, season, slot, status
+from system.scraper.parsing.kickoff import Slot, season, slot, status
+from system.scraper.parsing.scores import Score
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from system.contract.envelope import Envelope
 from system.contract.topology import EXCHANGE
-from system.publisher import Publisher
+from system.messaging.publisher import Publisher
 from system.tests.broker import envelopes, own_queue
 
 Way = Callable[[str, str, list[Envelope]], None]

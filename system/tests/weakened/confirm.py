@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from system import publisher
-from system.publisher import Confirmed, Publisher
+from system.messaging import publisher
+from system.messaging.publisher import Confirmed, Publisher
 from system.tests.weakened import run_given
 
 _pump = Publisher._pump

@@ -7,10 +7,10 @@ take       a letter is taken out of the queue
 
 from __future__ import annotations
 
-from system.publisher import Publisher
+from system.messaging.publisher import Publisher
 from system.tests.weakened import run_given, sudden
-from system.worker.letter_file import LetterFile
-from system.worker.letterbox import Held
+from system.worker.dead_letters.file import LetterFile
+from system.worker.dead_letters.queue import Held
 
 if __name__ == "__main__":
     sudden.around(Publisher, "publish", lambda *_, **__: "publish")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from system.publisher import Publisher
+from system.messaging.publisher import Publisher
 from system.tests.weakened import run_given
 
 if __name__ == "__main__":

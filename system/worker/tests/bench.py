@@ -23,8 +23,8 @@ from system.contract import envelope as wire
 from system.contract import match as contract
 from system.contract.tests.samples import OURS
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
-from system.worker import letterbox
-from system.worker.letters import DeadLetter
+from system.worker.dead_letters import queue as letterbox
+from system.worker.dead_letters.letter import DeadLetter
 
 T = TypeVar("T")
 JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
@@ -201,8 +201,8 @@ def open_bench(
     if weakened is None:
         return Bench(open_lab(concurrency=1, settings={"worker": env}))
     env["WEAKENED"] = json.dumps(weakened)
-    prelude = {"worker": "system.tests.weakened.one_setting"}
-    return Bench(open_lab(concurrency=1, settings={"worker": env}, prelude=prelude))
+    wrapper = {"worker": "system.tests.weakened.one_setting"}
+    return Bench(open_lab(concurrency=1, settings={"worker": env}, wrapper=wrapper))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from system.contract.topology import (
     PROCESS_QUEUE,
     VALIDATE_QUEUE,
 )
-from system.worker import dead_letters
+from system.worker.dead_letters.__main__ import app
 from system.worker.tests.bench import JSON, Bench, a_match, until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
@@ -49,7 +49,7 @@ def _bury(bench: Bench, envelope: wire.Envelope, **headers: Any) -> str:
 
 def _do(bench: Bench, *words: str) -> Result:
     return CliRunner().invoke(
-        dead_letters.app, list(words), env={"MISSING_TABLE_BROKER_URL": bench.urls["operator"]}
+        app, list(words), env={"MISSING_TABLE_BROKER_URL": bench.urls["operator"]}
     )
 
 
@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_written_stops_before_anything_is_gone(
     ],
 )
 def test_a_wrong_question_is_answered_with_what_was_meant(words: list[str], asked: str) -> None:
-    answer = CliRunner().invoke(dead_letters.app, words)
+    answer = CliRunner().invoke(app, words)
     assert answer.exit_code == 2
     assert asked in " ".join(answer.output.replace("│", "").split())
 

@@ -137,7 +137,7 @@ def test_without_the_setting_a_hard_time_limit_loses_the_message(open_lab: OpenL
 
 def test_a_message_that_kills_every_child_ends_among_the_dead_letters(open_lab: OpenLab) -> None:
     """The broker counts its deliveries; the matches around it take effect."""
-    bench = Bench(open_lab(prelude={"worker": "system.tests.weakened.poisoned_worker"}))
+    bench = Bench(open_lab(wrapper={"worker": "system.tests.weakened.poisoned_worker"}))
     _limit_deliveries(bench, 3)
     worker = bench.worker.pid
     poison = a_match(location="poison")

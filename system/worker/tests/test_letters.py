@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from system.contract import envelope as wire
 from system.contract.topology import PROCESS_QUEUE
-from system.worker import letters
-from system.worker.letters import DeadLetter, NotReplayable, Selection
+from system.worker.dead_letters import letter as letters
+from system.worker.dead_letters.letter import DeadLetter, NotReplayable, Selection
 from system.worker.tests.bench import a_match
 
 NOW = datetime(2025, 10, 19, 12, tzinfo=UTC)

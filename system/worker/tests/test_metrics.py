@@ -22,8 +22,8 @@ from system.metrics.making import Maker
 from system.metrics.server import Server, serving
 from system.metrics.tests.looking import free_port, kept, scraped, told
 from system.settings import Sink, WorkerSettings
-from system.worker.measured import child
 from system.worker.metrics import WorkerMetrics
+from system.worker.process_metrics import child
 from system.worker.retry import Cause, cause
 from system.worker.tests.bench import JSON, a_match, frozen_api, open_bench, until
 

@@ -30,7 +30,7 @@ def test_the_defaults_that_we_rely_on_are_still_celerys() -> None:
 
 def test_a_bug_that_nobody_foresaw_costs_no_message(open_lab: OpenLab) -> None:
     """`task_acks_on_failure`: what fails outside of the policy goes to the dead letters."""
-    bench = Bench(open_lab(prelude={"worker": "system.tests.weakened.buggy_worker"}))
+    bench = Bench(open_lab(wrapper={"worker": "system.tests.weakened.buggy_worker"}))
     envelope = a_match()
     bench.send(envelope)
     letter = bench.letter(envelope.message_id)

@@ -1,0 +1,1 @@
+"""Judges a finished run: a history in, a verdict out. Connects to nothing."""

@@ -1,0 +1,76 @@
+"""Two accounts of one run compared: the ledger's, and what the system's own metrics say.
+
+The ledger reads journals, receipts and dead letters; Prometheus reads counters that the processes
+kept. They have no source in common, so where they agree, both are right.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData
+from lab.history.ledger import Ledger
+from lab.monitoring import metrics
+from lab.wait import eventually
+
+SEEN_WITHIN_S = 30.0
+
+EFFECTS = f"sum({metrics.TOOK_EFFECT})"
+DEAD_LETTERED = f"sum({metrics.DEAD_LETTERED})"
+ACCEPTED = f"sum({metrics.ACCEPTED})"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One number told by both.
+
+    Attributes:
+        what: which messages.
+        ledger: counted one by one.
+        prometheus: what the counters say.
+    """
+
+    what: str
+    ledger: int
+    prometheus: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both say the same, exactly."""
+        return self.ledger == self.prometheus
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.ledger:,} and {self.prometheus:,.0f}"
+
+
+def wait_until_seen(prometheus: Prometheus) -> None:
+    """Wait until everything that is scraped was scraped after this moment.
+
+    Raises:
+        NotWithin: Prometheus, or one of its targets, tells nothing new.
+    """
+    now = time.time()
+    eventually(
+        "Prometheus to scrape everything once more",
+        lambda: prometheus.value("min(timestamp(up))") > now,
+        within_s=SEEN_WITHIN_S,
+        every_s=0.1,
+        tolerate=(NoData,),
+    )
+
+
+def compare(ledger: Ledger, prometheus: Prometheus) -> list[Account]:
+    """Ask Prometheus for the ledger's own counts. Let the run settle first.
+
+    Raises:
+        NoData: Prometheus cannot tell one of them.
+        NotWithin: it tells nothing new.
+    """
+    wait_until_seen(prometheus)
+    return [
+        Account("accepted by the scraper", len(ledger.scraped), prometheus.value(ACCEPTED)),
+        Account("took effect", len(ledger.effects), prometheus.value(EFFECTS)),
+        Account("dead-lettered", len(ledger.dead), prometheus.value(DEAD_LETTERED)),
+    ]

@@ -1,0 +1,190 @@
+"""The five laws, each judged over the closed books."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from lab.checker.order import disorder
+from lab.checker.outcomes import LOOKS, Accounts
+from lab.checker.tally import Tally
+from lab.checker.verdict import Verdict
+
+EXAMPLES_MAX = 10
+ID_CHARS_MAX = 128
+
+TITLES = {
+    1: "Conservation",
+    2: "One effect",
+    3: "Newest wins",
+    4: "No silent drop",
+    5: "All was looked at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about one law.
+
+    Attributes:
+        law: its number, 1 to 5.
+        title: its name.
+        verdict: valid, invalid or unknown.
+        explanation: why, in words.
+        examples: ids of messages concerned, at most ten.
+    """
+
+    law: int
+    title: str
+    verdict: Verdict
+    explanation: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Case:
+    """What speaks against a law, gathered."""
+
+    law: int
+    breaches: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+
+    def breach(self, count: int, what: str, examples: Iterable[str] = ()) -> None:
+        """Note `count` contradictions; `what` completes a sentence that starts with the number."""
+        if count:
+            self.breaches.append(f"{count:,} {what}")
+            self.examples.extend(examples)
+
+    def finding(self, when_valid: str) -> Finding:
+        if self.breaches:
+            verdict, said = Verdict.INVALID, [*self.breaches, *self.doubts]
+        elif self.doubts:
+            verdict, said = Verdict.UNKNOWN, self.doubts
+        else:
+            verdict, said = Verdict.VALID, [when_valid]
+        examples = [each[:ID_CHARS_MAX] for each in dict.fromkeys(self.examples)][:EXAMPLES_MAX]
+        return Finding(self.law, TITLES[self.law], verdict, "; ".join(said) + ".", tuple(examples))
+
+
+def judge(seen: Tally, books: Accounts) -> tuple[Finding, ...]:
+    """Judge every law, in their order. Checks made elsewhere join the law that they name."""
+    findings = []
+    for law in (_conservation, _one_effect, _newest_wins, _no_silent_drop, _all_looked_at):
+        case, when_valid = law(seen, books)
+        for check in seen.checks:
+            if check.law == case.law and check.verdict is not Verdict.VALID:
+                against = case.breaches if check.verdict is Verdict.INVALID else case.doubts
+                against.append(f"check “{check.name}” is {check.verdict}: {check.detail}")
+        findings.append(case.finding(when_valid))
+    return tuple(findings)
+
+
+def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+    case = _Case(1)
+    which = "" if not books.hidden else ", among those named"
+    case.breach(
+        books.lost, f"accepted, and in no place after the system settled{which}", books.missing
+    )
+    if books.undecided:
+        case.doubts.append(f"{books.undecided:,} accepted and not seen, which may be on their way")
+        case.examples.extend(books.missing)
+    both = sorted(books.effects.keys() & seen.dead.keys())
+    case.breach(len(both), "in two places: effect and dead letter", both)
+    case.breach(
+        len(books.unexpected),
+        "took effect or were dead-lettered without ever being sent",
+        books.unexpected,
+    )
+    case.breach(
+        len(books.contradicted), "took effect or died after a definite refusal", books.contradicted
+    )
+    if seen.settled is not None and seen.settled[0]:
+        waiting = len(seen.pending) + seen.pending_nameless
+        case.breach(waiting, "still waiting after the system settled", sorted(seen.pending))
+    _need(case, seen, ("receipts", "dead_letters", "queues", "outbox"))
+    return case, f"Each of {len(seen.accepted):,} accepted messages ended in exactly one place"
+
+
+def _one_effect(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+    case = _Case(2)
+    case.breach(len(books.doubled), "took effect more than once", books.doubled)
+    _need(case, seen, ("receipts",))
+    again = sum(count - 1 for count in seen.executions.values())
+    aside = f", though tasks ran {again:,} times more than needed" if again else ""
+    return case, f"Each of {len(books.effects):,} effects happened once{aside}"
+
+
+def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+    case, found = _Case(3), disorder(seen.receipts)
+    for messages, what in (
+        (found.overwrote, "changed a match that already held a newer observation"),
+        (found.wrongly_stale, "called stale, though nothing newer was stored"),
+        (found.created_again, "created a match that was stored already"),
+    ):
+        case.breach(len(messages), what, messages)
+    case.breach(len(found.split), "matches are stored more than once", found.split)
+    _need(case, seen, ("receipts",))
+    matches = len({receipt.match_id for receipt in seen.receipts})
+    return case, f"The receipts of {matches:,} matches show no older observation over a newer one"
+
+
+def _no_silent_drop(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+    case = _Case(4)
+    blank = sorted(d.message_id for d in seen.dead.values() if _blank(d.reason, d.detail))
+    case.breach(len(blank), "dead-lettered without a reason that a person can read", blank)
+    known = seen.attempted
+    valid = sorted(m for m in seen.dead if m in known and known[m].valid)
+    case.breach(len(valid), "dead-lettered in spite of keeping the contract", valid)
+    taken = sorted(m for m in books.effects if m in known and not known[m].valid)
+    case.breach(len(taken), "took effect in spite of breaking the contract", taken)
+    mute = sorted(m for m, detail in seen.refused.items() if _blank(detail))
+    case.breach(len(mute), "refused without a reason", mute)
+    rows = sum(_blank(row.reason) for row in seen.rows)
+    case.breach(rows, "rows of pages refused without a reason")
+    _need(case, seen, ("receipts", "dead_letters"))
+    return case, (
+        f"Each has its reason (dead letters: {len(seen.dead):,}, refusals: {len(seen.refused):,}, "
+        f"refused rows: {len(seen.rows):,})"
+    )
+
+
+def _all_looked_at(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+    case = _Case(5)
+    case.doubts.extend(seen.doubts[:EXAMPLES_MAX])
+    if len(seen.doubts) > EXAMPLES_MAX:
+        case.doubts.append(f"{len(seen.doubts) - EXAMPLES_MAX:,} more doubts of this kind")
+    if seen.started is None:
+        case.doubts.append("the run has no beginning in its history")
+    if seen.ended is None:
+        case.doubts.append("the run did not end (it crashed, or its history is incomplete)")
+    if not seen.attempted:
+        case.doubts.append("no message was attempted, so nothing was tested")
+    stray = sorted(seen.accepted - seen.attempted.keys())
+    if stray:
+        case.doubts.append(f"{len(stray):,} accepted without a record of the attempt")
+        case.examples.extend(stray)
+    if seen.settled is None:
+        case.doubts.append("nobody waited for the system to settle")
+    elif not seen.settled[0]:
+        _, seconds, waiting = seen.settled
+        case.doubts.append(
+            f"the system did not settle within {seconds:g} s"
+            + (f" (waiting: {waiting})" if waiting else "")
+        )
+    _need(case, seen, LOOKS)
+    return case, "The system settled, and the final look saw every place"
+
+
+def _need(case: _Case, seen: Tally, looks: Collection[str]) -> None:
+    """Leave a law undecided where the final look at something is missing or failed."""
+    for what in looks:
+        ok, detail = seen.looks.get(what, (False, "nobody looked"))
+        if not ok:
+            case.doubts.append(
+                f"{what.replace('_', ' ')} could not be looked at ({detail or 'no detail'})"
+            )
+
+
+def _blank(*texts: str) -> bool:
+    return any(not text.strip() for text in texts)

@@ -1,0 +1,73 @@
+"""Does the database hold what happened? Compares stored matches with the truth, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from system.contract.match import Match
+
+FIELDS = (
+    "home_team",
+    "away_team",
+    "match_date",
+    "match_time",
+    "season",
+    "age_group",
+    "league",
+    "division",
+    "match_type",
+    "match_status",
+    "home_score",
+    "away_score",
+    "external_match_id",
+    "location",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One difference: `field` is "(missing)" or "(unexpected)" where a whole match differs."""
+
+    identity: str
+    field: str
+    stored: Any
+    truth: Any
+
+    def __str__(self) -> str:
+        return f"{self.identity} {self.field}: stored {self.stored!r}, true is {self.truth!r}"
+
+
+def of(match: Match) -> dict[str, Any]:
+    """A match as the API should show it after this observation."""
+    shown = match.model_dump(mode="json", include=set(FIELDS))
+    return {**shown, "match_status": match.status.value, "season": match.season_key}
+
+
+def compare(
+    stored: Iterable[Mapping[str, Any]], truth: Mapping[str, Mapping[str, Any]]
+) -> list[Mismatch]:
+    """Every difference between the database and the truth, both ways. Pure.
+
+    Args:
+        stored: matches as the API shows them.
+        truth: by identity, each with FIELDS.
+    """
+    found: list[Mismatch] = []
+    left = dict(truth)
+    for match in stored:
+        identity = str(match["identity"])
+        true = left.pop(identity, None)
+        if true is None:
+            found.append(Mismatch(identity, "(unexpected)", match.get("match_date"), None))
+            continue
+        found.extend(
+            Mismatch(identity, field, match.get(field), true.get(field))
+            for field in FIELDS
+            if match.get(field) != true.get(field)
+        )
+    found.extend(
+        Mismatch(identity, "(missing)", None, true["match_date"]) for identity, true in left.items()
+    )
+    return found

@@ -1,0 +1,114 @@
+"""Where every message is: the sets of the books, and what they leave open.
+
+A attempted, K accepted, E effects, D dead letters, P pending. Once the system has settled, what is
+in K and neither in E nor in D is lost, and what is in E or D and not in A is unexpected. While
+something may still be on its way, or a place could not be looked at, a missing message is undecided
+instead of lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.checker.tally import Receipt, Tally
+from system.contract.submission import Effect
+
+PLACES = ("receipts", "dead_letters", "queues", "outbox")
+"""Where a message can be; all of them must have been looked at before one is called lost."""
+
+LOOKS = (*PLACES, "truth")
+"""The final looks that a verdict needs; truth compares the stored matches with the season."""
+
+
+class Outcome(StrEnum):
+    """What became of a message that was attempted."""
+
+    COMMITTED = "committed"  # it changed the stored match
+    UNCHANGED = "unchanged"  # it took effect, and rightly changed nothing
+    DEAD_LETTERED = "dead-lettered"  # it breaks the contract and was rightly put aside
+    FAILED = "failed"  # it is good, and was put aside all the same
+    WAITING = "waiting"
+    LOST = "lost"
+    UNDECIDED = "undecided"  # accepted, and nobody can say where it is
+    REFUSED = "refused"  # certainly not taken
+    UNCONFIRMED = "unconfirmed"  # never confirmed, and not seen anywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The books, closed.
+
+    Attributes:
+        effects: the first receipt of each message that took effect.
+        doubled: messages with more than one receipt.
+        placed: messages with an effect or a dead letter.
+        missing: accepted messages that are in no place, sorted.
+        hidden: how many of `missing` may be among the waiting ones whose ids are not known.
+        decidable: whether the system settled and every place was looked at.
+        unexpected: messages in a place that were never attempted, sorted.
+        recovered: messages never confirmed, yet effective.
+        contradicted: messages that were only ever refused, yet are in a place; sorted.
+    """
+
+    effects: dict[str, Receipt]
+    doubled: list[str]
+    placed: set[str]
+    missing: list[str]
+    hidden: int
+    decidable: bool
+    unexpected: list[str]
+    recovered: int
+    contradicted: list[str]
+
+    @property
+    def lost(self) -> int:
+        """Messages that are certainly lost."""
+        return len(self.missing) - self.hidden if self.decidable else 0
+
+    @property
+    def undecided(self) -> int:
+        """Accepted messages of which nobody can say where they are."""
+        return len(self.missing) - self.lost
+
+
+def close(seen: Tally) -> Accounts:
+    """Close the books over everything seen."""
+    times = Counter(receipt.message_id for receipt in seen.receipts)
+    effects: dict[str, Receipt] = {}
+    for receipt in seen.receipts:
+        effects.setdefault(receipt.message_id, receipt)
+    placed = effects.keys() | seen.dead.keys()
+    missing = sorted(seen.accepted - placed - seen.pending)
+    settled = seen.settled is not None and seen.settled[0]
+    only_refused = (seen.refused.keys() & seen.attempted.keys()) - seen.accepted - seen.unsure
+    return Accounts(
+        effects=effects,
+        doubled=sorted(message for message, count in times.items() if count > 1),
+        placed=placed,
+        missing=missing,
+        hidden=min(len(missing), seen.pending_nameless),
+        decidable=settled and all(seen.looks.get(place, (False,))[0] for place in PLACES),
+        unexpected=sorted(placed - seen.attempted.keys()),
+        recovered=len((effects.keys() & seen.attempted.keys()) - seen.accepted - only_refused),
+        contradicted=sorted(only_refused & placed),
+    )
+
+
+def outcome(message_id: str, seen: Tally, books: Accounts) -> Outcome:
+    """What became of one attempted message. In two places at once, the effect decides."""
+    if receipt := books.effects.get(message_id):
+        changed = receipt.effect in (Effect.CREATED, Effect.UPDATED)
+        return Outcome.COMMITTED if changed else Outcome.UNCHANGED
+    if message_id in seen.dead:
+        valid = seen.attempted[message_id].valid
+        return Outcome.FAILED if valid else Outcome.DEAD_LETTERED
+    if message_id in seen.pending:
+        return Outcome.WAITING
+    if message_id in seen.accepted:
+        certain = books.decidable and not books.hidden
+        return Outcome.LOST if certain else Outcome.UNDECIDED
+    if message_id in seen.refused and message_id not in seen.unsure:
+        return Outcome.REFUSED
+    return Outcome.UNCONFIRMED

@@ -1,0 +1,277 @@
+"""Events of a history, sorted by what they say. Reads every field, decides nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from lab.checker.verdict import Verdict
+from lab.history.log import TORN, Event
+from system.contract.submission import Effect
+
+EFFECTS = frozenset({Effect.CREATED, Effect.UPDATED, Effect.UNCHANGED, Effect.STALE})
+"""What a receipt can say; the other outcomes leave none."""
+
+
+class Attempt(NamedTuple):
+    """A message that was tried. `valid`: it must take effect; else it must be dead-lettered."""
+
+    published_at: datetime
+    valid: bool
+
+
+class Receipt(NamedTuple):
+    """An effect in the store, as far as the laws concern it.
+
+    Receipts of one transaction share `received_at`: it is when their request came in.
+    """
+
+    message_id: str
+    identity: str
+    match_id: int
+    effect: Effect
+    observed_at: datetime
+    received_at: datetime
+    committed_at: datetime
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What newest is decided by."""
+        return self.observed_at, self.message_id
+
+
+class Death(NamedTuple):
+    """A dead letter and its story."""
+
+    message_id: str
+    reason: str
+    detail: str
+    where: str
+    died_at: datetime
+    queue: str
+
+
+class Refusal(NamedTuple):
+    """A row of a page that could not be read as a match."""
+
+    page: str
+    row: str
+    reason: str
+    excerpt: str
+
+
+class Check(NamedTuple):
+    """A judgement made elsewhere that enters the verdict; `law` is None where it is about none."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    law: int | None
+
+
+class Depth(NamedTuple):
+    """How many messages were ready in a queue at a moment."""
+
+    at: datetime
+    queue: str
+    ready: float
+
+
+@dataclass(slots=True)
+class Fault:
+    """A time during which something was broken on purpose; `to` is None while it lasts."""
+
+    name: str
+    begun: datetime
+    to: datetime | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Everything that a history says, by kind. Messages are keyed by their id."""
+
+    started: Event | None = None
+    ended: datetime | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    attempted: dict[str, Attempt] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
+    unsure: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)  # the newest reason
+    receipts: list[Receipt] = field(default_factory=list)  # in the order of their cursors
+    dead: dict[str, Death] = field(default_factory=dict)
+    pending: set[str] = field(default_factory=set)
+    pending_nameless: int = 0
+    executions: Counter[str] = field(default_factory=Counter)
+    rows: list[Refusal] = field(default_factory=list)
+    depths: list[Depth] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    looks: dict[str, tuple[bool, str]] = field(default_factory=dict)  # the newest of each
+    settled: tuple[bool, float, str] | None = None
+    doubts: list[str] = field(default_factory=list)  # why this history cannot be trusted whole
+    known: set[tuple[str, str]] = field(default_factory=set)  # cursor and id of each receipt
+
+    def add(self, event: Event) -> None:
+        """Take in one event.
+
+        Raises:
+            HistoryError: a field is missing or is not what it must be.
+        """
+        handler = _HANDLERS.get(event.event)
+        if handler is None:
+            self.doubts.append(f"line {event.line}: event {event.event!r} is not known here")
+            return
+        handler(self, event)
+        if event.event != TORN:
+            self.first = event.at if self.first is None else min(self.first, event.at)
+            self.last = event.at if self.last is None else max(self.last, event.at)
+
+
+def tally(events: Iterable[Event]) -> Tally:
+    """Sort the events of a whole history; raises HistoryError as `Tally.add` does."""
+    whole = Tally()
+    for event in events:
+        whole.add(event)
+    return whole
+
+
+def _started(to: Tally, event: Event) -> None:
+    if to.started is not None:
+        to.doubts.append(f"line {event.line}: a second run was started in the same history")
+    to.started = event
+
+
+def _attempted(to: Tally, event: Event) -> None:
+    expect = event.text("expect")
+    if expect not in ("effect", "dead-letter"):
+        raise event.wrong("expect", "effect or dead-letter")
+    # A second try of the same message counts from its first.
+    published = event.time_or_none("published_at") or event.at
+    to.attempted.setdefault(event.text("message_id"), Attempt(published, expect == "effect"))
+
+
+def _receipt(to: Tally, event: Event) -> None:
+    effect, match_id = event.text("effect"), event.fields.get("match_id")
+    if effect not in EFFECTS:
+        raise event.wrong("effect", "one that leaves a receipt")
+    if isinstance(match_id, bool) or not isinstance(match_id, int):
+        raise event.wrong("match_id", "a whole number")
+    # The same receipt read twice (a reader began again) is one receipt.
+    key = event.text("cursor"), event.text("message_id")
+    if key not in to.known:
+        to.known.add(key)
+        to.receipts.append(
+            Receipt(
+                key[1],
+                event.text("identity"),
+                match_id,
+                Effect(effect),
+                event.time("observed_at"),
+                event.time("received_at"),
+                event.time("committed_at"),
+            )
+        )
+
+
+def _dead_letter(to: Tally, event: Event) -> None:
+    death = Death(
+        event.text("message_id"),
+        _loose(event, "reason"),
+        _loose(event, "detail"),
+        _loose(event, "where"),
+        event.time_or_none("died_at") or event.at,
+        _loose(event, "queue"),
+    )
+    to.dead.setdefault(death.message_id, death)
+
+
+def _pending(to: Tally, event: Event) -> None:
+    ids, count = event.fields.get("message_ids"), event.fields.get("count")
+    if ids is not None:
+        if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+            raise event.wrong("message_ids", "a list of text")
+        to.pending.update(ids)
+    elif isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+        to.pending_nameless += count
+    else:
+        raise event.wrong("count", "a whole number (or message_ids a list)")
+
+
+def _fault(to: Tally, event: Event) -> None:
+    name, phase = event.text("name"), event.text("phase")
+    if phase == "begin":
+        to.faults.append(Fault(name, event.at))
+        return
+    for fault in to.faults:
+        if fault.name == name and fault.to is None:
+            fault.to = event.at
+            return
+    to.doubts.append(f"line {event.line}: fault {name!r} ended, but never began")
+
+
+def _check(to: Tally, event: Event) -> None:
+    law: Any = event.fields.get("law")
+    if law is not None and (isinstance(law, bool) or law not in (1, 2, 3, 4, 5)):
+        raise event.wrong("law", "a law from 1 to 5")
+    try:
+        verdict = Verdict(event.text("verdict"))
+    except ValueError:
+        raise event.wrong("verdict", "valid, invalid or unknown") from None
+    to.checks.append(Check(event.text("name"), verdict, _loose(event, "detail"), law))
+
+
+def _loose(event: Event, name: str) -> str:
+    """A field that is for people: null and left out are empty, other values are shown."""
+    value = event.fields.get(name)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _looked(to: Tally, event: Event) -> None:
+    to.looks[event.text("what")] = event.truth("ok"), _loose(event, "detail")
+
+
+def _settled(to: Tally, event: Event) -> None:
+    to.settled = event.truth("ok"), event.number("seconds"), _loose(event, "waiting")
+
+
+def _row_refused(to: Tally, event: Event) -> None:
+    to.rows.append(Refusal(*(_loose(event, name) for name in ("page", "row", "reason", "excerpt"))))
+
+
+def _ended(to: Tally, event: Event) -> None:
+    to.ended = event.at
+
+
+def _torn(to: Tally, event: Event) -> None:
+    to.doubts.append(f"the history is torn: line {event.line}, its last, was cut off")
+
+
+_HANDLERS = {
+    "started": _started,
+    "scrape": lambda to, event: None,
+    "attempted": _attempted,
+    "accepted": lambda to, event: to.accepted.add(event.text("message_id")),
+    "refused": lambda to, event: to.refused.update(
+        {event.text("message_id"): _loose(event, "detail")}
+    ),
+    "unknown": lambda to, event: to.unsure.add(event.text("message_id")),
+    "row_refused": _row_refused,
+    "receipt": _receipt,
+    "dead_letter": _dead_letter,
+    "replayed": lambda to, event: to.dead.pop(event.text("message_id"), None),
+    "pending": _pending,
+    "depth": lambda to, event: to.depths.append(
+        Depth(event.at, event.text("queue"), event.number("ready"))
+    ),
+    "execution": lambda to, event: to.executions.update((event.text("message_id"),)),
+    "fault": _fault,
+    "check": _check,
+    "looked": _looked,
+    "settled": _settled,
+    "ended": _ended,
+    TORN: _torn,
+}

@@ -1,0 +1,44 @@
+"""The command about faults: `lab fault list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lab.faults import registry
+
+app = typer.Typer(help="What can be broken on purpose.", no_args_is_help=True)
+_out = Console(highlight=False, soft_wrap=True)
+
+
+@app.callback()
+def _group() -> None:
+    """What can be broken on purpose."""
+
+
+@app.command("list")
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List every fault: what it does, what can be chosen, what a substrate must be able to do."""
+    faults = registry.known().values()
+    if as_json:
+        _out.print_json(
+            data=[
+                {
+                    "name": each.name,
+                    "summary": each.summary,
+                    "parameters": {name: str(value) for name, value in each.parameters.items()},
+                    "needs": [ability.__name__ for ability in each.needs],
+                }
+                for each in faults
+            ]
+        )
+        return
+    for each in faults:
+        parameters = " ".join(f"{name}={value}" for name, value in each.parameters.items())
+        _out.print(f"[bold]{each.name}[/bold] {parameters}".rstrip())
+        needs = ", ".join(ability.__name__ for ability in each.needs)
+        _out.print(f"  {each.summary}" + (f" Needs: {needs}." if needs else ""))

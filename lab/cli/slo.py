@@ -1,0 +1,165 @@
+"""The command `lab slo`: judges the objectives of a running lab, a stored run, any Prometheus."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+
+from lab.clients.prometheus.client import FRESH_S, NoData, Prometheus
+from lab.clients.prometheus.promql import seconds
+from lab.errors import CannotRun
+from lab.experiment.runs import RUNS
+from lab.slo import evaluate, query, spec
+from lab.slo.evaluate import Judgement, Verdict, Window
+from lab.substrates.local.instance import Instance
+from lab.substrates.local.series import extent, opened
+
+EXIT_CODES = {Verdict.MET: 0, Verdict.VIOLATED: 1, Verdict.UNKNOWN: 2}
+DEFAULT_WINDOW_S = 3600.0
+PRODUCTION_FRESH_S = 120.0
+"""Where scrapes come every 15 to 30 seconds."""
+ENDING_S = 60.0
+"""At the end of a run its parts end one after the other, and Prometheus may be the last of them."""
+SERIES = "prometheus"
+"""The folder of the stored series, in the folder of a run."""
+
+_out = Console(highlight=False, soft_wrap=True)
+
+
+class View(NamedTuple):
+    """Something that can be judged: who answers, over which window, and what it is called."""
+
+    prometheus: Prometheus
+    window: Window
+    what: str
+
+
+def command(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Of a run, to judge its stored series.", show_default=".runs/latest"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A lab that is up.")] = None,
+    url: Annotated[str | None, typer.Option(help="Any Prometheus, http://host:port.")] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(help="Up to now, or up to a run's end: 5m, 1h30m. [1h; a whole run]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Judge the service level objectives of lab/slo/slo.yaml.
+
+    Of the lab `default` where it is up, else of the latest run. Exit code: 0 met, 1 violated,
+    2 unknown: no traffic, no data, not all of the data, or nobody to ask.
+    """
+    slos = spec.load()
+    length_s = _length_s(window)
+    if sum(each is not None for each in (folder, name, url)) > 1:
+        raise CannotRun("name one thing to judge: a run's FOLDER, or --name, or --url")
+    what, span = "nothing", None
+    try:
+        with _view(folder, name, url, length_s) as view:
+            what, span = view.what, view.window
+            judged = query.judge(view.prometheus, slos, view.window)
+    except NoData as error:
+        judged = [evaluate.unknown(each, str(error)) for each in slos]
+    verdict = evaluate.overall(judged)
+    if as_json:
+        _out.print_json(json.dumps(_as_dict(judged, what, span, verdict)))
+    else:
+        _out.print(query.as_table(judged))
+        _out.print(_conclusion(judged, what, span, verdict))
+    raise typer.Exit(EXIT_CODES[verdict])
+
+
+@contextmanager
+def _view(
+    folder: Path | None, name: str | None, url: str | None, length_s: float | None
+) -> Iterator[View]:
+    """Open what is to be judged, for the block.
+
+    Raises:
+        CannotRun: it is not there.
+        NoData: nothing was scraped, or nobody answers.
+    """
+    if url is not None:
+        with Prometheus(url) as asked:
+            end = asked.value("time()")
+            begin = end - (length_s or DEFAULT_WINDOW_S)
+            yield View(asked, query.window(begin, end, PRODUCTION_FRESH_S, from_zero=False), url)
+    elif name is not None or (folder is None and Instance.named("default").is_alive()):
+        called = name or "default"
+        address, since = _running(called)
+        with Prometheus(address) as asked:
+            end = asked.value("time()")
+            # Everything of a lab begins with it, so its whole life is one window from zero.
+            begin = max(since, end - (length_s or DEFAULT_WINDOW_S))
+            yield View(
+                asked, query.window(begin, end, FRESH_S, from_zero=True), f"the lab {called!r}"
+            )
+    else:
+        run = folder or RUNS / "latest"
+        series = run / SERIES if (run / SERIES).is_dir() else run
+        with opened(series) as address, Prometheus(address) as asked:
+            whole = extent(asked, series)
+            # A second earlier than the first scrape, where every counter was 0.
+            begin = max(whole.first - 1, whole.last - (length_s or math.inf))
+            yield View(asked, query.window(begin, whole.last, ENDING_S, from_zero=True), str(run))
+
+
+def _running(name: str) -> tuple[str, float]:
+    """Where the Prometheus of a lab answers, and since when the lab is there."""
+    instance = Instance.named(name)
+    state = instance.read() if instance.is_alive() else None
+    if state is None:
+        raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up`")
+    address = (state.endpoints or {}).get("prometheus_url")
+    if not address:
+        raise CannotRun(f"the lab {name!r} is not up yet, or runs without monitoring")
+    return str(address), datetime.fromisoformat(state.since).timestamp()
+
+
+def _length_s(window: str | None) -> float | None:
+    if window is None:
+        return None
+    try:
+        return seconds(window)
+    except ValueError as error:
+        raise CannotRun(f"--window: {error}") from error
+
+
+def _conclusion(judged: list[Judgement], what: str, window: Window | None, verdict: Verdict) -> str:
+    """What it comes to, in one line."""
+    where = ""
+    if window is not None:
+        end = datetime.fromtimestamp(window.end, UTC)
+        where = f" over the {window.length_s:.0f} s until {end:%Y-%m-%d %H:%M:%S} UTC of {what}"
+    if verdict is Verdict.MET:
+        return f"All {len(judged)} objectives are met{where}."
+    named = ", ".join(each.objective for each in judged if each.verdict is Verdict.VIOLATED)
+    open_ = [each for each in judged if each.verdict is Verdict.UNKNOWN]
+    why = "; ".join(dict.fromkeys(each.because for each in open_))
+    untold = f"{', '.join(each.objective for each in open_)} cannot be judged: {why}"
+    if verdict is Verdict.UNKNOWN:
+        return f"Unknown{where}: {untold}"
+    return f"Violated{where}: {named}." + (f" {untold}" if open_ else "")
+
+
+def _as_dict(
+    judged: list[Judgement], what: str, window: Window | None, verdict: Verdict
+) -> dict[str, object]:
+    return {
+        "verdict": verdict,
+        "of": what,
+        "window": None if window is None else {"begin": window.begin, "end": window.end},
+        "objectives": [asdict(each) for each in judged],
+    }

@@ -1,0 +1,148 @@
+"""The command `lab top`: which lab, and one picture after the other until a key ends it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData
+from lab.errors import CannotRun
+from lab.substrates.local.instance import BASE, Instance, instances
+from lab.top import keys, words
+from lab.top.picture import picture, trouble
+from lab.top.reading import read, recall
+from lab.top.snapshot import History
+
+DEFAULT = "default"
+READ_S = 3.0
+"""For an answer; a picture that waits longer is no live one."""
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Option(help="Which lab.", show_default="default, or the only one")
+    ] = None,
+    once: Annotated[bool, typer.Option(help="Print one picture, and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
+) -> None:
+    """Watch a running lab: queues, workers, latency, objectives, faults, alerts. q ends it.
+
+    Exit code: 0 looked, 2 no such lab, or it cannot be looked at.
+    """
+    watched = find(name, instances())
+    console = Console(highlight=False)
+    if not once and not console.is_terminal:
+        raise CannotRun("this is no terminal to draw on; `lab top --once` prints one picture")
+    with Prometheus(watched.url, read_s=READ_S, total_s=READ_S) as prometheus:
+        if once:
+            console.print(_look(watched, prometheus, recall(prometheus, every), console.width))
+        else:
+            _watch(watched, prometheus, console, every)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A lab that can be looked at.
+
+    Attributes:
+        url: of its Prometheus.
+        since: when it began, seconds since the epoch.
+    """
+
+    instance: Instance
+    url: str
+    since: float
+
+    def title(self) -> str:
+        """Which lab, and when it was looked at."""
+        now = time.time()
+        age = words.duration(max(0.0, now - self.since))
+        return (
+            f"lab {self.instance.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
+        )
+
+
+def find(name: str | None, known: Sequence[Instance]) -> Watched:
+    """The lab of this name; else the one called `default`; else the only one that runs.
+
+    Raises:
+        CannotRun: there is none, or several, or it has no Prometheus.
+    """
+    alive = {each.name: each for each in known if each.is_alive()}
+    if name is not None:
+        Instance.named(name)  # says so, where no lab could have this name
+    if name is not None and name not in alive:
+        raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up --name {name}`")
+    if not alive:
+        raise CannotRun(f"no lab runs here (in {BASE}); start one with `lab up`")
+    if name is None and DEFAULT not in alive and len(alive) > 1:
+        raise CannotRun(f"several labs run here; choose one by --name: {', '.join(sorted(alive))}")
+    chosen = alive.get(name or DEFAULT) or next(iter(alive.values()))
+    state = chosen.read()
+    ends = state.addresses() if state else None
+    if state is None or ends is None:
+        raise CannotRun(f"the lab {chosen.name!r} is not up yet; try again in a moment")
+    if ends.prometheus_url is None:
+        raise CannotRun(
+            f"the lab {chosen.name!r} runs without monitoring, so there is nothing to ask; "
+            "`lab up` starts one that has it"
+        )
+    since = datetime.fromisoformat(state.since).timestamp()
+    return Watched(chosen, ends.prometheus_url, since)
+
+
+def _look(watched: Watched, prometheus: Prometheus, past: History, width: int) -> RenderableType:
+    seen = read(prometheus)
+    past.remember(seen)
+    return picture(watched.title(), seen, past, width)
+
+
+def _watch(watched: Watched, prometheus: Prometheus, console: Console, every_s: float) -> None:
+    """Draw until a key, a signal, or the lab's end."""
+    past, ended = recall(prometheus, every_s), False
+    try:
+        with (
+            _sigterm_interrupts(),
+            keys.listened_to() as pressed,
+            Live(console=console, screen=True, auto_refresh=False) as live,
+        ):
+            while True:
+                begun = time.monotonic()
+                try:
+                    drawn = _look(watched, prometheus, past, console.width)
+                except NoData as error:
+                    drawn = trouble(watched.title(), f"Prometheus cannot be asked: {error}")
+                    if not watched.instance.is_alive():
+                        ended = True
+                        break
+                live.update(drawn, refresh=True)
+                if pressed(max(0.05, every_s - (time.monotonic() - begun))):
+                    break
+    except KeyboardInterrupt:
+        pass
+    if ended:
+        console.print(f"The lab {watched.instance.name!r} has ended.")
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that the terminal is put back then, too."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,162 @@
+"""The command that starts a lab and leaves it running: `lab up`."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+
+from lab.errors import CannotRun
+from lab.monitoring import watch
+from lab.monitoring.scrape import RemoteWrite
+from lab.substrates.local import detached
+from lab.substrates.local.instance import Instance
+from lab.substrates.protocol import Endpoints, Plan, from_json
+
+WEBHOOK = "MISSING_TABLE_WEBHOOK_URL"
+REMOTE_WRITE_URL = "MISSING_TABLE_REMOTE_WRITE_URL"
+REMOTE_WRITE_USER = "MISSING_TABLE_REMOTE_WRITE_USER"
+REMOTE_WRITE_PASSWORD_FILE = "MISSING_TABLE_REMOTE_WRITE_PASSWORD_FILE"  # noqa: S105 - a name
+
+PLAN_BYTES_MAX = 16 * 1024 * 1024
+
+_out = Console(highlight=False, soft_wrap=True)
+
+
+class Extra(StrEnum):
+    """What runs only where it is asked for."""
+
+    FLOWER = "flower"
+
+
+def up(
+    name: Annotated[str, typer.Option(help="Which lab; several can run side by side.")] = "default",
+    seed: Annotated[int, typer.Option(help="Of the league's season.")] = 7,
+    matches: Annotated[int, typer.Option(min=1, help="In the season.")] = 1000,
+    workers: Annotated[int, typer.Option(min=0, max=16, help="Worker processes.")] = 2,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pool children of each.")] = 2,
+    page_delay_ms: Annotated[int, typer.Option(min=0, help="Of the league's site.")] = 100,
+    monitoring: Annotated[
+        bool, typer.Option(help="Run Prometheus, Alertmanager and the exporters too.")
+    ] = True,
+    extras: Annotated[
+        list[Extra] | None,
+        typer.Option("--with", help="Run this too. Flower makes the workers send events."),
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(envvar=WEBHOOK, help="Where Alertmanager sends alerts.")
+    ] = None,
+    remote_write_url: Annotated[
+        str | None,
+        typer.Option(envvar=REMOTE_WRITE_URL, help="Where Prometheus sends its series on to."),
+    ] = None,
+    remote_write_user: Annotated[
+        str | None, typer.Option(envvar=REMOTE_WRITE_USER, help="The name to log in with there.")
+    ] = None,
+    remote_write_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=REMOTE_WRITE_PASSWORD_FILE,
+            help="A file that only you can read, with the password or token.",
+        ),
+    ] = None,
+    foreground: Annotated[bool, typer.Option(help="Stay attached; Ctrl-C ends the lab.")] = False,
+    show_secrets: Annotated[bool, typer.Option(help="Print the passwords too.")] = False,
+) -> None:
+    """Start the whole system on this machine, and leave it running."""
+    instance = Instance.named(name)
+    chosen = frozenset(extras or ())
+    remote = sent_on(name, remote_write_url, remote_write_user, remote_write_password_file)
+    plan = Plan(
+        seed=seed,
+        matches=matches,
+        workers=workers,
+        concurrency=concurrency,
+        page_delay_ms=page_delay_ms,
+        monitoring=watch.monitoring(webhook_url=webhook, remote_write=remote)
+        if monitoring
+        else None,
+        flower=Extra.FLOWER in chosen,
+    )
+    if foreground:
+        raise typer.Exit(detached.hold(instance, plan, _out.print))
+    state = detached.start(instance, ["hold", name], plan, _out.print)
+    ends = state.addresses()
+    if ends is not None:
+        _show(instance, ends)
+        if show_secrets:
+            _show_secrets(ends)
+    named = "" if name == "default" else f" --name {name}"
+    _out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
+
+
+def sent_on(
+    name: str, url: str | None, user: str | None, password_file: Path | None
+) -> RemoteWrite | None:
+    """Where Prometheus sends its series on to; None where nothing was said about it.
+
+    Args:
+        name: of the lab; becomes a label of what is sent, so that labs can be told apart.
+
+    Raises:
+        CannotRun: only some of it was said, or others can read the password.
+    """
+    if not (url or user or password_file):
+        return None
+    if not (url and user and password_file):
+        raise CannotRun(
+            "remote write needs all three or none: --remote-write-url, --remote-write-user,"
+            f" --remote-write-password-file (or {REMOTE_WRITE_URL}, {REMOTE_WRITE_USER},"
+            f" {REMOTE_WRITE_PASSWORD_FILE})"
+        )
+    at = urlsplit(url)
+    if at.scheme not in ("http", "https") or not at.hostname or at.password:
+        raise CannotRun(
+            "--remote-write-url must be https://host/path, without a password: that is in the file"
+        )
+    try:
+        mode = password_file.stat().st_mode
+    except OSError as error:
+        raise CannotRun(f"--remote-write-password-file {password_file}: {error.strerror}") from None
+    if not stat.S_ISREG(mode) or mode & 0o077:
+        raise CannotRun(
+            f"--remote-write-password-file {password_file} must be a file that only you can read:"
+            f" chmod 600 {password_file}"
+        )
+    labels = {"cluster": f"local-{name}", "env": "lab"}
+    return RemoteWrite(url, user, str(password_file.absolute()), labels)
+
+
+def hold(name: Annotated[str, typer.Argument(help="Which lab.")]) -> None:
+    """Hold a lab in the foreground; reads its plan from standard input. `lab up` starts this."""
+    plan = from_json(sys.stdin.buffer.read(PLAN_BYTES_MAX))
+    raise typer.Exit(detached.hold(Instance.named(name), plan, _out.print))
+
+
+def _show(instance: Instance, ends: Endpoints) -> None:
+    _out.print(f"\n[bold]The lab {instance.name!r} is up.[/bold]")
+    _out.print(f"  league site  {ends.site_url}")
+    _out.print(f"  backend API  {ends.api_url}")
+    _out.print(f"  RabbitMQ     {ends.management_url}  (user admin)")
+    if ends.prometheus_url:
+        _out.print(f"  Prometheus   {ends.prometheus_url}")
+    if ends.alertmanager_url:
+        _out.print(f"  Alertmanager {ends.alertmanager_url}")
+    if ends.flower_url:
+        _out.print(f"  Flower       {ends.flower_url}")
+    _out.print(f"  passwords    {instance.folder / 'state.json'}")
+    _out.print(f"  logs         {instance.logs}")
+
+
+def _show_secrets(ends: Endpoints) -> None:
+    _out.print(f"  API token    {ends.api_token}")
+    _out.print(f"  results      {ends.results_url}")
+    _out.print(f"  database     {ends.database_url}")
+    for user, url in ends.broker_urls.items():
+        _out.print(f"  broker       {url}  ({user})")

@@ -1,0 +1,171 @@
+"""Looking into the broker from outside: queue depths, dead letters, and messages of any shape.
+
+Looks by AMQP with the operator's rights, so it sees what is so now; the management API's numbers
+are seconds old.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, NackError, UnroutableError
+
+from lab.errors import LabError
+from system.contract import envelope as wire
+from system.contract.topology import DEAD_LETTER_QUEUE, PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
+
+WORK = (PROCESS_QUEUE, *map(retry_queue, RETRY_DELAYS_S))
+"""The queues in which a message waits for its effect."""
+WATCHED = (*WORK, DEAD_LETTER_QUEUE)
+
+
+CONNECTION_NAME = "lab"
+"""The name that the lab's own connections give themselves."""
+
+
+class BrokerSilent(LabError):  # noqa: N818
+    """The broker, or its management API, did not answer."""
+
+
+TROUBLE = (BrokerSilent, AMQPError, OSError)
+"""What a look at a broker that is away or going away raises."""
+
+
+class NotTaken(LabError):  # noqa: N818
+    """The broker did not take a message: unroutable, or refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message in the dead-letter queue, and its story as far as its headers tell it.
+
+    Attributes:
+        published_at, died_at: None where the headers do not say.
+        queue: the queue that it came from.
+    """
+
+    message_id: str
+    reason: str
+    detail: str
+    where: str
+    queue: str
+    published_at: datetime | None
+    died_at: datetime | None
+    body: bytes
+
+
+@contextmanager
+def channel(
+    url: str, *, timeout_s: float = 5.0, heartbeat_s: int = 30
+) -> Iterator[BlockingChannel]:
+    """Open a channel on a connection of its own.
+
+    Args:
+        timeout_s: bounds connecting.
+        heartbeat_s: a broker that froze is noticed after about twice this.
+
+    Raises:
+        BrokerSilent: there is no connection to be had.
+    """
+    parameters = pika.URLParameters(url)
+    parameters.socket_timeout = parameters.stack_timeout = timeout_s
+    parameters.blocked_connection_timeout = timeout_s
+    parameters.heartbeat = heartbeat_s
+    parameters.client_properties = {"connection_name": CONNECTION_NAME}
+    try:
+        connection = pika.BlockingConnection(parameters)
+    except Exception as error:  # pika's are of several families here
+        raise BrokerSilent(f"no connection to the broker: {error!r}") from error
+    try:
+        yield connection.channel()
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def depths(on: BlockingChannel) -> dict[str, int]:
+    """How many messages each watched queue holds ready now."""
+    return {queue: depth(on, queue) for queue in WATCHED}
+
+
+def depth(on: BlockingChannel, queue: str) -> int:
+    """Messages ready in `queue` now; those with a worker are not among them."""
+    return int(on.queue_declare(queue, passive=True).method.message_count)
+
+
+def dead_letters(url: str, limit: int = 100_000) -> list[DeadLetter]:
+    """Look at every dead letter, and leave all of them where they are."""
+    found: list[DeadLetter] = []
+    with channel(url) as on:  # what is not acknowledged goes back when the channel closes
+        while len(found) < limit:
+            method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)
+            if method is None:
+                break
+            found.append(_dead_letter(properties, body))
+    return found
+
+
+def send(
+    on: BlockingChannel,
+    body: bytes,
+    *,
+    exchange: str,
+    key: str,
+    properties: Mapping[str, Any],
+) -> None:
+    """Publish bytes as they are, persistent and mandatory; return once the broker has them.
+
+    Args:
+        on: a channel in confirm mode.
+        properties: of AMQP: content_type, headers, message_id and so on.
+
+    Raises:
+        NotTaken: unroutable or refused.
+    """
+    try:
+        on.basic_publish(
+            exchange,
+            key,
+            body,
+            pika.BasicProperties(delivery_mode=2, **properties),
+            mandatory=True,
+        )
+    except (UnroutableError, NackError) as error:
+        raise NotTaken(f"{exchange}, key {key}: {type(error).__name__}") from error
+
+
+def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
+    headers = properties.headers or {}
+    return DeadLetter(
+        message_id=str(properties.message_id or headers.get("id") or _id_within(body)),
+        reason=wire.reason_of(headers),
+        detail=str(headers.get(wire.DEAD_DETAIL, "")),
+        where=str(headers.get(wire.DEAD_WHERE, "")),
+        queue=str(headers.get(wire.DEAD_QUEUE, "")),
+        published_at=_time(headers.get(wire.PUBLISHED_AT)),
+        died_at=_time(headers.get(wire.DEAD_AT)),
+        body=body,
+    )
+
+
+def _id_within(body: bytes) -> str:
+    """The id that the earlier system's senders put into the body, and nowhere else; or nothing."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return str(content.get("id", "")) if isinstance(content, dict) else ""
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None

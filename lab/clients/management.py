@@ -1,0 +1,158 @@
+"""RabbitMQ's management API, for what AMQP does not offer. Its numbers are up to 5 s old."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import urllib3
+
+from lab.clients.amqp import BrokerSilent
+from system.contract.topology import VHOST
+
+AGE_S = 5.0
+"""How old its numbers may be."""
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """What a queue holds.
+
+    Attributes:
+        ready: messages that no worker has.
+        unacked: messages that a worker has and has not acknowledged.
+        acked: acknowledgements since the queue was made.
+    """
+
+    ready: int
+    unacked: int
+    acked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """The management API of one broker.
+
+    Attributes:
+        url: `http://host:port`.
+        login: an AMQP URL of the user to log in as; only its name and password are used.
+    """
+
+    url: str
+    login: str = field(repr=False)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call `path` (below `/api/`); return the decoded answer, None where there is none.
+
+        Raises:
+            BrokerSilent: no answer in time, one too large, or another than success.
+        """
+        user = urlsplit(self.login)
+        try:
+            response = urllib3.request(
+                method,
+                f"{self.url}/api/{path}",
+                headers=urllib3.make_headers(
+                    basic_auth=f"{unquote(user.username or '')}:{unquote(user.password or '')}"
+                ),
+                json=body,
+                timeout=urllib3.Timeout(connect=3, read=10),
+                retries=False,
+                preload_content=False,
+            )
+            try:
+                content = response.read(ANSWER_BYTES_MAX + 1)
+            finally:
+                response.close()
+            if len(content) > ANSWER_BYTES_MAX:
+                raise BrokerSilent(f"the broker's management answered {path} without end")
+            answer = json.loads(content) if content else None
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise BrokerSilent(
+                f"the broker's management does not answer {path}: {error}"
+            ) from error
+        if response.status >= 400:
+            raise BrokerSilent(
+                f"the broker's management answered {path} {response.status}: {answer}"
+            )
+        return answer
+
+    def get(self, path: str) -> Any:
+        """GET `path`; raises BrokerSilent as `call` does."""
+        return self.call("GET", path)
+
+    def queue(self, name: str) -> QueueCounts:
+        """Count the messages of a queue; raises BrokerSilent as `call` does."""
+        about = self.get(f"queues/{quote(VHOST, safe='')}/{quote(name, safe='')}")
+        return QueueCounts(
+            ready=int(about.get("messages_ready", 0)),
+            unacked=int(about.get("messages_unacknowledged", 0)),
+            acked=int((about.get("message_stats") or {}).get("ack", 0)),
+        )
+
+    def held(self, queues: Iterable[str]) -> int:
+        """How many messages these queues hold together, those with a worker included.
+
+        Raises:
+            BrokerSilent: as `call` does; also where one of them is not there, or has no count: a
+                queue that nobody has counted is not an empty one.
+        """
+        found = self.get("queues?columns=name,messages")
+        counts = {each.get("name"): each.get("messages") for each in found}
+        uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
+        if uncounted:
+            raise BrokerSilent(f"the broker's management has no count of {', '.join(uncounted)}")
+        return sum(counts[name] for name in queues)
+
+    def close_connections(self, *, spare: str) -> int:
+        """Close every connection to the broker that is known; return how many there were.
+
+        A connection is known here some five seconds after it was opened.
+
+        Args:
+            spare: connections that gave themselves this name stay.
+
+        Raises:
+            BrokerSilent: as `call` does.
+        """
+        found = self.get("connections?columns=name,client_properties.connection_name")
+        closed = 0
+        for each in found:
+            own = (each.get("client_properties") or {}).get("connection_name")
+            if own != spare and self._close(each["name"]):
+                closed += 1
+        return closed
+
+    def _close(self, name: str) -> bool:
+        try:
+            self.call("DELETE", f"connections/{quote(name, safe='')}")
+        except BrokerSilent as error:
+            if " 404: " in str(error):  # it closed by itself meanwhile
+                return False
+            raise
+        return True
+
+    def alarms(self) -> list[str]:
+        """The alarms that the broker has raised: `memory`, `disk`.
+
+        Raises:
+            BrokerSilent: as `call` does; also while a node, just started, has not said yet.
+        """
+        nodes = self.get("nodes")
+        keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
+        if any(key not in node for node in nodes for key in keys.values()):
+            raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
+        return [name for name, key in keys.items() if any(node[key] for node in nodes)]
+
+    def allow_everything(self, user: str) -> None:
+        """Give a user every right; for experiments that need a careless deployment.
+
+        Raises:
+            BrokerSilent: as `call` does.
+        """
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        self.call("PUT", f"permissions/%2F/{quote(user, safe='')}", everything)

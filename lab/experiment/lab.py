@@ -1,0 +1,286 @@
+"""A run of the lab: a running system, a record, and the verbs of an experiment.
+
+run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  logs/
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab import wait
+from lab.checker import check as auditing
+from lab.checker import model
+from lab.checker.check import Audit
+from lab.clients import amqp
+from lab.clients.backend import Backend, BackendSilent
+from lab.experiment import settle as settling
+from lab.experiment.metrics import JOB, LabMetrics
+from lab.experiment.probe import look_everywhere
+from lab.experiment.runs import RUNS, keep_logs, new_folder
+from lab.faults import registry as fault
+from lab.faults.residue import Residue
+from lab.history import log as history
+from lab.history.ledger import Ledger
+from lab.history.log import History
+from lab.substrates.protocol import Endpoints, Plan, Substrate, Watchable
+from lab.workload import foreign
+from lab.workload import generator as load
+from lab.workload.league.season import Season
+from lab.workload.scraper import Scraper
+from system.contract import envelope, topology
+from system.contract import match as contract
+from system.contract.match import Match
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+PLAIN_MATCH = {
+    "home_team": "NEFC",
+    "away_team": "Seacoast United",
+    "match_date": "2025-10-18",
+    "season": "2025-26",
+    "age_group": "U14",
+    "match_type": "League",
+    "league": "Homegrown",
+    "division": "Northeast",
+}
+"""A match that keeps the contract and says nothing more."""
+
+
+@dataclass
+class Lab:
+    """What a scenario holds.
+
+    Attributes:
+        folder: of this run; everything that it leaves behind is in there.
+        true: by identity, what the store must hold in the end.
+        residue: what the faults so far may have left waiting; settling takes that into account.
+    """
+
+    substrate: Substrate
+    endpoints: Endpoints
+    plan: Plan
+    folder: Path
+    history: History
+    ledger: Ledger
+    season: Season
+    scraper: Scraper
+    rng: random.Random
+    metrics: LabMetrics
+    true: dict[str, dict[str, object]] = field(default_factory=dict)
+    residue: Residue = field(default_factory=Residue)
+    _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _loads: int = 0
+
+    def load(self, profile: str = "steady") -> AbstractContextManager[None]:
+        """Publish observations for the block at a profile's rate; see `lab.workload.generator`."""
+        self._loads += 1
+        series = f"{self.plan.seed}-{self._loads}"
+        return load.offered(
+            profile,
+            series,
+            self.endpoints.broker_urls["scraper"],
+            self.ledger,
+            random.Random(series),
+            self._remember,
+        )
+
+    @contextmanager
+    def fault(self, name: str, **parameters: Any) -> Iterator[None]:
+        """Break the system for the block, and cure it; see `lab.faults.registry`."""
+        with fault.applied(name, self, **parameters), self.metrics.active(name):
+            yield
+
+    def run_for(self, seconds: float, watch: Callable[[], None] = lambda: None) -> None:
+        """Let time pass; `watch` looks on, see `lab.wait.run_for`."""
+        wait.run_for(seconds, watch)
+
+    def scrape(self, moment: datetime, index: int) -> None:
+        """Let the scraper read the whole site as it stands at `moment`; return when it is done."""
+        self.history.write("scrape", index=index, moment=moment, phase="begin")
+        refused_before = self.ledger.rows_refused
+        self.ledger.follow(self.scraper.journal(index))
+        code = self.scraper.scrape(moment, index)
+        self.ledger.look()
+        self.history.write("scrape", index=index, moment=moment, phase="end")
+        self.true |= {
+            identity: each.as_json() for identity, each in self.season.truth_at(moment).items()
+        }
+        refused = self.ledger.rows_refused - refused_before
+        expected = self.season.unreadable_at(moment)
+        self.check(
+            f"scrape {index + 1}",
+            ok=code == (1 if expected else 0) and refused == expected,
+            detail=f"{refused} rows refused, {expected} cannot be read; exit code {code}",
+        )
+
+    def send_foreign(self, ordinal: int) -> None:
+        """Send what other senders put into the queue: see `lab.workload.foreign`."""
+        url = self.endpoints.broker_urls["admin"]
+        for parcel in foreign.parcels(self.rng, ordinal):
+            foreign.send(parcel, url, self.ledger)
+            if parcel.expect == foreign.EFFECT:
+                match = contract.parse(parcel.match)
+                self.true[match.identity] = model.of(match)
+
+    def send(self, *, message_id: str | None = None, **fields: Any) -> str:
+        """Publish one observation of a match, as the scraper would; return its message id.
+
+        Args:
+            message_id: a fresh one, where left out.
+            fields: of the contract, over those of a plain match.
+
+        Raises:
+            NotTaken: the broker refused it.
+        """
+        match = contract.parse({**PLAIN_MATCH, **fields})
+        now = datetime.now(UTC)
+        message_id = message_id or str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        wrapped = envelope.wrap(match, message_id=message_id, published_at=now)
+        if message_id not in self.ledger.attempted:
+            self.ledger.attempt(
+                message_id=message_id,
+                identity=match.identity,
+                published_at=now,
+                observed_at=match.observed_at or now,
+                sender="lab",
+                expect=foreign.EFFECT,
+            )
+        with amqp.channel(self.endpoints.broker_urls["admin"]) as on:
+            on.confirm_delivery()
+            amqp.send(
+                on,
+                wrapped.body,
+                exchange=topology.EXCHANGE,
+                key=topology.PROCESS_QUEUE,
+                properties={
+                    "content_type": wrapped.content_type,
+                    "content_encoding": wrapped.content_encoding,
+                    "headers": dict(wrapped.headers),
+                    "message_id": message_id,
+                },
+            )
+        self.ledger.accept(message_id, "queue")
+        self._remember(match, match.observed_at or now, message_id)
+        return message_id
+
+    def _remember(self, match: Match, observed_at: datetime, message_id: str) -> None:
+        """The newest observation is what must be stored."""
+        if (observed_at, message_id) > self._newest.get(match.identity, (_NEVER, "")):
+            self._newest[match.identity] = (observed_at, message_id)
+            self.true[match.identity] = model.of(match)
+
+    def audit(self) -> Audit:
+        """Settle, look everywhere once more, and judge what happened so far."""
+        self.settle()
+        self.compare_with_truth()
+        self.final_look()
+        self.history.write("ended")
+        return auditing.audit(history.read(self.folder / history.FILE))
+
+    def settle(self) -> bool:
+        """Wait until nothing waits; see `lab.experiment.settle`."""
+        return settling.settle(self.ledger, self.endpoints.management, self.residue)
+
+    def check(self, name: str, *, ok: bool, detail: str) -> None:
+        """Record a check of one's own; it enters the verdict."""
+        self.history.write("check", name=name, verdict="valid" if ok else "invalid", detail=detail)
+
+    def compare_with_truth(self) -> None:
+        """Compare every stored match with what happened in the season."""
+        try:
+            stored = list(Backend(self.endpoints.api_url).matches())
+        except BackendSilent as error:
+            self.history.write("looked", what="truth", ok=False, detail=str(error))
+            return
+        found = model.compare(stored, self.true)
+        self.history.write("looked", what="truth", ok=True, detail=f"{len(stored)} matches")
+        self.check(
+            "every stored match equals the season's truth",
+            ok=not found,
+            detail=f"{len(stored)} stored, {len(self.true)} true, {len(found)} differences"
+            + "".join(f"; {each}" for each in found[:5]),
+        )
+
+    def final_look(self) -> None:
+        """Look once more at every place where a message can be; see `lab.experiment.probe`."""
+        look_everywhere(self.ledger, self.scraper.waiting)
+
+
+@contextmanager
+def session(
+    name: str,
+    substrate: Substrate,
+    plan: Plan,
+    *,
+    runs: Path = RUNS,
+    scraper_wrapper: str | None = None,
+    objectives: Mapping[str, float | None] | None = None,
+) -> Iterator[Lab]:
+    """Start the system and its record; on exit take the logs and end the system.
+
+    The verdict is drawn afterwards, by `lab.report.conclude.conclude(folder)`.
+
+    Args:
+        name: of the run's folder.
+        substrate: where the system runs.
+        plan: what to start.
+        runs: where the run's folder is made.
+        scraper_wrapper: see `lab.workload.scraper.Scraper`.
+        objectives: asked of this run instead of the usual ones (see `lab.checker.measures`); None
+            for an objective asks nothing, as where a fault must make messages late.
+    """
+    folder = new_folder(name, runs)
+    with History(folder / history.FILE) as record:
+        record.write(
+            "started",
+            name=name,
+            substrate="local",
+            seed=plan.seed,
+            settings={
+                "workers": plan.workers,
+                "matches": plan.matches,
+                "objectives": dict(objectives or {}),
+            },
+        )
+        try:
+            endpoints = substrate.up(replace(plan, folder=folder))
+            season = Season.generate(plan.seed, plan.matches)
+            with (
+                Ledger(
+                    record, Backend(endpoints.api_url), endpoints.broker_urls["operator"]
+                ) as ledger,
+                _told(substrate, plan, ledger, name) as metrics,
+            ):
+                yield Lab(
+                    substrate,
+                    endpoints,
+                    plan,
+                    folder,
+                    record,
+                    ledger,
+                    season,
+                    Scraper(endpoints, folder, plan.seed, scraper_wrapper),
+                    random.Random(plan.seed),
+                    metrics,
+                )
+        finally:
+            keep_logs(substrate, folder / "logs")
+            substrate.down()
+
+
+@contextmanager
+def _told(substrate: Substrate, plan: Plan, ledger: Ledger, name: str) -> Iterator[LabMetrics]:
+    """The run's own metrics, where Prometheus can see them if there is one."""
+    metrics = LabMetrics(ledger.counts)
+    if not (plan.monitoring and isinstance(substrate, Watchable)):
+        yield metrics
+        return
+    with metrics.served() as address:
+        substrate.watch(JOB, name, address)
+        yield metrics

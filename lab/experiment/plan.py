@@ -1,0 +1,21 @@
+"""A plan from simple words, as modules of scenarios and notebooks give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.monitoring import watch
+from lab.substrates.protocol import Plan
+
+_WATCHING = ("time_scale", "webhook_url", "remote_write")
+
+
+def make_plan(*, monitoring: bool = False, **fields: Any) -> Plan:
+    """A plan; see `Plan` for the fields, and `lab.monitoring.watch.monitoring` for how to watch.
+
+    Args:
+        monitoring: whether Prometheus, Alertmanager and the exporters run, too.
+        fields: of `Plan`, and arguments of `watch.monitoring`.
+    """
+    watching = {name: fields.pop(name) for name in _WATCHING if name in fields}
+    return Plan(**fields, monitoring=watch.monitoring(**watching) if monitoring else None)

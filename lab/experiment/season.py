@@ -1,0 +1,88 @@
+"""The main job: a season goes by, is scraped now and then, and every message is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from lab.checker.check import Audit
+from lab.checker.cross_check import compare
+from lab.clients.prometheus.client import Prometheus
+from lab.errors import LabError
+from lab.experiment.lab import Lab, session
+from lab.experiment.runs import RUNS
+from lab.report import conclude
+from lab.substrates.protocol import Plan, Substrate
+
+Say = Callable[[str], None]
+
+
+def run(
+    substrate: Substrate,
+    plan: Plan,
+    *,
+    scrapes: int,
+    objectives: Mapping[str, float | None] | None = None,
+    name: str = "season",
+    console: Console,
+    runs: Path = RUNS,
+) -> Audit:
+    """Run a season through the pipeline and judge it.
+
+    Args:
+        plan: how many matches and workers, and the seed.
+        scrapes: how many times the season is looked at, from before its first match to after its
+            last one.
+        objectives: asked of the run instead of the usual ones; see `lab.experiment.lab.session`.
+        runs: where the run's folder is made.
+
+    Raises:
+        LabError: the system did not start.
+    """
+    console.print(
+        f"A season of {plan.matches} matches, scraped {scrapes} times, {plan.workers} workers"
+        f" (seed {plan.seed})."
+    )
+    with session(name, substrate, plan, runs=runs, objectives=objectives) as lab:
+        folder = lab.folder
+        try:
+            _go_by(lab, scrapes, console.print)
+            _compare_accounts(lab)
+        except LabError as error:
+            console.print(f"The run was cut short: {error}", style="red")
+            lab.check("the season went by", ok=False, detail=str(error))
+        lab.audit()
+    audit = conclude.conclude(folder)
+    conclude.show(audit, console, folder)
+    return audit
+
+
+def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
+    for index, moment in enumerate(lab.season.moments(scrapes)):
+        before = len(lab.ledger.accepted)
+        lab.scrape(moment, index)
+        lab.send_foreign(index)
+        settled = lab.settle()
+        accepted = len(lab.ledger.accepted) - before
+        say(
+            f"{moment:%d %b %Y %H:%M} UTC: {accepted} messages accepted,"
+            f" {len(lab.ledger.waiting)} still waiting"
+        )
+        if not settled:
+            raise LabError("messages were still waiting when their time was over")
+
+
+def _compare_accounts(lab: Lab) -> None:
+    """Check that the system's own metrics tell the ledger's numbers."""
+    if lab.endpoints.prometheus_url is None:
+        return
+    with Prometheus(lab.endpoints.prometheus_url) as prometheus:
+        lab.ledger.look_at_dead_letters()
+        accounts = compare(lab.ledger, prometheus)
+    lab.check(
+        "the metrics agree with the ledger",
+        ok=all(each.agrees for each in accounts),
+        detail="; ".join(map(str, accounts)),
+    )

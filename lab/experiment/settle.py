@@ -1,0 +1,104 @@
+"""Waiting until nothing waits any more, for as long as something may rightly be waiting."""
+
+from __future__ import annotations
+
+import time
+
+from lab.clients.amqp import TROUBLE, WORK
+from lab.clients.management import AGE_S, Management
+from lab.errors import LabError, NotWithin
+from lab.faults.residue import Residue
+from lab.history.ledger import Ledger
+from lab.wait import eventually, stopwatch
+from system.contract.topology import DEAD_LETTER_QUEUE
+
+RECONNECT_MAX_S = 32.0
+"""kombu's longest pause between two attempts to reach a broker."""
+
+HEARTBEATS_MISSED_S = 30.0
+"""Three heartbeats of 10 s: how long a half-open connection goes unnoticed at most."""
+
+DEAD_LETTER_ROUTE_S = 180.0
+"""RabbitMQ tries an at-least-once dead-letter route that was away again after three minutes."""
+
+DRAIN_PER_S = 50.0
+"""Messages that even a slow machine's workers take to the store in a second."""
+
+
+def deadline_s(waiting: int, residue: Residue) -> float:
+    """How long messages may rightly still be on their way, in seconds. Pure."""
+    allowed = 30.0 + waiting / DRAIN_PER_S + residue.retry_s
+    if residue.reconnects:
+        allowed += RECONNECT_MAX_S + HEARTBEATS_MISSED_S
+    if residue.dead_letter_route:
+        allowed += DEAD_LETTER_ROUTE_S
+    return allowed
+
+
+def rest_s(residue: Residue) -> float:
+    """How long nothing must have moved before what is missing counts as gone, in seconds. Pure.
+
+    Numbers of the broker's management are seconds old, and a dead-letter route that was away hides
+    its messages from every count.
+    """
+    hidden = DEAD_LETTER_ROUTE_S if residue.dead_letter_route else 0.0
+    return 3 * AGE_S + hidden
+
+
+def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
+    """Wait until nothing moves any more; record how it went.
+
+    That is so when every accepted message has ended somewhere, or when no queue has held anything
+    for `rest_s`: what is missing then is not on its way.
+
+    Returns:
+        Whether it settled within `deadline_s`.
+    """
+    quiet = _Quiet(ledger, management)
+    with stopwatch() as seconds:
+        try:
+            eventually(
+                "every message to have ended somewhere",
+                lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(residue),
+                within_s=deadline_s(len(ledger.waiting), residue),
+                every_s=0.1,
+                tolerate=(LabError, *TROUBLE),
+            )
+            settled = True
+        except NotWithin:
+            settled = False
+        ledger.history.write(
+            "settled", ok=settled, seconds=round(seconds(), 3), waiting=len(ledger.waiting)
+        )
+    return settled
+
+
+class _Quiet:
+    """For how long no queue has held anything, and nothing has ended."""
+
+    EVERY_S = 1.0
+
+    def __init__(self, ledger: Ledger, management: Management) -> None:
+        self._ledger = ledger
+        self._management = management
+        self._waiting = -1
+        self._looked = self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        now = time.monotonic()
+        if now - self._looked >= self.EVERY_S:
+            self._looked = now
+            waiting = len(self._ledger.waiting)
+            if self._management.held(WORK) or waiting != self._waiting:
+                self._waiting, self._since = waiting, now
+        return now - self._since
+
+
+def _all_ended(ledger: Ledger) -> bool:
+    ledger.look()
+    if ledger.waiting:
+        ledger.look_at_dead_letters()
+    if ledger.waiting:
+        return False
+    # What was never confirmed may be in a queue all the same.
+    return not any(n for queue, n in ledger.depths().items() if queue != DEAD_LETTER_QUEUE)

@@ -1,0 +1,16 @@
+"""The dashboards as Grafana's JSON: one file for each board, in this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.monitoring.dashboards import chaos, overview, rabbitmq, slo, workers
+from lab.monitoring.dashboards.board import page
+
+FOLDER = Path(__file__).parent
+BOARDS = (overview, rabbitmq, workers, slo, chaos)
+
+
+def pages() -> dict[Path, str]:
+    """What each file should hold."""
+    return {FOLDER / f"{made.name}.json": page(made) for made in (each.board() for each in BOARDS)}

@@ -1,0 +1,63 @@
+"""Rules for production, made quick for the lab: every duration divided by one factor.
+
+In the lab an hour of production is a minute: what would page after five minutes fires after five
+seconds, with the very rules that production loads. Durations are those of `for`, of
+`keep_firing_for`, of a group's `interval`, and in expressions those of ranges (`[5m]`, `[1h:1m]`)
+and of `offset`. Numbers are left alone, so rules must say times as ranges, or by metrics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.clients.prometheus.promql import duration, seconds, tokens
+
+SHORTEST_S = 5.0
+"""No duration gets shorter: a rate needs two scrapes, and a busy machine may be late with one."""
+
+_DURATIONS = ("for", "keep_firing_for")
+
+
+def scaled(rules: dict[str, Any], factor: float) -> dict[str, Any]:
+    """A copy of a rules file, its durations divided.
+
+    Args:
+        rules: what a rules file of Prometheus holds: `{"groups": [{"name", "rules"}, …]}`.
+        factor: 60 makes a minute of an hour. 1 gives an equal copy.
+
+    Returns:
+        The copy. Durations that were at least `SHORTEST_S` stay so; shorter ones are kept. A
+        group's own `interval` is dropped, so that the lab's evaluation interval holds. What people
+        read (labels and annotations) is not touched.
+
+    Raises:
+        ValueError: a duration cannot be read.
+    """
+    groups = []
+    for group in rules["groups"]:
+        changed = [_rule(rule, factor) for rule in group["rules"]]
+        kept = {key: value for key, value in group.items() if factor == 1 or key != "interval"}
+        groups.append({**kept, "rules": changed})
+    return {**rules, "groups": groups}
+
+
+def _rule(rule: dict[str, Any], factor: float) -> dict[str, Any]:
+    changed = dict(rule)
+    changed["expr"] = expression(str(rule["expr"]), factor)
+    for key in _DURATIONS:
+        if key in rule:
+            changed[key] = _shorter(str(rule[key]), factor)
+    return changed
+
+
+def expression(promql: str, factor: float) -> str:
+    """An expression with its ranges, subqueries and offsets divided by the factor."""
+    return "".join(
+        _shorter(each.text, factor) if each.kind == "duration" else each.text
+        for each in tokens(promql)
+    )
+
+
+def _shorter(text: str, factor: float) -> str:
+    length_s = seconds(text)
+    return duration(max(length_s / factor, min(length_s, SHORTEST_S)))

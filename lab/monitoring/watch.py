@@ -1,0 +1,38 @@
+"""What watches a lab, put together as data for a substrate: scraping, rules, alerts."""
+
+from __future__ import annotations
+
+import yaml
+
+from lab.monitoring import alertmanager, scrape
+from lab.monitoring.rescale import scaled
+from lab.monitoring.scrape import RemoteWrite
+from lab.paths import PROJECT
+from lab.substrates.protocol import Monitoring
+
+RULES = PROJECT / "lab" / "monitoring" / "rules"
+TIME_SCALE = 60.0
+"""How many times faster than in production the rules' durations pass: an hour is a minute."""
+
+
+def monitoring(
+    *,
+    time_scale: float = TIME_SCALE,
+    webhook_url: str | None = None,
+    remote_write: RemoteWrite | None = None,
+) -> Monitoring:
+    """The monitoring of a lab.
+
+    Args:
+        time_scale: divides every duration of the rules; see `lab.monitoring.rescale`.
+        webhook_url: where Alertmanager sends alerts; nowhere where None.
+        remote_write: where Prometheus sends its series on to; nowhere where None.
+    """
+    return Monitoring(
+        prometheus=scrape.configuration(remote_write),
+        rules={
+            source.name: scaled(yaml.safe_load(source.read_text("utf-8")), time_scale)
+            for source in sorted(RULES.glob("*.yaml"))
+        },
+        alertmanager=alertmanager.configuration(webhook_url),
+    )

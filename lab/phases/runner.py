@@ -1,0 +1,123 @@
+"""Runs the experiments of one phase and writes down what they showed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lab.errors import CannotRun
+from lab.experiment.runs import RUNS, new_folder
+from lab.experiment.stage import Stage
+from lab.paths import PROJECT
+from lab.phases import render
+from lab.phases.recorder import Recorder, Say
+from lab.phases.result import BECAUSE_MAX, Account
+from lab.report import formatting
+from lab.substrates.local.instance import BASE, Instance
+from lab.substrates.protocol import Substrate
+from lab.wait import stopwatch
+
+SCENARIOS = PROJECT / "scenarios"
+JSON_FILE, PAGE_FILE, LOG_FILE = "evidence.json", "evidence.md", "pytest.log"
+_RAN = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+_OPTIONS = (
+    *("-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT)),
+    # Instead of the usual options: everything, and no folders in the reader's place.
+    *(
+        "-o",
+        "addopts=",
+        "-p",
+        "lab.experiment.plugin",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:benchmark",
+    ),
+    *("--strict-markers", "--tb=long"),
+)
+
+
+def find(number: int, scenarios: Path = SCENARIOS) -> list[Path]:
+    """The modules of a phase, in order.
+
+    Raises:
+        CannotRun: there are none; says which phases there are.
+    """
+    found = sorted(scenarios.glob(f"test_phase{number}_*.py"))
+    if not found:
+        there = sorted(path.stem.removeprefix("test_") for path in scenarios.glob("test_phase*.py"))
+        raise CannotRun(f"there is no phase {number} here; there is {', '.join(there) or 'none'}")
+    return found
+
+
+def run(
+    number: int,
+    modules: list[Path],
+    substrate: Callable[[Instance], Substrate],
+    *,
+    name: str,
+    say: Say,
+    only: str = "",
+    base: Path = BASE,
+    runs: Path = RUNS,
+) -> tuple[Account, Path]:
+    """Run a phase; return what became of its claims, and the folder with the evidence.
+
+    Args:
+        number: which phase.
+        modules: its experiments, see `find`.
+        substrate: makes the substrate of one lab, not up yet.
+        name: of the substrate.
+        say: told of the progress, line by line.
+        only: a part of a test's name, or pytest's `-k` expression; everything where empty.
+        base: where its labs live while they run.
+        runs: where the run's folder is made.
+    """
+    folder = new_folder(f"phase{number}", runs).absolute()
+    started = datetime.now(UTC)
+    recorder = Recorder(Stage(base, folder / "labs", substrate), say)
+    with stopwatch() as seconds:
+        trouble = _experiment(modules, recorder, folder / LOG_FILE, only)
+        account = Account(
+            phase=number,
+            title=title(modules[0]),
+            substrate=name,
+            started=started,
+            seconds=seconds(),
+            claims=tuple(recorder.claims.values()),
+            trouble=recorder.trouble or trouble,
+        )
+    content = json.dumps(account.as_dict(), indent=1, ensure_ascii=False, default=str)
+    (folder / JSON_FILE).write_text(content + "\n", "utf-8")
+    (folder / PAGE_FILE).write_text(render.markdown(account), "utf-8")
+    return account, folder
+
+
+def title(module: Path) -> str:
+    """What a phase is about: the first line of its module, without the number and the stop."""
+    first = module.read_text("utf-8").lstrip('"').split("\n", 1)[0].strip('"')
+    return (first.partition(": ")[2] or first).rstrip(".")
+
+
+def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -> str:
+    """Let pytest run the modules; return why it could not, where that is so."""
+    os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another run of pytest
+    chosen = ("-k", only) if only else ()
+    with log.open("w", encoding="utf-8") as out, redirect_stdout(out):
+        try:
+            code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[recorder])
+        except Exception as error:  # what is left open when it is interrupted becomes an error
+            return formatting.clean(f"pytest broke off: {error!r}", BECAUSE_MAX)
+    if code in _RAN:
+        return ""
+    if code == pytest.ExitCode.INTERRUPTED:
+        return "it was interrupted"
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return f"no experiment is called {only!r}" if only else "there are no experiments"
+    return f"pytest ended with code {int(code)}; see {log}"

@@ -1,0 +1,221 @@
+"""The plots of a run, as Vega-Lite specifications. Colours are readable on light and on dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from lab.checker.measures import Latency
+from lab.checker.outcomes import Outcome
+from lab.report.series import Clock, Rows
+
+HEIGHT = 230
+ROOM_FOR_NAME = 8  # times the value, on a log scale
+
+OUTCOME_COLOURS = {
+    Outcome.COMMITTED: "#2a9d8f",
+    Outcome.UNCHANGED: "#8cc5bd",
+    Outcome.DEAD_LETTERED: "#9d8ec7",
+    Outcome.REFUSED: "#8d99a6",
+    Outcome.UNCONFIRMED: "#b9c0c8",
+    Outcome.WAITING: "#e9b949",
+    Outcome.UNDECIDED: "#f08a4b",
+    Outcome.FAILED: "#e0607e",
+    Outcome.LOST: "#d62839",
+}
+QUEUE_COLOURS = ["#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6"]
+_BLUE, _AMBER, _RED, _GREY = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6"
+_SECONDS = "seconds into the run"
+
+
+def outcomes(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
+    """Messages over time by what became of them, stacked; faults shaded behind."""
+    present = {row["outcome"] for row in rows}
+    shown = [each for each in OUTCOME_COLOURS if each.value in present]
+    bars = (
+        alt.Chart(_data(rows))
+        .mark_rect(stroke=None)
+        .encode(
+            x=_along(time, "from"),
+            x2="to:Q",
+            y=alt.Y("bottom:Q", title="messages", scale=alt.Scale(zero=True)),
+            y2="top:Q",
+            color=alt.Color(
+                "outcome:N",
+                title=None,
+                scale=alt.Scale(
+                    domain=[each.value for each in shown],
+                    range=[OUTCOME_COLOURS[each] for each in shown],
+                ),
+                legend=_legend("square"),
+            ),
+            tooltip=["outcome:N", "messages:Q", "from:Q", "to:Q"],
+        )
+    )
+    return _finished(_shaded(bars, faults, time))
+
+
+def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
+    """How long messages took, every message counted, on a log scale; with its percentiles."""
+    marks = [(f"p{share}", value, _AMBER) for share, value in _percentiles(measured)]
+    if objective_ms is not None:
+        marks.append(("goal", objective_ms, _RED))
+    marks.sort(key=lambda mark: mark[1])
+    # To the right of the last mark there is room for its name.
+    reach = [
+        min(rows[0]["from"], objective_ms or rows[0]["from"]),
+        max(rows[-1]["to"], ROOM_FOR_NAME * marks[-1][1]),
+    ]
+    headroom = 1.45 * max(row["messages"] for row in rows)  # for the names of the marks
+    bars = (
+        alt.Chart(_data(rows))
+        .mark_rect(color=_BLUE, opacity=0.85)
+        .encode(
+            x=alt.X(
+                "from:Q",
+                title="from publish to end (log scale)",
+                scale=alt.Scale(type="log", nice=False, domain=reach),
+                axis=alt.Axis(labelExpr=_UNITS, grid=False, values=_decades(reach)),
+            ),
+            x2="to:Q",
+            y=alt.Y(
+                "bottom:Q", title="messages", scale=alt.Scale(domain=[0, headroom], nice=False)
+            ),
+            y2="messages:Q",
+            tooltip=["from:Q", "to:Q", "messages:Q"],
+        )
+    )
+    layers = [bars]
+    # From left to right, each begins lower than the one before it: no line crosses a name.
+    for level, (name, value, colour) in enumerate(marks):
+        place = max(value, rows[0]["from"])
+        layers += _mark(place, f"{name} {value:,.3g} ms", colour, 6 + 15 * level)
+    return _finished(alt.layer(*layers).properties(height=HEIGHT))
+
+
+def _percentiles(measured: Latency) -> list[tuple[int, float]]:
+    return [(50, measured.p50), (95, measured.p95), (99, measured.p99)]
+
+
+def latency(
+    points: Rows, bands: Rows, faults: Rows, time: Clock, objective_ms: float | None
+) -> dict[str, Any]:
+    """Latency over the time of publishing: single messages, and percentiles over all of them."""
+    seen = [row["ms"] for row in (*points, *bands)]
+    reach = [min(seen), max(*seen, objective_ms or 0)]
+    y = alt.Y(
+        "ms:Q",
+        title="latency (log scale)",
+        scale=alt.Scale(type="log", nice=True),
+        axis=alt.Axis(labelExpr=_UNITS, values=_decades(reach)),
+    )
+    dots = (
+        alt.Chart(_data(points))
+        .mark_circle(size=9, color=_GREY, opacity=0.45)
+        .encode(x=_along(time, "at"), y=y, tooltip=["at:Q", "ms:Q"])
+    )
+    lines = (
+        alt.Chart(_data(bands))
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=_along(time, "at"),
+            y=y,
+            color=alt.Color(
+                "percentile:N",
+                title=None,
+                scale=alt.Scale(domain=["p50", "p99"], range=[_BLUE, _AMBER]),
+                legend=_legend("stroke"),
+            ),
+        )
+    )
+    layers = dots + lines
+    if objective_ms is not None:
+        layers += (
+            alt.Chart(_data([{"ms": objective_ms}]))
+            .mark_rule(color=_RED, strokeWidth=1.5)
+            .encode(y="ms:Q")
+        )
+    return _finished(_shaded(layers, faults, time))
+
+
+def depths(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
+    """How many messages were ready in each queue over time; faults shaded behind."""
+    queues = sorted({row["queue"] for row in rows})
+    lines = (
+        alt.Chart(_data(rows))
+        .mark_line(strokeWidth=2, interpolate="step")
+        .encode(
+            x=_along(time, "at"),
+            y=alt.Y("ready:Q", title="messages ready"),
+            color=alt.Color(
+                "queue:N",
+                title=None,
+                legend=_legend("stroke"),
+                scale=alt.Scale(domain=queues, range=QUEUE_COLOURS[: len(queues)]),
+            ),
+            tooltip=["queue:N", "ready:Q", "at:Q"],
+        )
+    )
+    return _finished(_shaded(lines, faults, time))
+
+
+_UNITS = (
+    "datum.value >= 1000 ? format(datum.value / 1000, ',~g') + ' s'"
+    " : format(datum.value, '~g') + ' ms'"
+)
+
+
+def _data(rows: Rows) -> Any:
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+
+
+def _along(time: Clock, field: str) -> alt.X:
+    return alt.X(
+        f"{field}:Q",
+        title=_SECONDS,
+        scale=alt.Scale(domain=[0, time.seconds], nice=False),
+        axis=alt.Axis(grid=False, tickCount=6),
+    )
+
+
+def _shaded(chart: Any, faults: Rows, time: Clock) -> Any:
+    """Put the windows of the faults behind a chart, each with its name."""
+    if not faults:
+        return alt.layer(chart).properties(height=HEIGHT)
+    base = alt.Chart(_data(faults))
+    window = base.mark_rect(color=_RED, opacity=0.12).encode(
+        x=_along(time, "from"), x2="to:Q", tooltip=["name:N", "from:Q", "to:Q"]
+    )
+    return alt.layer(window, chart).properties(height=HEIGHT)
+
+
+def _mark(ms: float, name: str, colour: str, top: int) -> list[alt.Chart]:
+    """An upright line that begins `top` pixels from above, with its name beside it."""
+    base = alt.Chart(_data([{"ms": ms, "name": name}]))
+    rule = base.mark_rule(color=colour, strokeWidth=1.5).encode(
+        x="ms:Q", y=alt.value(top), y2=alt.value(HEIGHT)
+    )
+    text = base.mark_text(
+        align="left", dx=4, color=colour, fontSize=11, fontWeight="bold", baseline="top"
+    ).encode(x="ms:Q", y=alt.value(top), text="name:N")
+    return [rule, text]
+
+
+def _legend(symbol: str) -> alt.Legend:
+    return alt.Legend(orient="bottom", columns=2, symbolType=symbol)
+
+
+def _decades(reach: Sequence[float]) -> list[float]:
+    """The powers of ten from just below to just above a range, for the ticks of a log axis."""
+    first, last = math.floor(math.log10(reach[0])), math.ceil(math.log10(reach[1]))
+    return [10.0**power for power in range(first, last + 1)]
+
+
+def _finished(chart: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.properties(width="container").to_dict()
+    spec.pop("config", None)  # the page brings its own, for light and for dark
+    spec.pop("$schema", None)  # names an address; the page must reach for none
+    return spec

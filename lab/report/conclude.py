@@ -1,0 +1,57 @@
+"""The report of a run: judge its history, and leave `verdict.json` and `report.html` beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from lab.checker import check as auditing
+from lab.checker import verdict
+from lab.checker.check import Audit
+from lab.errors import LabError
+from lab.history import log
+from lab.report import terminal
+
+PAGE_FILE = "report.html"
+
+
+class ReportError(LabError):
+    """The page of a run cannot be written."""
+
+
+def conclude(run_folder: Path) -> Audit:
+    """Judge the run in a folder, and write its verdict and its page there.
+
+    A history that is missing or broken, and a judge that fails, give the verdict unknown, with the
+    reason. `verdict.json` is written first, so that no trouble with the page can cost it.
+
+    Raises:
+        VerdictError: `verdict.json` cannot be written.
+        ReportError: `report.html` cannot be written.
+    """
+    name = run_folder.resolve().name or "run"
+    try:
+        audit = auditing.audit(log.read(run_folder / log.FILE), name=name)
+        verdict.check(auditing.as_document(audit))
+    except LabError as error:
+        audit = auditing.undecided(f"the history cannot be judged: {error}", name=name)
+    except Exception as error:  # a judge that crashed has decided nothing
+        audit = auditing.undecided(f"the audit failed: {error!r}", name=name)
+    verdict.write(auditing.as_document(audit), run_folder / verdict.FILE)
+    # Altair is slow to import, and only this needs it: the other commands of the lab start at once.
+    from lab.report import html
+
+    try:
+        # Half of a surrogate pair has no UTF-8; on a page it may be a question mark.
+        (run_folder / PAGE_FILE).write_text(html.render(audit), "utf-8", "replace")
+    except OSError as error:
+        raise ReportError(f"cannot write {run_folder / PAGE_FILE}: {error}") from error
+    return audit
+
+
+def show(audit: Audit, console: Console, run_folder: Path | None = None) -> None:
+    """Print the verdict for people, in at most 100 columns; with the files of `run_folder`."""
+    names = (verdict.FILE, PAGE_FILE, log.FILE)
+    files = () if run_folder is None else tuple(run_folder / name for name in names)
+    terminal.show(audit, console, files)

@@ -1,0 +1,161 @@
+"""Plots of what Prometheus recorded, for notebooks: lines over time, goals as lines, faults shaded.
+
+Pure: series in, an Altair chart out. Time is counted in seconds from the first point, so that two
+runs can be compared by eye.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+
+from lab.clients.prometheus.results import Series
+
+COLOURS = ("#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6")
+_GOAL, _FAULT = "#d62839", "#d62839"
+WIDTH, HEIGHT = 640, 220
+GAP_STEPS = 1.5
+"""Between two points there is one step; where there is more, something is missing."""
+
+Chart = alt.LayerChart | alt.FacetChart
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A fault, from when to when, in seconds since the epoch."""
+
+    name: str
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A level that a line should stay on one side of, and its name."""
+
+    name: str
+    value: float
+
+
+def latency(lines: Mapping[str, Series], goal_ms: float, faults: Sequence[Window] = ()) -> Chart:
+    """Latency over time against its objective; the series are in seconds, the plot in ms."""
+    in_ms = {
+        name: Series(each.labels, tuple((at, value * 1000) for at, value in each.points))
+        for name, each in lines.items()
+    }
+    return over_time(in_ms, "latency, ms", goal=Goal(f"{goal_ms:g} ms", goal_ms), faults=faults)
+
+
+def success(lines: Mapping[str, Series], objective: float, faults: Sequence[Window] = ()) -> Chart:
+    """The share of messages that took effect, over time, against its objective; both 0 to 1."""
+    in_percent = {
+        name: Series(each.labels, tuple((at, value * 100) for at, value in each.points))
+        for name, each in lines.items()
+    }
+    goal = Goal(f"{objective:.1%}", objective * 100)
+    return over_time(in_percent, "took effect, %", goal=goal, faults=faults, from_zero=False)
+
+
+def depth(lines: Mapping[str, Series], faults: Sequence[Window] = ()) -> Chart:
+    """How many messages were ready in each queue."""
+    return over_time(lines, "messages ready", faults=faults)
+
+
+def over_time(
+    lines: Mapping[str, Series],
+    title: str,
+    *,
+    goal: Goal | None = None,
+    faults: Sequence[Window] = (),
+    from_zero: bool = True,
+) -> Chart:
+    """Lines over time.
+
+    Args:
+        lines: by the name that the legend shows. Where points are missing or not finite, the line
+            is broken: a gap must not look like a value.
+        title: of the upright axis, with the unit.
+        goal: drawn across, with its name.
+        faults: shaded, with their names on top.
+        from_zero: whether the upright axis begins at 0.
+
+    Raises:
+        ValueError: no line has a point.
+    """
+    moments = [at for each in lines.values() for at, _ in each.points]
+    if not moments:
+        raise ValueError(f"nothing to draw for {title!r}: no series has a point")
+    begin, end = min(moments), max(moments)
+    rows = [
+        {"line": name, "at": round(at - begin, 3), "value": value}
+        for name, each in lines.items()
+        for at, value in _with_gaps(each.points)
+    ]
+    x = alt.X(
+        "at:Q",
+        title="seconds",
+        scale=alt.Scale(domain=[0, max(end - begin, 1)], nice=False),
+        axis=alt.Axis(grid=False, tickCount=10),
+    )
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=from_zero))
+    domain = list(lines)
+    colour = alt.Color(
+        "line:N",
+        title=None,
+        scale=alt.Scale(domain=domain, range=list(COLOURS[: len(domain)])),
+        legend=alt.Legend(orient="bottom", symbolType="stroke"),
+    )
+    layers: list[alt.Chart] = _shades(faults, begin, end)
+    layers.append(alt.Chart(_data(rows)).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour))
+    if goal is not None:
+        layers += _level(goal)
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+
+
+def _with_gaps(
+    points: Sequence[tuple[float, float]],
+) -> Iterator[tuple[float, float | None]]:
+    """The points, with None where a line has to be broken."""
+    step = min((after[0] - before[0] for before, after in pairwise(points)), default=0.0)
+    last = None
+    for at, value in points:
+        if last is not None and at - last > GAP_STEPS * step:
+            yield last + step, None
+        yield at, value if math.isfinite(value) else None
+        last = at
+
+
+def _shades(faults: Sequence[Window], begin: float, end: float) -> list[alt.Chart]:
+    rows = [
+        {
+            "fault": each.name,
+            "from": round(max(each.begin, begin) - begin, 3),
+            "to": round(min(each.end, end) - begin, 3),
+        }
+        for each in faults
+        if each.end >= begin and each.begin <= end
+    ]
+    if not rows:
+        return []
+    base = alt.Chart(_data(rows))
+    names = base.mark_text(align="left", dy=-4, baseline="bottom", color=_FAULT, fontSize=11)
+    return [
+        base.mark_rect(color=_FAULT, opacity=0.12).encode(x="from:Q", x2="to:Q"),
+        names.encode(x="from:Q", y=alt.value(0), text="fault:N"),
+    ]
+
+
+def _level(goal: Goal) -> list[alt.Chart]:
+    base = alt.Chart(_data([{"value": goal.value, "name": goal.name}])).encode(y="value:Q")
+    rule = base.mark_rule(color=_GOAL, strokeDash=[6, 4], strokeWidth=1.5)
+    name = base.mark_text(align="right", dx=-4, dy=-7, color=_GOAL, fontSize=11, fontWeight="bold")
+    return [rule, name.encode(x=alt.value(WIDTH), text="name:N")]
+
+
+def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]

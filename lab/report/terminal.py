@@ -1,0 +1,105 @@
+"""The verdict on a terminal: short, readable without colour, within 100 columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.checker.check import Audit
+from lab.checker.verdict import Verdict
+from lab.report import formatting
+
+COLUMNS_MAX = 100
+
+_STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN: "yellow"}
+
+
+def show(audit: Audit, console: Console, files: tuple[Path, ...] = ()) -> None:
+    """Print the verdict, what it rests on, and where the files are."""
+    parts: list[RenderableType] = ["", _headline(audit)]
+    if audit.verdict is not Verdict.VALID:
+        parts.append(Padding(Text(f"because {formatting.clean(audit.why, 500)}"), (0, 0, 0, 2)))
+    parts.append("")
+    if audit.findings:
+        parts += [_judgements(audit), "", _numbers(audit)]
+    if files:
+        parts += ["", *(Text(f"  {formatting.clean(str(path))}", "dim") for path in files)]
+    console.print(Group(*parts), width=min(console.width, COLUMNS_MAX))
+
+
+def _headline(audit: Audit) -> Text:
+    about = [
+        formatting.clean(audit.name, 60),
+        formatting.clean(audit.substrate or "substrate unknown", 20),
+    ]
+    about += [] if audit.seed is None else [f"seed {audit.seed}"]
+    about.append(f"{audit.seconds:.1f} s")
+    return Text.assemble(
+        (f"{audit.verdict.sign} {audit.verdict.upper()}", _STYLES[audit.verdict]),
+        "  ",
+        " · ".join(about),
+    )
+
+
+def _judgements(audit: Audit) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=3, justify="right")
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for each in audit.findings:
+        said = each.explanation
+        if each.examples and each.verdict is not Verdict.VALID:
+            said += f" For example: {', '.join(each.examples[:3])}"
+        table.add_row(
+            _mark(each.verdict), f"{each.law} {each.title}", Text(formatting.clean(said, 500))
+        )
+    for check in audit.checks:
+        name = formatting.clean(check.name, 30)
+        table.add_row(_mark(check.verdict), Text(name), Text(formatting.clean(check.detail)))
+    for objective in audit.objectives:
+        sign = Text(formatting.sign(objective), _STYLES[objective.verdict])
+        said = f"{formatting.measured(objective)}, asked for {formatting.wanted(objective)}"
+        if objective.objective is None:
+            said = f"{formatting.measured(objective)} (no objective)"
+        table.add_row(
+            sign, formatting.OBJECTIVE_NAMES[objective.name], f"{said}; {objective.explanation}"
+        )
+    return table
+
+
+def _numbers(audit: Audit) -> Table:
+    counts, latency = audit.counts, audit.latency
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_row(
+        "  messages",
+        f"{counts.attempted:,} attempted, {counts.accepted:,} accepted: "
+        f"{counts.committed:,} committed, {counts.unchanged:,} unchanged, "
+        f"{counts.dead_lettered:,} dead-lettered, {counts.waiting:,} waiting, "
+        f"{counts.lost:,} lost, {counts.undecided:,} undecided",
+    )
+    table.add_row(
+        "",
+        f"{counts.duplicated:,} duplicated, {counts.unexpected:,} unexpected, "
+        f"{counts.recovered:,} recovered, {counts.refused:,} refused, "
+        f"{counts.unconfirmed:,} unconfirmed",
+    )
+    ms = formatting.milliseconds
+    told = (
+        "no message ended"
+        if latency is None
+        else f"mean {ms(latency.mean)}, p50 {ms(latency.p50)}, p95 {ms(latency.p95)}, "
+        f"p99 {ms(latency.p99)}, max {ms(latency.max)}"
+    )
+    arrivals, effects = map(formatting.per_second, (audit.arrivals_per_s, audit.throughput_per_s))
+    table.add_row("  latency", f"{told} at {arrivals} arriving, {effects} taking effect")
+    return table
+
+
+def _mark(verdict: Verdict) -> Text:
+    return Text(verdict.sign, _STYLES[verdict])

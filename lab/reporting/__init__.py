@@ -1,1 +1,0 @@
-"""How a verdict is shown: on the terminal, and as one page with plots."""

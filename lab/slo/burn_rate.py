@@ -1,0 +1,199 @@
+"""From objectives to rules: recorded ratios, and alerts on how fast the error budget burns. Pure.
+
+A budget that burns at rate 1 lasts exactly as long as the objective's window. An alert asks for a
+long window, so that it means something, and for a short one, so that it ends soon after the cause
+has (Google's SRE workbook, chapter 5):
+
+    page    burns 14.4 times too fast over 1h and 5m, or 6 times over 6h and 30m
+    ticket  burns 3 times too fast over 1d and 2h, or as fast as it may over 3d and 6h
+
+Four traps, and what is done about each:
+
+    no failure yet, so no series of failures   counts as 0: `or vector(0)`
+    no traffic, so 0/0                         no ratio is recorded: `> 0` on the total
+    little traffic, so one failure is much     nothing burns below EVENTS_MIN in the long window
+    no traffic at all is no good news          the alert NoTraffic, by hand
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lab.slo.spec import RatioMetric, Slo
+
+EVENTS_MIN = 100
+"""In the long window. Below, a single failure would be a page by itself."""
+
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+MEAN_WINDOWS = ("5m", "1h", "6h")
+
+
+class Burn(NamedTuple):
+    """How fast a budget may burn at most, over a long and a short window."""
+
+    long: str
+    short: str
+    rate: float
+
+
+class Severity(NamedTuple):
+    """Who is told, by which alert, and from which burns on."""
+
+    alert: str
+    name: str
+    burns: tuple[Burn, ...]
+    when: str
+
+
+SEVERITIES = (
+    Severity(
+        "ErrorBudgetBurnFast",
+        "page",
+        (Burn("1h", "5m", 14.4), Burn("6h", "30m", 6.0)),
+        "within days",
+    ),
+    Severity(
+        "ErrorBudgetBurnSlow",
+        "ticket",
+        (Burn("1d", "2h", 3.0), Burn("3d", "6h", 1.0)),
+        "before the window ends",
+    ),
+)
+LATENCY_ALERT = "LatencyHigh"
+
+
+def rules(slos: Sequence[Slo]) -> dict[str, Any]:
+    """What a rules file of Prometheus holds, for the given objectives.
+
+    Recorded, with the labels `slo` and `service`:
+
+        slo:sli_error:ratio_rate<window>   the share of bad events; none without traffic
+        slo:sli_events:increase<window>    how many events that share is made of
+        slo:sli_mean:seconds_rate<window>  for an objective on a mean: the mean
+        slo:objective:ratio                the goal of a ratio; slo:error_budget:ratio is 1 minus it
+        slo:objective:seconds              the bound of a mean
+    """
+    groups: list[dict[str, Any]] = []
+    for slo in slos:
+        recorded, alerts = _mean(slo) if slo.mean else _ratio(slo)
+        groups.append({"name": f"slo-{slo.name}-recorded", "rules": recorded})
+        groups.append({"name": f"slo-{slo.name}-alerts", "rules": alerts})
+    return {"groups": groups}
+
+
+def _ratio(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    metric = slo.ratio
+    if metric is None:
+        raise ValueError(f"{slo.name} is no ratio")
+    target = slo.goal.target
+    recorded = [
+        _record(slo, "slo:objective:ratio", f"vector({target:g})"),
+        _record(slo, "slo:error_budget:ratio", f"vector({_budget(target)})"),
+    ]
+    for window in WINDOWS:
+        recorded.append(
+            _record(slo, f"slo:sli_error:ratio_rate{window}", error_ratio(metric, window))
+        )
+        total = metric.total.metricSource.spec.counters
+        recorded.append(
+            _record(slo, f"slo:sli_events:increase{window}", _added("increase", total, window))
+        )
+    return recorded, [_burning(slo, severity) for severity in SEVERITIES]
+
+
+def _mean(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    mean, bound = slo.mean, slo.goal.value
+    if mean is None or bound is None:
+        raise ValueError(f"{slo.name} has no mean with a bound")
+    recorded = [_record(slo, "slo:objective:seconds", f"vector({bound:g})")]
+    for window in MEAN_WINDOWS:
+        summed, counted = (_added("rate", each, window) for each in (mean.sum, mean.count))
+        recorded.append(
+            _record(slo, f"slo:sli_mean:seconds_rate{window}", f"{summed}\n/\n({counted} > 0)")
+        )
+        recorded.append(
+            _record(slo, f"slo:sli_events:increase{window}", _added("increase", mean.count, window))
+        )
+    return recorded, [
+        _slow(slo, "page", ("1h", "5m"), bound),
+        _slow(slo, "ticket", ("6h",), bound),
+    ]
+
+
+def error_ratio(metric: RatioMetric, window: str) -> str:
+    """The share of bad events over a window, as PromQL; no answer where there was no event."""
+    total = _added("rate", metric.total.metricSource.spec.counters, window)
+    if metric.bad is not None:
+        bad = _added("rate", metric.bad.metricSource.spec.counters, window)
+        return f"{bad}\n/\n({total} > 0)"
+    if metric.good is None:
+        raise ValueError("a ratio tells good or bad events")
+    good = _added("rate", metric.good.metricSource.spec.counters, window)
+    return f"1 - {good}\n/\n({total} > 0)"
+
+
+def _added(function: str, counters: Sequence[str], window: str) -> str:
+    """The sum over counters; one that has no series yet has counted nothing."""
+    parts = [f"(sum({function}({each}[{window}])) or vector(0))" for each in counters]
+    return "\n+ ".join(parts) if len(parts) == 1 else "(" + "\n+ ".join(parts) + ")"
+
+
+def _record(slo: Slo, name: str, expression: str) -> dict[str, Any]:
+    labels = {"slo": slo.name, "service": slo.spec.service}
+    return {"record": name, "expr": expression, "labels": labels}
+
+
+def _burning(slo: Slo, severity: Severity) -> dict[str, Any]:
+    budget = _budget(slo.goal.target)
+    only = f'{{slo="{slo.name}"}}'
+    each = [
+        f"(\n  slo:sli_error:ratio_rate{burn.long}{only} > {burn.rate:g} * {budget}\n"
+        f"  and slo:sli_error:ratio_rate{burn.short}{only} > {burn.rate:g} * {budget}\n"
+        f"  and slo:sli_events:increase{burn.long}{only} >= {EVENTS_MIN}\n)"
+        for burn in severity.burns
+    ]
+    return _alert(
+        slo,
+        severity.alert,
+        "\nor\n".join(each),
+        severity.name,
+        f"The error budget of {slo.name} will be gone {severity.when}",
+        f"{{{{ $value | humanizePercentage }}}} of the events are bad over the long window; the "
+        f"objective is: {slo.goal.displayName}.",
+    )
+
+
+def _slow(slo: Slo, severity: str, windows: tuple[str, ...], bound: float) -> dict[str, Any]:
+    only = f'{{slo="{slo.name}"}}'
+    parts = [f"slo:sli_mean:seconds_rate{window}{only} > {bound:g}" for window in windows]
+    parts.append(f"slo:sli_events:increase{windows[0]}{only} >= {EVENTS_MIN}")
+    return _alert(
+        slo,
+        LATENCY_ALERT,
+        "\nand ".join(parts),
+        severity,
+        f"Messages take longer than they may ({slo.name})",
+        f"Over {windows[0]} the mean from publish to the end was "
+        f"{{{{ $value | humanizeDuration }}}}; the objective is: {slo.goal.displayName}.",
+    )
+
+
+def _alert(
+    slo: Slo, name: str, expression: str, severity: str, summary: str, text: str
+) -> dict[str, Any]:
+    return {
+        "alert": name,
+        "expr": expression,
+        "labels": {"severity": severity, "component": "slo", "slo": slo.name},
+        "annotations": {
+            "summary": summary,
+            "description": text,
+            "runbook_url": f"docs/runbooks/{name}.md",
+        },
+    }
+
+
+def _budget(target: float) -> str:
+    """1 minus the target, as people write it: 0.001, not 0.0010000000000000009."""
+    return f"{1 - target:.10g}"

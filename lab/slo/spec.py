@@ -1,0 +1,241 @@
+"""Service level objectives, read from OpenSLO v1 and checked: `lab/slo/slo.yaml`.
+
+The part of OpenSLO that is used here, and nothing else of it: what this lab does not honour is
+refused, never ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.clients.prometheus.promql import seconds, selectors
+from lab.errors import CannotRun
+
+FILE = Path(__file__).with_name("slo.yaml")
+BYTES_MAX = 100_000
+OBJECTIVES_MAX = 20
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+_Text = Annotated[str, Field(min_length=1, max_length=1050)]
+
+
+def _only_a_selector(counter: str) -> str:
+    found = selectors(counter)
+    if [(each.text, each.range_s) for each in found] != [(counter, 0.0)]:
+        raise ValueError(f"{counter!r} must be one selector, without range, function or spaces")
+    return counter
+
+
+_Counters = Annotated[
+    list[Annotated[str, Field(max_length=500)]], Field(min_length=1, max_length=9)
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Counters(_Strict):
+    """Counters whose increases are added up, as selectors in PromQL."""
+
+    counters: _Counters
+
+    @model_validator(mode="after")
+    def _are_selectors(self) -> Self:
+        for each in self.counters:
+            _only_a_selector(each)
+        return self
+
+
+class Mean(_Strict):
+    """What is summed up over how many events, as selectors in PromQL."""
+
+    sum: _Counters
+    count: _Counters
+
+    @model_validator(mode="after")
+    def _are_selectors(self) -> Self:
+        for each in (*self.sum, *self.count):
+            _only_a_selector(each)
+        return self
+
+
+class CountersSource(_Strict):
+    """Where a number of events is counted."""
+
+    type: Literal["Prometheus"]
+    spec: Counters
+
+
+class MeanSource(_Strict):
+    """Where a mean is measured."""
+
+    type: Literal["Prometheus"]
+    spec: Mean
+
+
+class CountersMetric(_Strict):
+    """One side of a ratio."""
+
+    metricSource: CountersSource  # noqa: N815 - the format's own name
+
+
+class MeanMetric(_Strict):
+    """A measured value."""
+
+    metricSource: MeanSource  # noqa: N815 - the format's own name
+
+
+class RatioMetric(_Strict):
+    """Good or bad events over all of them. Either good or bad is told, never both."""
+
+    counter: Literal[True]
+    good: CountersMetric | None = None
+    bad: CountersMetric | None = None
+    total: CountersMetric
+
+    @model_validator(mode="after")
+    def _tells_one(self) -> Self:
+        if (self.good is None) == (self.bad is None):
+            raise ValueError("a ratioMetric tells its total and one of good and bad")
+        return self
+
+
+class IndicatorSpec(_Strict):
+    """What is measured."""
+
+    ratioMetric: RatioMetric | None = None  # noqa: N815 - the format's own name
+    thresholdMetric: MeanMetric | None = None  # noqa: N815 - the format's own name
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.ratioMetric is None) == (self.thresholdMetric is None):
+            raise ValueError("an indicator is a ratioMetric or a thresholdMetric")
+        return self
+
+
+class Metadata(_Strict):
+    """How a thing is called."""
+
+    name: _Name
+    displayName: _Text | None = None  # noqa: N815 - the format's own name
+
+
+class Indicator(_Strict):
+    """A service level indicator, told in place."""
+
+    metadata: Metadata
+    spec: IndicatorSpec
+
+
+class Window(_Strict):
+    """Over how long the objective is kept."""
+
+    duration: str
+    isRolling: Literal[True]  # noqa: N815 - the format's own name
+
+    @model_validator(mode="after")
+    def _is_a_duration(self) -> Self:
+        seconds(self.duration)
+        return self
+
+
+class Objective(_Strict):
+    """The goal: a share of good events, or a bound for the measured value."""
+
+    displayName: _Text  # noqa: N815 - the format's own name
+    target: Annotated[float, Field(gt=0, lt=1)]
+    op: Literal["lt"] | None = None
+    value: Annotated[float, Field(gt=0)] | None = None
+
+
+class Spec(_Strict):
+    """What an objective says."""
+
+    description: _Text
+    service: _Name
+    indicator: Indicator
+    timeWindow: Annotated[list[Window], Field(min_length=1, max_length=1)]  # noqa: N815
+    budgetingMethod: Literal["Occurrences"]  # noqa: N815 - the format's own name
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1)]
+
+    @model_validator(mode="after")
+    def _goal_fits_the_indicator(self) -> Self:
+        goal = self.objectives[0]
+        bounded = goal.op is not None and goal.value is not None
+        if bounded != (self.indicator.spec.thresholdMetric is not None):
+            raise ValueError("op and value belong to the objective of a thresholdMetric, both")
+        return self
+
+
+class Slo(_Strict):
+    """One document of the file: a service level objective."""
+
+    apiVersion: Literal["openslo/v1"]  # noqa: N815 - the format's own name
+    kind: Literal["SLO"]
+    metadata: Metadata
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        """How it is called in labels, tables and alerts."""
+        return self.metadata.name
+
+    @property
+    def goal(self) -> Objective:
+        """Its one objective."""
+        return self.spec.objectives[0]
+
+    @property
+    def window_s(self) -> float:
+        """The length of its rolling window."""
+        return seconds(self.spec.timeWindow[0].duration)
+
+    @property
+    def ratio(self) -> RatioMetric | None:
+        """Its ratio of events, where it is one."""
+        return self.spec.indicator.spec.ratioMetric
+
+    @property
+    def mean(self) -> Mean | None:
+        """Its mean, where it is one."""
+        metric = self.spec.indicator.spec.thresholdMetric
+        return metric.metricSource.spec if metric else None
+
+
+def load(path: Path = FILE) -> list[Slo]:
+    """Read the objectives, in the order of the file.
+
+    Raises:
+        CannotRun: the file cannot be read or is too large, a document is not in the part of
+            OpenSLO that is understood, or a name is used twice. The text says where and what.
+    """
+    try:
+        if path.stat().st_size > BYTES_MAX:
+            raise CannotRun(f"{path} is larger than {BYTES_MAX} bytes; it should hold objectives")
+        documents: list[Any] = list(yaml.safe_load_all(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CannotRun(f"the objectives in {path} cannot be read: {error}") from error
+    found = [_checked(path, number, each) for number, each in enumerate(documents, start=1)]
+    names = [each.name for each in found]
+    if not 0 < len(names) <= OBJECTIVES_MAX or len(set(names)) < len(names):
+        raise CannotRun(
+            f"{path} must hold 1 to {OBJECTIVES_MAX} objectives with names of their own, "
+            f"not {names}"
+        )
+    return found
+
+
+def _checked(path: Path, number: int, document: Any) -> Slo:
+    try:
+        return Slo.model_validate(document)
+    except ValidationError as error:
+        complaints = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'document'}: {each['msg']}"
+            for each in error.errors()[:5]
+        )
+        raise CannotRun(f"document {number} of {path} is no objective: {complaints}") from error

@@ -1,0 +1,52 @@
+"""prometheus.yml where targets stand in files, for substrates that start a Prometheus of their own.
+
+Targets stand in one file for each job (`file_sd`), which Prometheus reads again when it changes: so
+workers that come later, and the lab itself, join a Prometheus that runs already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def placed(
+    prometheus: Mapping[str, Any],
+    *,
+    targets_folder: str,
+    rule_files: Sequence[str],
+    alertmanager: str | None,
+) -> dict[str, Any]:
+    """The content of prometheus.yml: the plan's settings, and where everything is.
+
+    Args:
+        prometheus: as in `Monitoring.prometheus`.
+        targets_folder: holds `<job>.json` for each job that has targets.
+        rule_files: paths of rules.
+        alertmanager: `host:port`; None tells nobody.
+    """
+    result = {
+        **prometheus,
+        "rule_files": list(rule_files),
+        "scrape_configs": [
+            {**job, "file_sd_configs": [{"files": [f"{targets_folder}/{job['job_name']}.json"]}]}
+            for job in prometheus["scrape_configs"]
+        ],
+    }
+    if alertmanager is not None:
+        result["alerting"] = {
+            "alertmanagers": [{"timeout": "5s", "static_configs": [{"targets": [alertmanager]}]}]
+        }
+    return result
+
+
+def targets(addresses: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The content of a job's targets file.
+
+    Args:
+        addresses: `host:port` by the name that becomes the label `instance`.
+    """
+    return [
+        {"targets": [address], "labels": {"instance": name}}
+        for name, address in sorted(addresses.items())
+    ]

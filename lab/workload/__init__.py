@@ -1,0 +1,1 @@
+"""What goes into the system: the league's season, load, other senders, the scraper."""

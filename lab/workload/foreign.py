@@ -1,0 +1,153 @@
+"""The other senders: programs of the earlier system, and whatever else finds its way to a queue.
+
+Beside the scraper, a real queue gets messages in the earlier system's form, and now and then one
+that nobody can use. The lab sends both on purpose, with the fate of each known beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from lab.clients import amqp
+from lab.history.ledger import Ledger
+from system.contract import match as contract
+from system.contract.envelope import LEGACY_TASKS, PROCESS_TASK, wrap_arguments
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE
+
+EFFECT, DEAD_LETTER = "effect", "dead-letter"
+_LEGACY_TASK = next(name for name, task in LEGACY_TASKS.items() if task == PROCESS_TASK)
+_JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message of a sender other than the scraper.
+
+    Attributes:
+        kind: what is special about it, in words.
+        expect: `effect` or `dead-letter`.
+        match: what it says, where it says something.
+    """
+
+    kind: str
+    expect: str
+    message_id: str
+    body: bytes
+    properties: Mapping[str, Any]
+    match: Mapping[str, Any] | None = None
+
+
+def parcels(rng: random.Random, ordinal: int) -> Iterator[Parcel]:
+    """The foreign messages of one round: a few of the earlier system, and one of each broken kind.
+
+    Args:
+        rng: seeded, so that a run can be repeated.
+        ordinal: the round; it makes the matches of each round new ones.
+    """
+    for number in range(3):
+        match = _legacy_match(ordinal, number)
+        yield _legacy(rng, "earlier system", EFFECT, match)
+    good = _legacy_match(ordinal, 9)
+    breaking: dict[str, dict[str, Any]] = {
+        "a team against itself": {"away_team": good["home_team"]},
+        "a negative score": {"home_score": -1},
+        "a score as text": {"home_score": "3"},
+        "an unknown field": {"referee": "nobody knows"},
+        "completed without a score": {"home_score": None, "away_score": None},
+        "a time that does not exist": {"match_time": "99:99"},
+    }
+    for kind, change in breaking.items():
+        yield _legacy(rng, kind, DEAD_LETTER, {**good, **change})
+    yield _raw(rng, "bytes that are no JSON", b"\xff\xfe not json", _JSON)
+    yield _raw(rng, "another content type", b"<match/>", {"content_type": "text/xml"})
+    yield _raw(rng, "neither task nor body", b"[]", _JSON)
+    unknown = wrap_arguments(
+        [good],
+        {},
+        message_id=_new_id(rng),
+        published_at=datetime.now(UTC),
+        task="somebody.elses.task",
+    )
+    yield Parcel(
+        "a task nobody knows",
+        DEAD_LETTER,
+        unknown.message_id,
+        unknown.body,
+        {**_JSON, "headers": dict(unknown.headers), "message_id": unknown.message_id},
+    )
+
+
+def send(parcel: Parcel, url: str, ledger: Ledger) -> None:
+    """Send one, and record the attempt before it and the confirm after it."""
+    now = datetime.now(UTC).isoformat()
+    ledger.attempt(
+        message_id=parcel.message_id,
+        identity="" if parcel.match is None else _identity(parcel.match),
+        published_at=now,
+        observed_at=now,
+        sender="legacy" if parcel.expect == EFFECT else "broken",
+        expect=parcel.expect,
+        kind=parcel.kind,
+    )
+    with amqp.channel(url) as on:
+        on.confirm_delivery()
+        amqp.send(
+            on, parcel.body, exchange=EXCHANGE, key=PROCESS_QUEUE, properties=parcel.properties
+        )
+    ledger.accept(parcel.message_id, "queue")
+
+
+def _legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -> Parcel:
+    """As the earlier system sends it: protocol 1, everything in the body, no headers, no ids."""
+    message_id = _new_id(rng)
+    body = {
+        "id": message_id,
+        "task": _LEGACY_TASK,
+        "args": [match],
+        "kwargs": {},
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+    }
+    return Parcel(kind, expect, message_id, json.dumps(body).encode(), _JSON, match)
+
+
+def _raw(rng: random.Random, kind: str, body: bytes, properties: Mapping[str, Any]) -> Parcel:
+    message_id = _new_id(rng)
+    return Parcel(kind, DEAD_LETTER, message_id, body, {**properties, "message_id": message_id})
+
+
+def _legacy_match(ordinal: int, number: int) -> dict[str, Any]:
+    """A match with the field set of today's senders: no `observed_at`, but source and division."""
+    return {
+        "home_team": "Bayside FC",
+        "away_team": "Seacoast United",
+        "match_date": (date(2025, 9, 6) + timedelta(days=7 * ordinal + number)).isoformat(),
+        "match_time": "10:00",
+        "season": "2025-26",
+        "age_group": "U14",
+        "match_type": "Friendly",
+        "division": "Northeast",
+        "division_id": 41,
+        "league": "Homegrown",
+        "home_score": number,
+        "away_score": 1,
+        "match_status": "completed",
+        "external_match_id": f"legacy-{ordinal}-{number}",
+        "location": "Field 3",
+        "source": "legacy-feed",
+    }
+
+
+def _identity(match: Mapping[str, Any]) -> str:
+    return str(match.get("external_match_id") or contract.parse(match).identity)
+
+
+def _new_id(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))

@@ -1,0 +1,198 @@
+"""Load: observations of matches, published at a rate of their own, whatever the system does.
+
+The loop is open: when each message is due is drawn beforehand, so a slow system is not spared, and
+latency counts from when a message was due. Each attempt is on record before it is made, and is
+repeated under the same id until the broker has confirmed it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lab.errors import CannotRun, LabError, NotWithin
+from lab.history.ledger import Ledger
+from lab.wait import eventually
+from lab.workload.publisher import Outlet
+from system.contract import envelope as wire
+from system.contract import match as contract
+from system.contract.envelope import Envelope
+from system.contract.match import Match
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE
+
+BACKLOG_MAX = 20_000
+"""With so many unconfirmed, no more are attempted until the broker takes some."""
+FLUSH_S = 90.0
+"""After its block, how long a load goes on to send what it has attempted."""
+MATCHES = 200
+"""So many matches are observed again and again: newest wins is tested all the time."""
+
+Remember = Callable[[Match, datetime, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How messages come: phases of (seconds, messages a second), one after the other, for ever."""
+
+    summary: str
+    phases: tuple[tuple[float, float], ...]
+
+
+PROFILES = {
+    "steady": Profile("50 a second, as on a match day", ((10.0, 50.0),)),
+    "burst": Profile("300 a second for a second, then 5: pages come at once", ((1, 300.0), (4, 5))),
+    "trickle": Profile("2 a second, as at night", ((10.0, 2.0),)),
+}
+
+
+def arrivals(profile: Profile, rng: random.Random) -> Iterator[float]:
+    """When each message is due, in seconds from the beginning: a Poisson process. Pure."""
+    phase_begins = 0.0
+    while True:
+        for lasts_s, per_s in profile.phases:
+            due = phase_begins + rng.expovariate(per_s)
+            while due < phase_begins + lasts_s:
+                yield due
+                due += rng.expovariate(per_s)
+            phase_begins += lasts_s
+
+
+def observation(rng: random.Random, series: str, due: datetime) -> dict[str, Any]:
+    """An observation of one of `MATCHES` matches, as it stands at `due`. Pure but for `rng`."""
+    number = rng.randrange(MATCHES)
+    played = rng.random() < 0.7
+    return {
+        "home_team": "NEFC",
+        "away_team": "Seacoast United",
+        "match_date": (due.date() + timedelta(days=number % 30)).isoformat(),
+        "season": "2025-26",
+        "age_group": "U14",
+        "match_type": "League",
+        "league": "Homegrown",
+        "division": "Northeast",
+        "external_match_id": f"load-{series}-{number}",
+        "match_status": "completed" if played else "scheduled",
+        "observed_at": due.isoformat(),
+        **({"home_score": rng.randrange(9), "away_score": rng.randrange(9)} if played else {}),
+    }
+
+
+@contextmanager
+def offered(
+    name: str, series: str, url: str, ledger: Ledger, rng: random.Random, remember: Remember
+) -> Iterator[None]:
+    """Offer a load for the block, from a thread of its own.
+
+    Args:
+        name: of the profile.
+        series: makes the matches of this load its own.
+        url: of the broker, as the scraper reaches it.
+        ledger: where attempts and confirms are recorded.
+        rng: seeded, so that the same load can be offered again.
+        remember: told of each observation that the broker has.
+
+    Raises:
+        CannotRun: no profile has that name.
+        LabError: messages were still unconfirmed `FLUSH_S` after the block, or the thread failed.
+    """
+    if name not in PROFILES:
+        raise CannotRun(f"there is no load {name!r}; there are: {', '.join(PROFILES)}")
+    load = _Load(PROFILES[name], series, url, ledger, rng, remember)
+    thread = threading.Thread(target=load.run, name=f"load-{name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        load.stop.set()
+        thread.join()
+    if load.failure is not None:
+        raise LabError(f"the load {name!r} failed: {load.failure}") from load.failure
+
+
+class _Load:
+    """One load: what its thread does."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        series: str,
+        url: str,
+        ledger: Ledger,
+        rng: random.Random,
+        remember: Remember,
+    ) -> None:
+        self.stop = threading.Event()
+        self.failure: Exception | None = None
+        self._profile, self._series, self._rng = profile, series, rng
+        self._ledger, self._remember = ledger, remember
+        self._outlet = Outlet(url, EXCHANGE, PROCESS_QUEUE, self._confirmed)
+        self._unconfirmed: dict[str, tuple[Match, datetime]] = {}
+
+    def run(self) -> None:
+        """Attempt, until told to stop; then see to it that everything attempted is confirmed."""
+        try:
+            self._offer()
+            self._flush()
+        except Exception as error:  # told by the one who offered the load
+            self.failure = error
+        finally:
+            self._outlet.close()
+
+    def _offer(self) -> None:
+        begun, begun_at = time.monotonic(), datetime.now(UTC)
+        for due in arrivals(self._profile, self._rng):
+            while (early := begun + due - time.monotonic()) > 0 or self._is_full():
+                if self.stop.is_set():
+                    return
+                self._outlet.work(min(max(early, 0.0), 0.05))
+            if self.stop.is_set():  # also where it is late all the time
+                return
+            self._attempt(begun_at + timedelta(seconds=due))
+            self._outlet.work(0)
+
+    def _is_full(self) -> bool:
+        return self._outlet.pending >= BACKLOG_MAX
+
+    def _attempt(self, due: datetime) -> None:
+        match = contract.parse(observation(self._rng, self._series, due))
+        message_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        self._ledger.attempt(
+            message_id=message_id,
+            identity=match.identity,
+            published_at=due,
+            observed_at=due,
+            sender="load",
+            expect="effect",
+        )
+        self._unconfirmed[message_id] = (match, due)
+        self._outlet.todo.append(wire.wrap(match, message_id=message_id, published_at=due))
+
+    def _confirmed(self, envelope: Envelope) -> None:
+        match, due = self._unconfirmed.pop(envelope.message_id)
+        self._ledger.accept(envelope.message_id, "queue")
+        self._remember(match, due, envelope.message_id)
+
+    def _flush(self) -> None:
+        def look() -> bool:
+            self._outlet.work(0.05)
+            return not self._outlet.pending
+
+        try:
+            eventually("the broker to confirm every message", look, within_s=FLUSH_S, every_s=0)
+        except NotWithin as error:
+            for message_id in self._unconfirmed:
+                sent = message_id in self._outlet.sent
+                self._ledger.history.write(
+                    "unknown" if sent else "refused",
+                    message_id=message_id,
+                    way="queue",
+                    detail=self._outlet.trouble,
+                )
+            raise LabError(f"{error}; trouble: {self._outlet.trouble}") from error

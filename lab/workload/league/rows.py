@@ -1,0 +1,112 @@
+"""One row of a schedule page, as its cells read: of a match, or of something nobody can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.workload.league import quirks
+from lab.workload.league.clubs import OFFICIAL_NAMES
+from lab.workload.league.dice import Dice
+from lab.workload.league.fixtures import Fixture
+from lab.workload.league.timeline import Call, Version
+
+MATCH_TYPE = "League"
+
+
+class Unreadable(StrEnum):
+    """Why no scraper can make a match of a row."""
+
+    DATE_ONLY = "date-only"
+    NO_SUCH_DATE = "no-such-date"
+    SCORE_TEXT = "score-text"
+    SAME_TEAM = "same-team"
+    MISSING_TEAM = "missing-team"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts of a row's cells, quirks included, not yet escaped.
+
+    Attributes:
+        league: the list it stands in; not a cell, the page's heading says it.
+        venue: None where even the paragraph is missing.
+        unreadable: why the row cannot be read; None for a readable one.
+    """
+
+    league: str
+    match_id: str
+    kickoff: str
+    venue: str | None
+    age_group: str
+    match_type: str
+    division: str
+    home: str
+    away: str
+    score: str
+    unreadable: Unreadable | None = None
+
+
+def row_of(
+    league: str,
+    age_group: str,
+    division: str,
+    external_id: str | None,
+    version: Version,
+    dice: Dice,
+) -> Row:
+    """Print one version of a match."""
+    return Row(
+        league,
+        quirks.match_id(external_id),
+        quirks.kickoff(version.day, version.at, dice),
+        quirks.venue(version.venue, dice),
+        quirks.spaced(age_group, dice),
+        quirks.spaced(MATCH_TYPE, dice),
+        quirks.spaced(division, dice),
+        quirks.team(version.home, dice),
+        quirks.team(version.away, dice),
+        _score_of(version, dice),
+    )
+
+
+def _score_of(version: Version, dice: Dice) -> str:
+    if version.call is Call.POSTPONED:
+        return dice.pick(quirks.POSTPONED_WORDS)
+    if version.call is Call.CANCELLED:
+        return dice.pick(quirks.CANCELLED_WORDS)
+    if version.home_score is None or version.away_score is None:
+        return dice.pick(quirks.NO_SCORE_WORDS)
+    if version.call is Call.FORFEIT:
+        return quirks.forfeit(version.home_score, version.away_score, dice)
+    return quirks.score(version.home_score, version.away_score, dice)
+
+
+def unreadable_row(fixture: Fixture, external_id: str, reason: Unreadable, dice: Dice) -> Row:
+    """Print a row that nobody can read, in the clothes of `fixture`."""
+    kickoff = quirks.kickoff(fixture.day, fixture.at, dice)
+    home, away, score = fixture.home, fixture.away, dice.pick(quirks.NO_SCORE_WORDS)
+    match reason:
+        case Unreadable.DATE_ONLY:
+            kickoff = quirks.us_date(fixture.day)
+        case Unreadable.NO_SUCH_DATE:
+            kickoff = dice.pick(("13/05/25 10:00am", "02/30/26 12:30pm", "00/11/25 09:15am"))
+        case Unreadable.SCORE_TEXT:
+            score = dice.pick(quirks.NO_SCORE_TEXTS)
+        case Unreadable.SAME_TEAM:
+            away = OFFICIAL_NAMES.get(home, home)
+        case Unreadable.MISSING_TEAM:
+            home, away = dice.pick((("", away), (home, ""), ("", "")))
+    return Row(
+        fixture.league,
+        quirks.match_id(external_id),
+        kickoff,
+        fixture.venue,
+        fixture.age_group,
+        MATCH_TYPE,
+        fixture.division,
+        home,
+        away,
+        score,
+        reason,
+    )

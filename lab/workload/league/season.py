@@ -1,0 +1,244 @@
+"""What happens in a season, from a seed: what the site shows at a moment, and what is then true.
+
+A season is computed once and never changes; a moment is only a way of looking at it. `rows_at` is
+the evidence a scraper gets, `truth_at` what the pipeline must have stored after reading it.
+
+A match without a league id never moves, swaps or changes its date here, because such a match could
+not be told from a new one: its identity is derived from its teams and its date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Literal, cast
+
+from lab.workload.league.clubs import LEAGUES
+from lab.workload.league.dice import Dice
+from lab.workload.league.fates import Fate, fates
+from lab.workload.league.fixtures import SEASON, Fixture, fixture_list
+from lab.workload.league.moments import spread
+from lab.workload.league.news import changes
+from lab.workload.league.rows import MATCH_TYPE, Row, row_of
+from lab.workload.league.strays import Stray, strays
+from lab.workload.league.timeline import Call, Version, timeline
+from system.contract.match import LEAGUE_TIME, Match, Status, derived_identity, kickoff_utc
+
+MATCHES_USUAL = 1040
+
+
+@dataclass(frozen=True, slots=True)
+class TrueMatch:
+    """A match as it must be stored; fields, names and types as in `system.contract.match.Match`.
+
+    `season` is in the spelling of `Match.season_key`.
+    """
+
+    home_team: str
+    away_team: str
+    match_date: date
+    match_time: str | None
+    season: str
+    age_group: str
+    league: str
+    division: str
+    match_type: str
+    match_status: Status
+    home_score: int | None
+    away_score: int | None
+    external_match_id: str | None
+    location: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """The match as the API should show it."""
+        return {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One readable match through the season.
+
+    Attributes:
+        identity: as `Match.identity` gives it; the same in every version.
+        external_id: the league's id; None for a match without one.
+        versions: oldest first; the first also stands for all time before it.
+    """
+
+    number: int
+    identity: str
+    external_id: str | None
+    league: str
+    age_group: str
+    division: str
+    fate: Fate
+    versions: tuple[Version, ...]
+
+    def index_at(self, moment: datetime) -> int:
+        """Which version the site shows at `moment`."""
+        for index in range(len(self.versions) - 1, 0, -1):
+            if self.versions[index].since <= moment:
+                return index
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """All that happens in one season. Build it with `Season.generate`."""
+
+    seed: int
+    stories: tuple[Story, ...]
+    strays: tuple[Stray, ...]
+
+    @classmethod
+    def generate(cls, seed: int, matches: int = MATCHES_USUAL) -> Season:
+        """Return the season of `seed`, with exactly `matches` matches that a scraper can read.
+
+        Raises:
+            ValueError: there cannot be so many, or so few.
+        """
+        fixtures = fixture_list(seed, matches)
+        ids = _ids(seed)
+        stories = tuple(
+            _story(seed, number, fixture, fate, next(ids))
+            for number, (fixture, fate) in enumerate(
+                zip(fixtures, fates(matches, Dice(seed, "fates")), strict=True)
+            )
+        )
+        return cls(seed, stories, tuple(strays(seed, fixtures, ids)))
+
+    def moments(self, n: int) -> list[datetime]:
+        """Return `n` moments in UTC, from three days before the first match to after the last.
+
+        At the last one everything has happened; a single moment is that one. Where there is room
+        between them, they fall on weekends and the Mondays after, when the pages change most, and
+        never within ten minutes before a kickoff.
+        """
+        versions = [version for story in self.stories for version in story.versions]
+        begin = kickoff_utc(min(v.day for v in versions), time(0)) - timedelta(days=3)
+        last_day = kickoff_utc(max(v.day for v in versions), time(0))
+        end = max(last_day, *(v.since for v in versions)) + timedelta(days=2)
+        return spread(begin, end, n)
+
+    def rows_at(self, moment: datetime) -> list[Row]:
+        """Return what the site shows at `moment`, in its order, unreadable rows included.
+
+        Leagues one after the other; within a league by date, time and number.
+        """
+        placed = []
+        for story in self.stories:
+            index = story.index_at(moment)
+            version = story.versions[index]
+            dice = Dice(self.seed, "print", story.number, index)
+            row = row_of(
+                story.league, story.age_group, story.division, story.external_id, version, dice
+            )
+            placed.append((_order(story.league, version.day, version.at, story.number), row))
+        for number, stray in enumerate(self.strays, start=len(self.stories)):
+            if stray.shows_at(moment):
+                fixture = stray.fixture
+                placed.append((_order(fixture.league, fixture.day, fixture.at, number), stray.row))
+        return [row for _, row in sorted(placed, key=lambda each: each[0])]
+
+    def unreadable_at(self, moment: datetime) -> int:
+        """Return how many of the rows at `moment` cannot be read."""
+        return sum(stray.shows_at(moment) for stray in self.strays)
+
+    def truth_at(self, moment: datetime) -> dict[str, TrueMatch]:
+        """Return what must be stored once everything seen at `moment` took effect, by identity."""
+        return {
+            story.identity: _truth(story, story.versions[story.index_at(moment)], moment)
+            for story in self.stories
+        }
+
+    def events_between(self, a: datetime, b: datetime) -> list[str]:
+        """Tell what the site changed after `a`, up to and including `b`, oldest first."""
+        told = []
+        for story in self.stories:
+            for before, after in pairwise(story.versions):
+                if a < after.since <= b:
+                    told.append((after.since, story.number, _line(story, before, after)))
+        return [line for *_, line in sorted(told)]
+
+
+def status_at(version: Version, moment: datetime) -> Status:
+    """The status that a scraper gives a match which it sees as `version` at `moment`."""
+    if version.call is not Call.NONE:
+        return Status(version.call.value)
+    if not version.is_past(moment):
+        return Status.SCHEDULED
+    return Status.TBD if version.home_score is None else Status.COMPLETED
+
+
+def _ids(seed: int) -> Iterator[str]:
+    dice = Dice(seed, "ids")
+    number = 95_000 + dice.between(0, 4_000)
+    while True:
+        yield str(number)
+        number += dice.between(1, 3)
+
+
+def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> Story:
+    versions = timeline(fixture, fate, Dice(seed, "timeline", number))
+    external_id = None if fate is Fate.PLAYED_WITHOUT_ID else league_id
+    return Story(
+        number,
+        external_id or _derived(fixture),
+        external_id,
+        fixture.league,
+        fixture.age_group,
+        fixture.division,
+        fate,
+        versions,
+    )
+
+
+def _derived(fixture: Fixture) -> str:
+    return derived_identity(
+        Match(
+            home_team=fixture.home,
+            away_team=fixture.away,
+            match_date=fixture.day,
+            season=SEASON,
+            age_group=fixture.age_group,
+            match_type=MATCH_TYPE,
+            division=fixture.division,
+            league=cast(Literal["Homegrown", "Academy"], fixture.league),
+        )
+    )
+
+
+def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, date, time, int]:
+    return LEAGUES.index(league), day, at or time(0), number
+
+
+def _truth(story: Story, version: Version, moment: datetime) -> TrueMatch:
+    return TrueMatch(
+        home_team=version.home,
+        away_team=version.away,
+        match_date=version.day,
+        match_time=None if version.at is None else f"{version.at:%H:%M}",
+        season=SEASON,
+        age_group=story.age_group,
+        league=story.league,
+        division=story.division,
+        match_type=MATCH_TYPE,
+        match_status=status_at(version, moment),
+        home_score=version.home_score,
+        away_score=version.away_score,
+        external_match_id=story.external_id,
+        location=version.venue,
+    )
+
+
+def _line(story: Story, before: Version, after: Version) -> str:
+    when = after.since.astimezone(LEAGUE_TIME)
+    return (
+        f"{when:%Y-%m-%d %H:%M} {when.tzname()}  {story.external_id or '(no id)'}  "
+        f"{story.age_group} {story.league} {story.division}: "
+        f"{before.home} v {before.away}: {changes(before, after)}"
+    )

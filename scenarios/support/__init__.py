@@ -1,0 +1,1 @@
+"""What only the experiments of the phases use."""

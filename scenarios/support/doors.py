@@ -1,0 +1,227 @@
+"""The doors of the backend, as others use them: the queue, HTTP, and the task that only validates.
+
+Beside them, the places where one can look afterwards: receipts and matches in the database itself,
+which answers while the API is away, and what the workers have written into their logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+import psycopg
+import urllib3
+from psycopg.rows import dict_row
+
+from lab.clients import amqp
+from lab.experiment.lab import Lab
+from lab.substrates.protocol import Role
+from lab.wait import eventually
+from scenarios.support import hello
+from system.contract.envelope import (
+    PROCESS_TASK,
+    VALIDATE_TASK,
+    Envelope,
+    new_message_id,
+    wrap_arguments,
+)
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
+
+WITHIN_S = 60.0
+"""For everything that is a matter of a second on a quiet machine."""
+HTTP_S = urllib3.Timeout(connect=3, read=10)
+
+PLAIN: dict[str, Any] = {
+    "home_team": "NEFC",
+    "away_team": "Seacoast United",
+    "match_date": "2025-10-18",
+    "match_time": "10:00",
+    "season": "2025-26",
+    "age_group": "U14",
+    "match_type": "League",
+    "league": "Homegrown",
+    "division": "Northeast",
+    "home_score": 2,
+    "away_score": 1,
+    "match_status": "completed",
+    "observed_at": "2025-10-18T16:00:00Z",
+}
+"""A match that keeps the contract."""
+
+Message = tuple[str, Mapping[str, Any]]
+"""A message id, and a match that may be of any shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a worker wrote about one attempt.
+
+    Attributes:
+        worker: the name of its log, without the ending.
+        at: when.
+        event: `applied` or `failed`.
+        effect: where it was applied.
+        error, decision: where it failed, and what became of the message.
+    """
+
+    worker: str
+    at: datetime
+    event: str
+    message_id: str
+    attempt: int
+    effect: str = ""
+    error: str = ""
+    decision: str = ""
+
+
+def by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool = False) -> None:
+    """Publish for `process_match_data`; return once the broker has confirmed all of them.
+
+    Args:
+        lab: where to.
+        messages: in this order, on one channel.
+        wants_result: what the sender asks for; it gets none.
+    """
+    written = (_envelope(PROCESS_TASK, *message) for message in messages)
+    _publish(lab, written, PROCESS_QUEUE, wants_result=wants_result)
+
+
+def by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
+    """POST one message to the API; return the status and the answer."""
+    response = urllib3.request(
+        "POST",
+        f"{lab.endpoints.api_url}/api/matches",
+        json={"message_id": message[0], "match": message[1]},
+        headers={"Authorization": f"Bearer {lab.endpoints.api_token}"},
+        timeout=HTTP_S,
+        retries=False,
+    )
+    return response.status, dict(response.json())
+
+
+def validated(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
+    """What `validate_match_data` answers to each, as its callers read it: from Redis."""
+    asked = [_envelope(VALIDATE_TASK, new_message_id(), match) for match in matches]
+    _publish(lab, asked, VALIDATE_QUEUE, wants_result=True)
+    ids = [each.message_id for each in asked]
+    hello.wait_for(lab, ids, within_s=WITHIN_S)
+    with hello.results(lab) as client:
+        kept = [json.loads(str(client.get(hello.key(each)))) for each in ids]
+    return [dict(each["result"]) for each in kept]
+
+
+def rows(lab: Lab, statement: LiteralString, *values: Any) -> list[dict[str, Any]]:
+    """What the database itself answers."""
+    with (
+        psycopg.connect(
+            lab.endpoints.database_url, connect_timeout=5, options="-c statement_timeout=10000"
+        ) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        return list(cursor.execute(statement, values))
+
+
+def receipts(lab: Lab, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Every receipt of these messages, in the order in which they were written."""
+    return rows(lab, "SELECT * FROM receipts WHERE message_id = ANY(%s) ORDER BY seq", list(ids))
+
+
+def matches(lab: Lab, pattern: str) -> list[dict[str, Any]]:
+    """Stored matches whose identity is LIKE `pattern`, with the names of their teams."""
+    return rows(
+        lab,
+        "SELECT h.name AS home_team, a.name AS away_team, m.* FROM matches m"
+        " JOIN teams h ON h.id = m.home_team_id JOIN teams a ON a.id = m.away_team_id"
+        " WHERE identity LIKE %s ORDER BY identity",
+        pattern,
+    )
+
+
+def wait_for_receipts(lab: Lab, ids: Sequence[str], *, within_s: float = WITHIN_S) -> None:
+    """Wait until each of these messages has taken effect."""
+    eventually(
+        f"the receipts of {len(ids)} messages",
+        lambda: {each["message_id"] for each in receipts(lab, ids)} == set(ids),
+        within_s=within_s,
+        every_s=0.1,
+    )
+
+
+def told(lab: Lab, ids: Iterable[str], event: str = "applied") -> list[Line]:
+    """What the workers wrote about these messages, oldest first."""
+    wanted = set(ids)
+    lines = []
+    for log in lab.substrate.logs(Role.WORKER):
+        for text in log.read_text("utf-8", "replace").splitlines():
+            # The last line may still be being written.
+            if '"message_id"' in text and text.endswith("}"):
+                entry = json.loads(text)
+                if entry.get("event") == event and entry["message_id"] in wanted:
+                    lines.append(_line(log.stem, entry))
+    return sorted(lines, key=lambda each: each.at)
+
+
+def wait_until_told(
+    lab: Lab, ids: Sequence[str], count: int, event: str = "applied", *, within_s: float = WITHIN_S
+) -> list[Line]:
+    """Wait until the workers have written `count` such lines about these messages."""
+    return eventually(
+        f"{count} lines {event!r} of the workers",
+        lambda: found if len(found := told(lab, ids, event)) >= count else [],
+        within_s=within_s,
+        every_s=0.1,
+    )
+
+
+def dead_letters(
+    lab: Lab, ids: Sequence[str], *, within_s: float = WITHIN_S
+) -> dict[str, amqp.DeadLetter]:
+    """The dead letters of these messages, by id, once all of them are there."""
+
+    def look() -> dict[str, amqp.DeadLetter]:
+        there = amqp.dead_letters(lab.endpoints.broker_urls["operator"])
+        found = {each.message_id: each for each in there if each.message_id in wanted}
+        return found if found.keys() == wanted else {}
+
+    wanted = set(ids)
+    return eventually(f"{len(ids)} dead letters", look, within_s=within_s, every_s=0.2)
+
+
+def _envelope(task: str, message_id: str, match: Any) -> Envelope:
+    return wrap_arguments(
+        [match], {}, message_id=message_id, published_at=datetime.now(UTC), task=task
+    )
+
+
+def _publish(lab: Lab, written: Iterable[Envelope], queue: str, *, wants_result: bool) -> None:
+    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
+        on.confirm_delivery()
+        for each in written:
+            amqp.send(
+                on,
+                each.body,
+                exchange=EXCHANGE,
+                key=queue,
+                properties={
+                    "content_type": each.content_type,
+                    "content_encoding": each.content_encoding,
+                    "headers": {**each.headers, "ignore_result": not wants_result},
+                    "message_id": each.message_id,
+                },
+            )
+
+
+def _line(worker: str, entry: Mapping[str, Any]) -> Line:
+    return Line(
+        worker,
+        datetime.fromisoformat(entry["timestamp"]),
+        entry["event"],
+        entry["message_id"],
+        int(entry["attempt"]),
+        str(entry.get("effect", "")),
+        str(entry.get("error", "")),
+        str(entry.get("decision", "")),
+    )

@@ -1,0 +1,148 @@
+"""The task for learning, `hello`: sent by hand, and watched at each station of its life.
+
+Nothing of the worker's code is needed to send a task: a message in the right form, in the right
+exchange, is one (`system.contract.envelope`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from celery import Celery
+
+from lab.clients import amqp
+from lab.errors import SubstrateError
+from lab.experiment.lab import Lab
+from lab.substrates.protocol import Killable, Role
+from lab.wait import eventually
+from system.contract.envelope import HELLO_TASK, Envelope, new_message_id, wrap_arguments
+from system.contract.topology import EXCHANGE, LEARN_QUEUE
+
+REDIS_WITHIN_S = 5.0
+WORKER_WITHIN_S = 60.0
+_KEY = "celery-task-meta-"
+
+
+def message(*, name: str = "world", seconds: Any = 0.0) -> Envelope:
+    """A message that asks for a greeting after `seconds` of work, and for the answer."""
+    written = wrap_arguments(
+        [name, seconds],
+        {},
+        message_id=new_message_id(),
+        published_at=datetime.now(UTC),
+        task=HELLO_TASK,
+    )
+    return written.with_headers({**written.headers, "ignore_result": False})
+
+
+def send(lab: Lab, count: int = 1, *, name: str = "world", seconds: Any = 0.0) -> list[str]:
+    """Send `count` such messages; return their ids, once the broker has confirmed all of them."""
+    ids = []
+    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
+        on.confirm_delivery()
+        for _ in range(count):
+            written = message(name=name, seconds=seconds)
+            amqp.send(
+                on,
+                written.body,
+                exchange=EXCHANGE,
+                key=LEARN_QUEUE,
+                properties={
+                    "content_type": written.content_type,
+                    "content_encoding": written.content_encoding,
+                    "headers": dict(written.headers),
+                    "message_id": written.message_id,
+                },
+            )
+            ids.append(written.message_id)
+    return ids
+
+
+def waiting(lab: Lab) -> int:
+    """How many such messages are in the queue and with no worker."""
+    with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
+        return amqp.depth(on, LEARN_QUEUE)
+
+
+@contextmanager
+def results(lab: Lab) -> Iterator[redis.Redis]:
+    """A client of the result backend."""
+    with redis.Redis.from_url(
+        lab.endpoints.results_url,
+        socket_timeout=REDIS_WITHIN_S,
+        socket_connect_timeout=REDIS_WITHIN_S,
+        decode_responses=True,
+    ) as client:
+        yield client
+
+
+def key(message_id: str) -> str:
+    """Where Celery keeps the answer of a task in Redis."""
+    return _KEY + message_id
+
+
+def answer(lab: Lab, message_id: str) -> dict[str, Any] | None:
+    """What Redis holds for a task: `status`, `result`, and more; None where it holds nothing."""
+    with results(lab) as client:
+        content = client.get(key(message_id))
+    return None if content is None else dict(json.loads(str(content)))
+
+
+def answered(lab: Lab, ids: list[str]) -> int:
+    """How many of these tasks have an answer in Redis."""
+    with results(lab) as client:
+        return int(client.exists(*map(key, ids)))
+
+
+def wait_for(lab: Lab, ids: list[str], *, within_s: float = WORKER_WITHIN_S) -> None:
+    """Wait until every one of these tasks has its answer."""
+    eventually(
+        f"{len(ids)} answers",
+        lambda: answered(lab, ids) == len(ids),
+        within_s=within_s,
+    )
+
+
+@contextmanager
+def caller(lab: Lab) -> Iterator[Celery]:
+    """Celery's own client, as another program would use it: broker, results, no worker code."""
+    app = Celery(
+        "caller",
+        broker=lab.endpoints.broker_urls["admin"],
+        backend=lab.endpoints.results_url,
+        set_as_current=False,
+    )
+    app.conf.update(redis_socket_timeout=REDIS_WITHIN_S, broker_connection_timeout=REDIS_WITHIN_S)
+    try:
+        yield app
+    finally:
+        app.backend.result_consumer.stop()
+        app.backend.client.close()
+        app.close()
+
+
+@contextmanager
+def no_worker(lab: Lab) -> Iterator[None]:
+    """The worker is asked to end, and is back after the block."""
+    on = killable(lab)
+    on.terminate(Role.WORKER)
+    try:
+        yield
+    finally:
+        on.start(Role.WORKER)
+
+
+def killable(lab: Lab) -> Killable:
+    """The lab's substrate, which can end a process and bring it back.
+
+    Raises:
+        SubstrateError: it cannot.
+    """
+    if not isinstance(lab.substrate, Killable):
+        raise SubstrateError("this substrate cannot end a process of the system on purpose")
+    return lab.substrate

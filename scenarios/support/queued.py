@@ -1,0 +1,52 @@
+"""Messages in the queue of matches, looked at one by one, and left where they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.clients import amqp
+from lab.experiment.lab import Lab
+from system.contract.topology import PROCESS_QUEUE
+
+LOOKED_AT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message that waits for a worker; `exchange` and `key` are how it came."""
+
+    message_id: str
+    exchange: str
+    key: str
+    headers: Mapping[str, Any]
+    match: Any
+
+
+def messages(lab: Lab) -> list[Queued]:
+    """Every message that is in the queue and with no worker, in the order of the queue."""
+    found: list[Queued] = []
+    # What is not acknowledged goes back, to its old place, when the channel closes.
+    with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
+        while len(found) < LOOKED_AT_MAX:
+            method, properties, body = on.basic_get(PROCESS_QUEUE, auto_ack=False)
+            if method is None:
+                break
+            found.append(
+                Queued(
+                    str(properties.message_id),
+                    method.exchange,
+                    method.routing_key,
+                    properties.headers or {},
+                    json.loads(body)[0][0],
+                )
+            )
+    return found
+
+
+def depth(lab: Lab) -> int:
+    """How many messages are in the queue and with no worker."""
+    with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
+        return amqp.depth(on, PROCESS_QUEUE)

@@ -1,0 +1,42 @@
+"""Services asked for their versions over the network, each in its own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import psycopg
+import redis
+import urllib3
+
+from lab.substrates.protocol import Endpoints
+
+WITHIN_S = 5
+
+
+def told(ends: Endpoints) -> dict[str, str]:
+    """What each service of a watched lab says of its version, by the name that the doctor uses."""
+    with redis.Redis.from_url(ends.results_url, socket_timeout=WITHIN_S) as client:
+        results = str(client.info("server")["redis_version"])
+    with psycopg.connect(ends.database_url, connect_timeout=WITHIN_S) as connection:
+        database = str(connection.info.parameter_status("server_version")).split()[0]
+    return {
+        "RabbitMQ": ends.management.get("overview")["rabbitmq_version"],
+        "Redis": results,
+        "PostgreSQL": database,
+        "Prometheus": number(
+            _get(f"{ends.prometheus_url}/api/v1/status/buildinfo")["data"]["version"]
+        ),
+        "Alertmanager": number(
+            _get(f"{ends.alertmanager_url}/api/v2/status")["versionInfo"]["version"]
+        ),
+    }
+
+
+def number(version: str) -> str:
+    """A version without what Debian adds to it: `2.42.0+ds` is 2.42.0."""
+    return re.split(r"[+~-]", version)[0]
+
+
+def _get(url: str) -> Any:
+    return urllib3.request("GET", url, timeout=WITHIN_S, retries=False).json()

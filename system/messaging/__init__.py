@@ -1,0 +1,1 @@
+"""Publishing to RabbitMQ: the publisher, its connection, and the books of a batch."""

@@ -1,0 +1,91 @@
+"""The reference of all metrics, from the code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from system.backend.metrics import Metrics
+from system.contract.reasons import OWN_FAULT
+from system.metrics.making import Made, Maker
+from system.scraper.exporter import expected
+from system.scraper.metrics import ScraperMetrics
+from system.scraper.outbox_stats import MADE as OUTBOX
+from system.settings import Sink
+from system.worker.metrics import MainMetrics, WorkerMetrics
+
+FILE = Path("docs/reference/metrics.md")
+
+_HEAD = f"""\
+# Metrics
+
+What the parts of the pipeline tell Prometheus. Written by `make docs`; a test holds it to the code.
+
+Times are in seconds; every histogram has an edge at 0.5 s, the objective for the mean. A label's
+values are a closed list wherever they are shown here, and each of their series is there from the
+start, at 0.
+
+Worker and scraper keep what they count in files (`MISSING_TABLE_METRICS_FOLDER`), so it survives
+their death; the figures of a worker are those of all its processes together.
+
+Dead letters with one of these reasons are the message's own fault, and not counted against the
+objective: {", ".join(f"`{reason}`" for reason in sorted(OWN_FAULT))}. What the broker
+itself gives up (`delivery_limit`, `rejected`) is in RabbitMQ's own metrics, and so is the
+redelivery of what a killed process had in hand.
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    return "\n".join([_HEAD, *(_part(*each) for each in _roles())])
+
+
+def _roles() -> Sequence[tuple[str, str, Sequence[Made]]]:
+    scraper, worker, sunk, backend = Maker(), Maker(), Maker(), Maker()
+    ScraperMetrics(scraper)
+    expected(scraper, 1)
+    WorkerMetrics(worker, Sink.API)
+    MainMetrics(worker, 1)
+    WorkerMetrics(sunk, Sink.DATABASE)
+    Metrics(backend)
+    both = {made.name for made in worker.made}
+    more = [
+        made
+        for made in sunk.made
+        if made.name not in both or made.name.endswith("message_latency_seconds")
+    ]
+    of_scraper = [*scraper.made, *OUTBOX]
+    return (
+        (
+            "Scraper",
+            "Served by its exporter (`python -m system.scraper metrics`), the outbox with it.",
+            of_scraper,
+        ),
+        (
+            "Worker",
+            "Served by its main process on `MISSING_TABLE_METRICS_PORT`.",
+            worker.made,
+        ),
+        (
+            "Worker that writes to the database itself",
+            "With `MISSING_TABLE_SINK=database` it makes the commit, so it counts the effects.",
+            more,
+        ),
+        ("Backend", "Served by itself at `/metrics`, and kept in memory.", backend.made),
+    )
+
+
+def _part(title: str, about: str, metrics: Sequence[Made]) -> str:
+    rows = "\n".join(
+        f"| `{made.name}` | {made.kind} | {_labels(made)} | {made.meaning} |" for made in metrics
+    )
+    return (
+        f"## {title}\n\n{about}\n\n| name | type | labels | meaning |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+def _labels(made: Made) -> str:
+    return "; ".join(
+        f"{label}: {', '.join(f'`{value}`' for value in values)}" if values else label
+        for label, values in made.labels.items()
+    )

@@ -1,0 +1,1 @@
+"""The tool for dead letters: look, replay, discard. `python -m system.worker.dead_letters`."""

@@ -1,0 +1,92 @@
+"""What an operator does with dead letters: send them again, or discard them. One at a time.
+
+The order makes a death of this process harmless: the message is safe in its new place first, and
+only then leaves the dead-letter queue. In between it is in both under one id, which the store's
+receipt makes harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from system.contract.topology import EXCHANGE
+from system.errors import BrokerUnavailable
+from system.messaging.publisher import Confirmed, Publisher
+from system.worker.dead_letters import letter as letters
+from system.worker.dead_letters.file import LetterFile
+from system.worker.dead_letters.queue import Held
+
+PUBLISH_WITHIN_S = 10.0
+
+
+class Did(StrEnum):
+    """What became of a dead letter."""
+
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One dead letter and what became of it; `detail` says where it went, or why it was kept."""
+
+    letter: letters.DeadLetter
+    did: Did
+    detail: str
+
+
+def replay(
+    held: Iterable[Held], publisher: Publisher | None, *, force: bool, replays_max: int
+) -> Iterator[Done]:
+    """Send each to the queue that it came from, under its own id, for a first attempt again.
+
+    Args:
+        held: what to send.
+        publisher: None for a dry run: everything is decided, nothing is done.
+        force: see `letters.revive`.
+        replays_max: see `letters.revive`.
+
+    Raises:
+        BrokerUnavailable: the broker went away; that one and the rest are where they were.
+    """
+    for each in held:
+        letter = each.letter
+        try:
+            envelope = letters.revive(letter, force=force, replays_max=replays_max)
+        except letters.NotReplayable as why:
+            yield Done(letter, Did.KEPT, str(why))
+            continue
+        if publisher is not None:
+            (fate,) = publisher.publish(
+                [envelope], exchange=EXCHANGE, key=letter.queue, within_s=PUBLISH_WITHIN_S
+            )
+            if fate.outcome is Confirmed.REFUSED:
+                yield Done(letter, Did.KEPT, fate.detail)
+                continue
+            if fate.outcome is Confirmed.UNKNOWN:
+                raise BrokerUnavailable(
+                    f"nobody knows whether {letter.message_id} is in {letter.queue}: {fate.detail}"
+                )
+            each.take()
+        yield Done(letter, Did.REPLAYED, f"to {letter.queue}")
+
+
+def discard(held: Iterable[Held], file: LetterFile | None, *, dry_run: bool) -> Iterator[Done]:
+    """Write each to `file`, where there is one, and take it out of the queue.
+
+    Raises:
+        LetterFileError: the file could not be written; that one and the rest are where they were.
+        BrokerUnavailable: the broker went away.
+    """
+    for each in held:
+        where = "for good"
+        if file is not None:
+            where = f"to {file.path}"
+            if not dry_run:
+                file.append(each.letter)
+        if not dry_run:
+            each.take()
+        yield Done(each.letter, Did.DISCARDED, where)

@@ -1,0 +1,97 @@
+"""The dead-letter queue, one message at a time: looked at, and taken out only on purpose.
+
+What is looked at stays the broker's until `Held.take`; all the rest goes back by itself when the
+connection closes, also where this process is killed.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+
+from system.contract.topology import DEAD_LETTER_QUEUE
+from system.errors import BrokerUnavailable
+from system.worker.dead_letters import letter as letters
+
+WITHIN_S = 10.0
+HEARTBEAT_S = 30
+
+
+class Held:
+    """A dead letter in hand."""
+
+    def __init__(self, letter: letters.DeadLetter, take: Callable[[], None]) -> None:
+        self.letter = letter
+        self._take = take
+
+    def take(self) -> None:
+        """Take it out of the queue for good.
+
+        Raises:
+            BrokerUnavailable: the broker went away; then it is still in the queue.
+        """
+        with _told():
+            self._take()
+
+
+def walk(on: BlockingChannel) -> Iterator[Held]:
+    """Every dead letter there was when the walk began, oldest first.
+
+    One that comes while we walk, perhaps because a replay died again, is not among them: so the
+    walk ends.
+
+    Raises:
+        BrokerUnavailable: the broker went away.
+    """
+    with _told():
+        left = on.queue_declare(DEAD_LETTER_QUEUE, passive=True).method.message_count
+    for _ in range(left):
+        with _told():
+            method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)
+        if method is None:
+            return
+        tag = method.delivery_tag
+        yield Held(letters.read(properties, body), lambda tag=tag: on.basic_ack(tag))  # type: ignore[misc]
+
+
+@contextmanager
+def opened(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingChannel]:
+    """A channel of its own connection; closing it gives back what was not taken.
+
+    Args:
+        url: of the operator's user.
+        trust: what an amqps:// url trusts.
+
+    Raises:
+        BrokerUnavailable: there is no connection to be had.
+    """
+    parameters = pika.URLParameters(url)
+    parameters.socket_timeout = parameters.stack_timeout = WITHIN_S
+    parameters.blocked_connection_timeout = WITHIN_S
+    parameters.heartbeat = HEARTBEAT_S
+    parameters.client_properties = {"connection_name": "dead-letters"}
+    if trust is not None and parameters.ssl_options is not None:
+        parameters.ssl_options = pika.SSLOptions(trust, parameters.host)
+    with _told():
+        connection = pika.BlockingConnection(parameters)
+        channel = connection.channel()
+    try:
+        yield channel
+    finally:
+        if connection.is_open:
+            with _told():
+                connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say it in this project's words."""
+    try:
+        yield
+    except (AMQPError, OSError) as error:
+        raise BrokerUnavailable(f"the broker: {error or type(error).__name__!r}") from error

@@ -1,0 +1,85 @@
+"""How dead letters look to a person. What they hold is somebody else's, so it is shown escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from system.worker.dead_letters.letter import DeadLetter
+
+DETAIL_CHARS = 60
+BODY_CHARS = 4000
+
+
+def table(found: Iterable[DeadLetter], total: int) -> RenderableType:
+    """The list, one line each.
+
+    Args:
+        found: what to show.
+        total: how many there are of the kind asked for, shown or not.
+    """
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "reason", "detail", "queue", "died (UTC)", "tries", "replays"):
+        grid.add_column(name, overflow="fold", justify="right" if name[-1] == "s" else "left")
+    shown = 0
+    for letter in found:
+        shown += 1
+        grid.add_row(
+            plain(letter.message_id),
+            plain(letter.reason),
+            plain(cut(letter.detail, DETAIL_CHARS)),
+            plain(letter.queue),
+            plain(f"{letter.died_at:%Y-%m-%d %H:%M:%S}" if letter.died_at else "?"),
+            plain(str(letter.attempts)),
+            plain(str(letter.replays)),
+        )
+    if not total:
+        return Text("No dead letters of this kind.")
+    more = "" if shown == total else f"; {shown} of them are shown, --limit shows more"
+    return Group(grid, Text(f"\n{total} dead letter{'s' * (total != 1)}{more}"))
+
+
+def page(letter: DeadLetter) -> RenderableType:
+    """Everything of one: its story, its headers, its body."""
+    return Group(
+        Text(f"{escaped(letter.message_id)} died of {escaped(letter.reason)}", style="bold"),
+        plain(f"detail   {letter.detail}"),
+        plain(f"task     {letter.task}"),
+        plain(f"queue    {letter.queue}"),
+        plain(f"died     {letter.died_at or 'nobody knows when'}"),
+        plain(f"tries    {letter.attempts}, replays {letter.replays}"),
+        Text("\nheaders", style="bold"),
+        *(plain(f"{name}: {value!r}") for name, value in sorted(letter.headers.items())),
+        Text(f"\nbody, {len(letter.body)} bytes of {letter.content_type}", style="bold"),
+        Text(_body(letter)),
+    )
+
+
+def _body(letter: DeadLetter) -> str:
+    """JSON spread out, anything else escaped; cut, where there is a lot of it."""
+    try:
+        spread = json.dumps(json.loads(letter.body), indent=2, ensure_ascii=False)
+        text = "\n".join(map(escaped, spread.splitlines()))
+    except (ValueError, RecursionError):
+        text = repr(letter.body[:BODY_CHARS])[2:-1]
+    cut_off = max(0, max(len(text), len(letter.body)) - BODY_CHARS)
+    return text if not cut_off else f"{text[:BODY_CHARS]}…\n(cut; discard --to FILE keeps it all)"
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of it."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def escaped(text: str) -> str:
+    """Without what would move a terminal's cursor or colour it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def plain(text: str) -> Text:
+    """Text that is nothing but text: no escapes, no markup."""
+    return Text(escaped(text))
