@@ -22,11 +22,11 @@ CONFTEST = "from lab.experiment.stage import evidence, lab\n__all__ = ['evidence
 RUN = """
 import os, sys
 from pathlib import Path
-from lab.phases import running
+from lab.phases import runner
 from lab.substrates.local import Local
 
 terminal = os.fdopen(os.dup(1), "w")
-account, folder = running.run(
+account, folder = runner.run(
     9, [Path(sys.argv[1])], Local, name="local",
     say=lambda line: print(line, file=terminal, flush=True),
     only=sys.argv[2], base=Path("lab"), runs=Path("runs"),
