@@ -24,8 +24,9 @@ from lab.checker.cross_check import wait_until_seen
 from lab.clients.prometheus.client import FRESH_S, Prometheus
 from lab.clients.prometheus.results import Sample, Series
 from lab.errors import CannotRun
-from lab.experiment.lab import Lab, session
+from lab.experiment.lab import Lab
 from lab.experiment.plan import make_plan
+from lab.experiment.session import session
 from lab.monitoring import metrics
 from lab.report import plots
 from lab.report.plots import Chart, Window

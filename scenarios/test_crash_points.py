@@ -14,7 +14,8 @@ import pytest
 
 from lab.checker.verdict import Verdict
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import running
+from lab.experiment.plugin import staged
+from lab.workload.scraper import Scraper
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -63,9 +64,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One lab for all deaths; at its end every law must hold over all of them."""
-    with running(tmp_path_factory.mktemp("crashes"), {}) as shared:
+    with staged(request, tmp_path_factory, {}) as shared:
         yield shared
         audit = shared.audit()
         assert [each for each in audit.findings if each.verdict is not Verdict.VALID] == []
@@ -78,7 +79,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     ids=[f"{command}: {point}" for command, point in CASES],
 )
 def test_a_scraper_that_dies_here_loses_and_doubles_nothing(
-    lab: Lab, index: int, command: str, point: str, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, index: int, command: str, point: str
 ) -> None:
     """Scrape and die; the next run finds in the outbox what the dead one had made safe."""
     moment = lab.season.moments(len(CASES))[index]
@@ -86,20 +87,21 @@ def test_a_scraper_that_dies_here_loses_and_doubles_nothing(
     lab.ledger.follow(lab.scraper.drained)
     attempted, accepted = set(lab.ledger.attempted), set(lab.ledger.accepted)
     # Other ids than those of the next run, which would else send all of it again by itself.
-    mortal = replace(lab.scraper, wrapper=DYING, seed=1000 + index)
+    settings = {}
     if command == "fallback":
-        urls = lab.endpoints.broker_urls
-        wrong = {**urls, "scraper": urls["scraper"].replace("scraper:", "scraper:wrong")}
-        mortal = replace(mortal, endpoints=replace(lab.endpoints, broker_urls=wrong))
+        right = lab.endpoints.broker_urls["scraper"]
+        settings["MISSING_TABLE_BROKER_URL"] = right.replace("scraper:", "scraper:wrong")
+
+    def dying(at: str) -> Scraper:
+        return replace(
+            lab.scraper, wrapper=DYING, seed=1000 + index, settings={**settings, "DYING_AT": at}
+        )
 
     if command == "drain":  # something has to be in the outbox first
-        monkeypatch.setenv("DYING_AT", f"after {PUT} 1")
-        assert mortal.scrape(moment, index) == -signal.SIGKILL
-        monkeypatch.setenv("DYING_AT", point)
-        assert mortal.try_to_drain() == -signal.SIGKILL
+        assert dying(f"after {PUT} 1").scrape(moment, index) == -signal.SIGKILL
+        assert dying(point).try_to_drain() == -signal.SIGKILL
     else:
-        monkeypatch.setenv("DYING_AT", point)
-        assert mortal.scrape(moment, index) == -signal.SIGKILL
+        assert dying(point).scrape(moment, index) == -signal.SIGKILL
     lab.ledger.look()
     # Until it is in the outbox, a message is only attempted; the page will be read again.
     safe = (lab.ledger.accepted - accepted) if point in UNSAFE else lab.ledger.attempted - attempted

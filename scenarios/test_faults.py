@@ -7,9 +7,8 @@ start. A lab whose audit was not valid is replaced, so that one failure does not
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from lab.checker.measures import LATENCY_MEAN
 from lab.checker.verdict import Verdict
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import OpenLab, running
+from lab.experiment.plugin import OpenLab, staged
 from lab.faults import registry
 from lab.substrates.protocol import Link
 from lab.workload import foreign
@@ -60,8 +59,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 class Labs:
     """A lab that serves for as long as its audits are valid."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, opened: Callable[[], AbstractContextManager[Lab]]) -> None:
+        self._opened = opened
         self._stack = ExitStack()
         self._lab: Lab | None = None
 
@@ -74,7 +73,7 @@ class Labs:
     def get(self) -> Lab:
         """The lab; a new one where the last was given up."""
         if self._lab is None:
-            self._lab = self._stack.enter_context(running(self._folder, dict(PLAN)))
+            self._lab = self._stack.enter_context(self._opened())
         return self._lab
 
     def give_up(self) -> None:
@@ -84,9 +83,11 @@ class Labs:
 
 
 @pytest.fixture(scope="module")
-def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+def labs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Labs]:
     """One lab after the other; the last one ends with this module."""
-    with Labs(tmp_path_factory.mktemp("faults")) as those:
+    with Labs(lambda: staged(request, tmp_path_factory, PLAN)) as those:
         yield those
 
 

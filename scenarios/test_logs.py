@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from lab.wait import eventually
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-def _said(files: Iterable[Path], message_id: str) -> Iterator[dict[str, Any]]:
+def _said(texts: Iterable[str], message_id: str) -> Iterator[dict[str, Any]]:
     """Every line that a plain search for the id finds, read as what it must be: JSON."""
-    for file in files:
-        for line in file.read_text("utf-8", "replace").splitlines():
+    for text in texts:
+        for line in text.splitlines():
             if message_id in line:
                 yield json.loads(line)
 
@@ -27,10 +26,10 @@ def _said(files: Iterable[Path], message_id: str) -> Iterator[dict[str, Any]]:
 def _lines(lab: Lab, message_id: str, event: str) -> dict[str, list[dict[str, Any]]]:
     """The lines about an event of a message, by who wrote them."""
     logs = lab.substrate.logs
-    files = {
-        "scraper": sorted(lab.folder.glob("logs/scraper-*.log")),
-        "worker": logs(Role.WORKER),
-        "backend": logs(Role.API),
+    texts = {
+        "scraper": [path.read_text("utf-8") for path in lab.folder.glob("logs/scraper-*.log")],
+        "worker": [log.text() for log in logs(Role.WORKER)],
+        "backend": [log.text() for log in logs(Role.API)],
     }
     return {
         role: [
@@ -38,7 +37,7 @@ def _lines(lab: Lab, message_id: str, event: str) -> dict[str, list[dict[str, An
             for line in _said(found, message_id)
             if line["event"] == event and line.get("message_id") == message_id
         ]
-        for role, found in files.items()
+        for role, found in texts.items()
     }
 
 
@@ -55,7 +54,7 @@ def test_an_id_leads_from_the_page_to_the_commit(lab: Lab) -> None:
     """Scraper, worker and backend each say one line about each message, under its id."""
     lab.scrape(lab.season.moments(3)[1], 0)
     assert lab.settle()
-    noted = [json.loads(line) for line in lab.scraper.journal(0).read_text().splitlines()]
+    noted = [json.loads(line) for line in (lab.scraper.journal(0).read(0) or b"").splitlines()]
     ids = [event["message_id"] for event in noted if event["event"] == "accepted"]
     assert len(ids) > 10
     for message_id in ids:

@@ -59,7 +59,7 @@ def _tasks_hang(lab: Lab) -> None:
     (log,) = lab.substrate.logs(Role.WORKER)
     eventually(
         "the hard time limit to strike",
-        lambda: "Hard time limit" in log.read_text(errors="replace"),
+        lambda: "Hard time limit" in log.text(),
         within_s=SOON_S,
     )
     lab.substrate.resume(Role.API)

@@ -24,7 +24,7 @@ import redis
 
 from lab.dev.terminal import Terminal
 from lab.errors import NotWithin
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence
 from lab.substrates.local import processes, programs
 from lab.substrates.local.instance import Instance, State
 from lab.substrates.local.ports import HOST, Ports

@@ -15,7 +15,7 @@ from celery.result import AsyncResult
 
 from lab.clients import amqp
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence
 from lab.wait import eventually
 from scenarios.support import consumers, hello
 from scenarios.support.playground import Playground

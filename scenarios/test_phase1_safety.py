@@ -14,8 +14,7 @@ from lab.clients.backend import Backend
 from lab.clients.management import QueueCounts
 from lab.errors import LabError
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import OpenLab
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence, OpenLab
 from lab.substrates.protocol import Pausable, Role
 from lab.wait import eventually
 from scenarios.support import hello, publishers
@@ -90,9 +89,7 @@ def test_a_redelivery_takes_effect_once(lab: Lab, evidence: Evidence) -> None:
 
     def applied() -> list[str]:
         lines = (
-            line
-            for log in lab.substrate.logs(Role.WORKER)
-            for line in log.read_text(errors="replace").splitlines()
+            line for log in lab.substrate.logs(Role.WORKER) for line in log.text().splitlines()
         )
         return [line for line in lines if once in line and "applied" in line]
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence
 from lab.substrates.protocol import Role, Scalable
 from scenarios.support import breaches, doors, hello
 from scenarios.support.doors import PLAIN

@@ -21,7 +21,7 @@ import pytest
 from lab.checker import model
 from lab.clients.backend import Backend
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence
 from lab.substrates.protocol import Pausable, Role
 from lab.wait import eventually, stopwatch
 from scenarios.support import doors, hello, paper, queued
@@ -129,8 +129,8 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
     """
     sender = Sender(lab, "fallback", moments(lab)[2])
     pages = [paper.page(lab, sender.moment, number) for number in (1, 2, 3)]
-    pipes = [paper.empty(lab.folder, number) for number in (1, 2, 3)]
-    with sender.scraping(pipes) as scraper:
+    pipes = [paper.empty(lab, number) for number in (1, 2, 3)]
+    with sender.scraping([pipe.name for pipe in pipes]) as scraper:
         sent: list[dict[str, Any]] = []
         sizes: list[int] = []
         for number, (pipe, content) in enumerate(zip(pipes, pages, strict=True), start=1):
@@ -210,8 +210,8 @@ def test_a_scrape_that_is_killed_is_just_run_again(lab: Lab, evidence: Evidence)
     assert isinstance(lab.substrate, Pausable)
     # Without the API it waits for the broker alone; and a third page never comes.
     sender = Sender(lab, "killed", moments(lab)[3], {"MISSING_TABLE_API_URL": None})
-    pipes = [paper.empty(lab.folder, number) for number in (1, 2, 3)]
-    with sender.scraping(pipes) as scraper:
+    pipes = [paper.empty(lab, number) for number in (1, 2, 3)]
+    with sender.scraping([pipe.name for pipe in pipes]) as scraper:
         paper.hand_over(pipes[0], paper.page(lab, sender.moment, 1))
         sender.wait_until_safe()
         first = len(sender.ids())

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence
+from lab.experiment.plugin import Evidence
 from lab.workload import foreign
 from scenarios.support import doors, hello, operator, paper, queued
 from scenarios.support.deployments import in_place_of_the_worker
@@ -229,14 +229,14 @@ def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> N
     replayed = _replay(lab, [example])
     doors.dead_letters(lab, [example])
     (again,) = operator.listed(lab, [example])
-    evidence("`show` says", shown.out.splitlines()[0])
+    evidence("`show` says", shown.stdout.splitlines()[0])
     evidence("`replay` says", replayed[0])
     evidence("after the replay", {name: again[name] for name in ("reason", "replays")})
     _discard(lab, ids)
     assert all(dead[each].reason in ("invalid", "unreadable", "unknown-task") for each in ids)
     assert all(dead[each].detail for each in ids)
-    assert example in shown.out
-    assert dead[example].detail in shown.out
+    assert example in shown.stdout
+    assert dead[example].detail in shown.stdout
     assert (again["message_id"], again["replays"]) == (example, 1)
     assert again["reason"] == dead[example].reason
 
@@ -279,8 +279,8 @@ def _replay(lab: Lab, ids: list[str]) -> list[str]:
     """Send dead letters again; return the lines that the tool printed."""
     said = operator.dead_letters(lab, "replay", *operator.by_id(ids))
     assert said.code == 0, said
-    assert said.out.splitlines()[-1] == f"{len(ids)} replayed"
-    return said.out.splitlines()
+    assert said.stdout.splitlines()[-1] == f"{len(ids)} replayed"
+    return said.stdout.splitlines()
 
 
 def _discard(lab: Lab, ids: list[str]) -> None:

@@ -16,7 +16,7 @@ from lab.checker.cross_check import wait_until_seen
 from lab.clients.prometheus.client import Prometheus
 from lab.dev.terminal import Terminal
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence, staged
+from lab.experiment.plugin import Evidence, staged
 from lab.monitoring import scrape
 from lab.substrates.local import programs
 from lab.substrates.protocol import Killable, Role

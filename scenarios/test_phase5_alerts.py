@@ -11,7 +11,7 @@ import yaml
 
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
-from lab.experiment.stage import Evidence, staged
+from lab.experiment.plugin import Evidence, staged
 from lab.monitoring.watch import RULES
 from lab.substrates.protocol import Link, Role
 from scenarios.support.alerts import Bell, flood, wait_until_firing

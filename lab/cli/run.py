@@ -1,52 +1,41 @@
-"""The commands that run experiments and show what they found: `lab run`, `lab report`."""
+"""The command `lab run`: the main job."""
 
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from lab.checker.measures import LATENCY_MEAN, OBJECTIVES
-from lab.checker.verdict import Verdict
-from lab.errors import CannotRun
+from lab.cli.options import Concurrency, Monitoring, PageDelay, Seed, SubstrateName
 from lab.experiment import season
-from lab.experiment.runs import RUNS
-from lab.history.log import FILE
 from lab.monitoring import watch
-from lab.report import conclude as reporting
-from lab.substrates.local import Local
-from lab.substrates.local.instance import Instance
-from lab.substrates.local.keeper import run_guarded
-from lab.substrates.protocol import Plan
-
-EXIT_CODES = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNKNOWN: 2}
+from lab.substrates import registry
+from lab.substrates.protocol import Plan, Substrate
 
 _out = Console(highlight=False, soft_wrap=True)
 
 
 def run(
-    seed: Annotated[int, typer.Option(help="The same seed gives the same season and counts.")] = 7,
+    seed: Seed = 7,
     matches: Annotated[int, typer.Option(min=40, max=20_000, help="In the season.")] = 1040,
     scrapes: Annotated[int, typer.Option(min=1, max=500, help="As the season goes by.")] = 5,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 2,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pool children of each.")] = 2,
-    page_delay_ms: Annotated[
-        int, typer.Option(min=0, max=10_000, help="The league site's answer takes this long.")
-    ] = 100,
+    concurrency: Concurrency = 2,
+    page_delay_ms: PageDelay = 100,
     latency_ms: Annotated[
         float, typer.Option(min=1, help="The objective for the mean latency, publish to commit.")
     ] = OBJECTIVES[LATENCY_MEAN],
-    monitoring: Annotated[
-        bool, typer.Option(help="Run Prometheus too, and compare its counts with the ledger's.")
-    ] = True,
+    monitoring: Monitoring = True,
+    substrate: SubstrateName = registry.DEFAULT,
 ) -> None:
     """Run a season through the real pipeline, account for every message, and judge.
 
-    Starts everything, and leaves nothing but the run's folder in `.runs/`. Exit code: 0 valid,
-    1 invalid, 2 unknown or could not run.
+    Starts everything, and leaves nothing but the run's folder in `.runs/`. With monitoring,
+    Prometheus' counts are compared with the ledger's. Exit code: 0 valid, 1 invalid, 2 unknown or
+    could not run.
     """
     plan = Plan(
         seed=seed,
@@ -56,33 +45,12 @@ def run(
         page_delay_ms=page_delay_ms,
         monitoring=watch.monitoring() if monitoring else None,
     )
-    instance = Instance.named(f"run-{secrets.token_hex(4)}")
 
-    def work() -> int:
-        local = Local(instance, _out.print)
+    def work(place: Substrate) -> int:
         audit = season.run(
-            local,
-            plan,
-            scrapes=scrapes,
-            objectives={LATENCY_MEAN: latency_ms},
-            console=_out,
+            place, plan, scrapes=scrapes, objectives={LATENCY_MEAN: latency_ms}, console=_out
         )
-        return EXIT_CODES[audit.verdict]
+        return audit.verdict.exit_code
 
-    raise typer.Exit(run_guarded(work, instance))
-
-
-def report(
-    folder: Annotated[
-        Path, typer.Argument(help="A run's folder.", show_default=".runs/latest")
-    ] = RUNS / "latest",
-) -> None:
-    """Judge a finished run again: print the verdict, write verdict.json and report.html anew.
-
-    Exit code: 0 valid, 1 invalid, 2 unknown.
-    """
-    if not (folder / FILE).exists():
-        raise CannotRun(f"{folder} holds no {FILE}: name the folder of a run, as in .runs/")
-    audit = reporting.conclude(folder)
-    reporting.show(audit, _out, folder)
-    raise typer.Exit(EXIT_CODES[audit.verdict])
+    lab = f"run-{secrets.token_hex(4)}"
+    raise typer.Exit(registry.find(substrate).guarded(lab, work, _out.print))

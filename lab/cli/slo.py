@@ -14,14 +14,15 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Console
 
+from lab.cli.options import AsJson, SubstrateName
 from lab.clients.prometheus.client import FRESH_S, NoData, Prometheus
+from lab.clients.prometheus.extent import extent
 from lab.clients.prometheus.promql import seconds
 from lab.errors import CannotRun
 from lab.experiment.runs import RUNS
 from lab.slo import evaluate, query, spec
 from lab.slo.evaluate import Judgement, Verdict, Window
-from lab.substrates.local.instance import Instance
-from lab.substrates.local.series import extent, opened
+from lab.substrates import registry
 
 EXIT_CODES = {Verdict.MET: 0, Verdict.VIOLATED: 1, Verdict.UNKNOWN: 2}
 DEFAULT_WINDOW_S = 3600.0
@@ -54,7 +55,8 @@ def command(
         str | None,
         typer.Option(help="Up to now, or up to a run's end: 5m, 1h30m. [1h; a whole run]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    substrate: SubstrateName = registry.DEFAULT,
+    as_json: AsJson = False,
 ) -> None:
     """Judge the service level objectives of lab/slo/slo.yaml.
 
@@ -67,7 +69,7 @@ def command(
         raise CannotRun("name one thing to judge: a run's FOLDER, or --name, or --url")
     what, span = "nothing", None
     try:
-        with _view(folder, name, url, length_s) as view:
+        with _view(folder, name, substrate, url, length_s) as view:
             what, span = view.what, view.window
             judged = query.judge(view.prometheus, slos, view.window)
     except NoData as error:
@@ -83,7 +85,7 @@ def command(
 
 @contextmanager
 def _view(
-    folder: Path | None, name: str | None, url: str | None, length_s: float | None
+    folder: Path | None, name: str | None, substrate: str, url: str | None, length_s: float | None
 ) -> Iterator[View]:
     """Open what is to be judged, for the block.
 
@@ -96,9 +98,9 @@ def _view(
             end = asked.value("time()")
             begin = end - (length_s or DEFAULT_WINDOW_S)
             yield View(asked, query.window(begin, end, PRODUCTION_FRESH_S, from_zero=False), url)
-    elif name is not None or (folder is None and Instance.named("default").is_alive()):
+    elif name is not None or (folder is None and registry.kept("default", substrate)):
         called = name or "default"
-        address, since = _running(called)
+        address, since = _running(called, substrate)
         with Prometheus(address) as asked:
             end = asked.value("time()")
             # Everything of a lab begins with it, so its whole life is one window from zero.
@@ -109,23 +111,21 @@ def _view(
     else:
         run = folder or RUNS / "latest"
         series = run / SERIES if (run / SERIES).is_dir() else run
-        with opened(series) as address, Prometheus(address) as asked:
+        with registry.stored_series(series) as address, Prometheus(address) as asked:
             whole = extent(asked, series)
             # A second earlier than the first scrape, where every counter was 0.
             begin = max(whole.first - 1, whole.last - (length_s or math.inf))
             yield View(asked, query.window(begin, whole.last, ENDING_S, from_zero=True), str(run))
 
 
-def _running(name: str) -> tuple[str, float]:
+def _running(name: str, substrate: str) -> tuple[str, float]:
     """Where the Prometheus of a lab answers, and since when the lab is there."""
-    instance = Instance.named(name)
-    state = instance.read() if instance.is_alive() else None
-    if state is None:
+    lab = registry.kept(name, substrate)
+    if lab is None:
         raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up`")
-    address = (state.endpoints or {}).get("prometheus_url")
-    if not address:
+    if lab.endpoints is None or not lab.endpoints.prometheus_url:
         raise CannotRun(f"the lab {name!r} is not up yet, or runs without monitoring")
-    return str(address), datetime.fromisoformat(state.since).timestamp()
+    return lab.endpoints.prometheus_url, lab.since
 
 
 def _length_s(window: str | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,12 @@ import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from lab.cli.options import SubstrateName
 from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData
 from lab.errors import CannotRun
-from lab.substrates.local.instance import BASE, Instance, instances
+from lab.substrates import registry
+from lab.substrates.provider import Keeps, Kept
 from lab.top import keys, words
 from lab.top.picture import picture, trouble
 from lab.top.reading import read, recall
@@ -34,12 +36,14 @@ def command(
     ] = None,
     once: Annotated[bool, typer.Option(help="Print one picture, and end.")] = False,
     every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
+    substrate: SubstrateName = registry.DEFAULT,
 ) -> None:
     """Watch a running lab: queues, workers, latency, objectives, faults, alerts. q ends it.
 
     Exit code: 0 looked, 2 no such lab, or it cannot be looked at.
     """
-    watched = find(name, instances())
+    provider = registry.keeping(substrate)
+    watched = find(name, provider.labs())
     console = Console(highlight=False)
     if not once and not console.is_terminal:
         raise CannotRun("this is no terminal to draw on; `lab top --once` prints one picture")
@@ -47,7 +51,7 @@ def command(
         if once:
             console.print(_look(watched, prometheus, recall(prometheus, every), console.width))
         else:
-            _watch(watched, prometheus, console, every)
+            _watch(watched, prometheus, console, every, lambda: _is_there(provider, watched))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,12 @@ class Watched:
     """A lab that can be looked at.
 
     Attributes:
+        name: of the lab.
         url: of its Prometheus.
         since: when it began, seconds since the epoch.
     """
 
-    instance: Instance
+    name: str
     url: str
     since: float
 
@@ -67,38 +72,35 @@ class Watched:
         """Which lab, and when it was looked at."""
         now = time.time()
         age = words.duration(max(0.0, now - self.since))
-        return (
-            f"lab {self.instance.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
-        )
+        return f"lab {self.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
 
 
-def find(name: str | None, known: Sequence[Instance]) -> Watched:
+def find(name: str | None, known: Sequence[Kept]) -> Watched:
     """The lab of this name; else the one called `default`; else the only one that runs.
 
     Raises:
         CannotRun: there is none, or several, or it has no Prometheus.
     """
-    alive = {each.name: each for each in known if each.is_alive()}
-    if name is not None:
-        Instance.named(name)  # says so, where no lab could have this name
+    alive = {lab.name: lab for lab in known}
     if name is not None and name not in alive:
         raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up --name {name}`")
     if not alive:
-        raise CannotRun(f"no lab runs here (in {BASE}); start one with `lab up`")
+        raise CannotRun("no lab runs here; start one with `lab up`")
     if name is None and DEFAULT not in alive and len(alive) > 1:
         raise CannotRun(f"several labs run here; choose one by --name: {', '.join(sorted(alive))}")
     chosen = alive.get(name or DEFAULT) or next(iter(alive.values()))
-    state = chosen.read()
-    ends = state.addresses() if state else None
-    if state is None or ends is None:
+    if chosen.endpoints is None:
         raise CannotRun(f"the lab {chosen.name!r} is not up yet; try again in a moment")
-    if ends.prometheus_url is None:
+    if chosen.endpoints.prometheus_url is None:
         raise CannotRun(
             f"the lab {chosen.name!r} runs without monitoring, so there is nothing to ask; "
             "`lab up` starts one that has it"
         )
-    since = datetime.fromisoformat(state.since).timestamp()
-    return Watched(chosen, ends.prometheus_url, since)
+    return Watched(chosen.name, chosen.endpoints.prometheus_url, chosen.since)
+
+
+def _is_there(provider: Keeps, watched: Watched) -> bool:
+    return any(lab.name == watched.name for lab in provider.labs())
 
 
 def _look(watched: Watched, prometheus: Prometheus, past: History, width: int) -> RenderableType:
@@ -107,7 +109,13 @@ def _look(watched: Watched, prometheus: Prometheus, past: History, width: int) -
     return picture(watched.title(), seen, past, width)
 
 
-def _watch(watched: Watched, prometheus: Prometheus, console: Console, every_s: float) -> None:
+def _watch(
+    watched: Watched,
+    prometheus: Prometheus,
+    console: Console,
+    every_s: float,
+    is_there: Callable[[], bool],
+) -> None:
     """Draw until a key, a signal, or the lab's end."""
     past, ended = recall(prometheus, every_s), False
     try:
@@ -122,7 +130,7 @@ def _watch(watched: Watched, prometheus: Prometheus, console: Console, every_s: 
                     drawn = _look(watched, prometheus, past, console.width)
                 except NoData as error:
                     drawn = trouble(watched.title(), f"Prometheus cannot be asked: {error}")
-                    if not watched.instance.is_alive():
+                    if not is_there():
                         ended = True
                         break
                 live.update(drawn, refresh=True)
@@ -131,7 +139,7 @@ def _watch(watched: Watched, prometheus: Prometheus, console: Console, every_s: 
     except KeyboardInterrupt:
         pass
     if ended:
-        console.print(f"The lab {watched.instance.name!r} has ended.")
+        console.print(f"The lab {watched.name!r} has ended.")
 
 
 @contextmanager

@@ -12,12 +12,22 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from lab.cli.options import (
+    Concurrency,
+    LabName,
+    Monitoring,
+    PageDelay,
+    Seed,
+    SubstrateName,
+    Workers,
+)
 from lab.errors import CannotRun
+from lab.experiment import striking
 from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
-from lab.substrates.local import detached
-from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import Endpoints, Plan, from_json
+from lab.substrates import registry
+from lab.substrates.protocol import Endpoints, Link, Plan, from_json
+from lab.substrates.provider import Kept
 
 WEBHOOK = "MISSING_TABLE_WEBHOOK_URL"
 REMOTE_WRITE_URL = "MISSING_TABLE_REMOTE_WRITE_URL"
@@ -36,15 +46,17 @@ class Extra(StrEnum):
 
 
 def up(
-    name: Annotated[str, typer.Option(help="Which lab; several can run side by side.")] = "default",
-    seed: Annotated[int, typer.Option(help="Of the league's season.")] = 7,
+    name: LabName = "default",
+    seed: Seed = 7,
     matches: Annotated[int, typer.Option(min=1, help="In the season.")] = 1000,
-    workers: Annotated[int, typer.Option(min=0, max=16, help="Worker processes.")] = 2,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pool children of each.")] = 2,
-    page_delay_ms: Annotated[int, typer.Option(min=0, help="Of the league's site.")] = 100,
-    monitoring: Annotated[
-        bool, typer.Option(help="Run Prometheus, Alertmanager and the exporters too.")
-    ] = True,
+    workers: Workers = 2,
+    concurrency: Concurrency = 2,
+    page_delay_ms: PageDelay = 100,
+    monitoring: Monitoring = True,
+    breakable: Annotated[
+        bool,
+        typer.Option(help="Let every link run through a relay, so that faults can break it."),
+    ] = False,
     extras: Annotated[
         list[Extra] | None,
         typer.Option("--with", help="Run this too. Flower makes the workers send events."),
@@ -66,11 +78,12 @@ def up(
             help="A file that only you can read, with the password or token.",
         ),
     ] = None,
+    substrate: SubstrateName = registry.DEFAULT,
     foreground: Annotated[bool, typer.Option(help="Stay attached; Ctrl-C ends the lab.")] = False,
     show_secrets: Annotated[bool, typer.Option(help="Print the passwords too.")] = False,
 ) -> None:
-    """Start the whole system on this machine, and leave it running."""
-    instance = Instance.named(name)
+    """Start the whole system, and leave it running."""
+    provider = registry.keeping(substrate)
     chosen = frozenset(extras or ())
     remote = sent_on(name, remote_write_url, remote_write_user, remote_write_password_file)
     plan = Plan(
@@ -83,15 +96,15 @@ def up(
         if monitoring
         else None,
         flower=Extra.FLOWER in chosen,
+        relayed=frozenset(Link) if breakable else frozenset(),
     )
     if foreground:
-        raise typer.Exit(detached.hold(instance, plan, _out.print))
-    state = detached.start(instance, ["hold", name], plan, _out.print)
-    ends = state.addresses()
-    if ends is not None:
-        _show(instance, ends)
+        raise typer.Exit(provider.hold(name, plan, _out.print, striking.striker))
+    lab = provider.start(name, plan, _out.print)
+    if lab.endpoints is not None:
+        _show(lab, lab.endpoints)
         if show_secrets:
-            _show_secrets(ends)
+            _show_secrets(lab.endpoints)
     named = "" if name == "default" else f" --name {name}"
     _out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
 
@@ -133,14 +146,18 @@ def sent_on(
     return RemoteWrite(url, user, str(password_file.absolute()), labels)
 
 
-def hold(name: Annotated[str, typer.Argument(help="Which lab.")]) -> None:
+def hold(
+    name: Annotated[str, typer.Argument(help="Which lab.")],
+    substrate: SubstrateName = registry.DEFAULT,
+) -> None:
     """Hold a lab in the foreground; reads its plan from standard input. `lab up` starts this."""
     plan = from_json(sys.stdin.buffer.read(PLAN_BYTES_MAX))
-    raise typer.Exit(detached.hold(Instance.named(name), plan, _out.print))
+    provider = registry.keeping(substrate)
+    raise typer.Exit(provider.hold(name, plan, _out.print, striking.striker))
 
 
-def _show(instance: Instance, ends: Endpoints) -> None:
-    _out.print(f"\n[bold]The lab {instance.name!r} is up.[/bold]")
+def _show(lab: Kept, ends: Endpoints) -> None:
+    _out.print(f"\n[bold]The lab {lab.name!r} is up.[/bold]")
     _out.print(f"  league site  {ends.site_url}")
     _out.print(f"  backend API  {ends.api_url}")
     _out.print(f"  RabbitMQ     {ends.management_url}  (user admin)")
@@ -150,8 +167,8 @@ def _show(instance: Instance, ends: Endpoints) -> None:
         _out.print(f"  Alertmanager {ends.alertmanager_url}")
     if ends.flower_url:
         _out.print(f"  Flower       {ends.flower_url}")
-    _out.print(f"  passwords    {instance.folder / 'state.json'}")
-    _out.print(f"  logs         {instance.logs}")
+    for what, place in lab.places.items():
+        _out.print(f"  {what:12} {place}")
 
 
 def _show_secrets(ends: Endpoints) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,14 @@ from lab.checker.check import Audit
 from lab.clients import amqp
 from lab.clients.backend import Backend, BackendSilent
 from lab.experiment import settle as settling
-from lab.experiment.metrics import JOB, LabMetrics
+from lab.experiment.metrics import LabMetrics
 from lab.experiment.probe import look_everywhere
-from lab.experiment.runs import RUNS, keep_logs, new_folder
 from lab.faults import registry as fault
 from lab.faults.residue import Residue
 from lab.history import log as history
 from lab.history.ledger import Ledger
 from lab.history.log import History
-from lab.substrates.protocol import Endpoints, Plan, Substrate, Watchable
+from lab.substrates.protocol import Endpoints, Plan, RunsPrograms, Substrate
 from lab.workload import foreign
 from lab.workload import generator as load
 from lab.workload.league.season import Season
@@ -76,6 +75,11 @@ class Lab:
     residue: Residue = field(default_factory=Residue)
     _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _loads: int = 0
+
+    @property
+    def programs(self) -> RunsPrograms:
+        """Where commands of the system can be run."""
+        return self.scraper.place
 
     def load(self, profile: str = "steady") -> AbstractContextManager[None]:
         """Publish observations for the block at a profile's rate; see `lab.workload.generator`."""
@@ -210,77 +214,3 @@ class Lab:
     def final_look(self) -> None:
         """Look once more at every place where a message can be; see `lab.experiment.probe`."""
         look_everywhere(self.ledger, self.scraper.waiting)
-
-
-@contextmanager
-def session(
-    name: str,
-    substrate: Substrate,
-    plan: Plan,
-    *,
-    runs: Path = RUNS,
-    scraper_wrapper: str | None = None,
-    objectives: Mapping[str, float | None] | None = None,
-) -> Iterator[Lab]:
-    """Start the system and its record; on exit take the logs and end the system.
-
-    The verdict is drawn afterwards, by `lab.report.conclude.conclude(folder)`.
-
-    Args:
-        name: of the run's folder.
-        substrate: where the system runs.
-        plan: what to start.
-        runs: where the run's folder is made.
-        scraper_wrapper: see `lab.workload.scraper.Scraper`.
-        objectives: asked of this run instead of the usual ones (see `lab.checker.measures`); None
-            for an objective asks nothing, as where a fault must make messages late.
-    """
-    folder = new_folder(name, runs)
-    with History(folder / history.FILE) as record:
-        record.write(
-            "started",
-            name=name,
-            substrate="local",
-            seed=plan.seed,
-            settings={
-                "workers": plan.workers,
-                "matches": plan.matches,
-                "objectives": dict(objectives or {}),
-            },
-        )
-        try:
-            endpoints = substrate.up(replace(plan, folder=folder))
-            season = Season.generate(plan.seed, plan.matches)
-            with (
-                Ledger(
-                    record, Backend(endpoints.api_url), endpoints.broker_urls["operator"]
-                ) as ledger,
-                _told(substrate, plan, ledger, name) as metrics,
-            ):
-                yield Lab(
-                    substrate,
-                    endpoints,
-                    plan,
-                    folder,
-                    record,
-                    ledger,
-                    season,
-                    Scraper(endpoints, folder, plan.seed, scraper_wrapper),
-                    random.Random(plan.seed),
-                    metrics,
-                )
-        finally:
-            keep_logs(substrate, folder / "logs")
-            substrate.down()
-
-
-@contextmanager
-def _told(substrate: Substrate, plan: Plan, ledger: Ledger, name: str) -> Iterator[LabMetrics]:
-    """The run's own metrics, where Prometheus can see them if there is one."""
-    metrics = LabMetrics(ledger.counts)
-    if not (plan.monitoring and isinstance(substrate, Watchable)):
-        yield metrics
-        return
-    with metrics.served() as address:
-        substrate.watch(JOB, name, address)
-        yield metrics

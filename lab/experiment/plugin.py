@@ -1,69 +1,145 @@
-"""Fixtures for pytest: a lab of a test's own, and one that several tests share.
+"""The fixtures of pytest: labs of a test's own, of a module, of a process; and evidence.
 
 Loaded as a plugin (`-p lab.experiment.plugin`), so that tests of any part can use a running system
-without importing the laboratory.
+without importing the laboratory. `--substrate` says where it runs.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.experiment.lab import Lab, session
+from lab.experiment.lab import Lab
 from lab.experiment.plan import make_plan
-from lab.substrates.local import Local, keeper
-from lab.substrates.local.instance import Instance
+from lab.experiment.session import session
+from lab.report.formatting import shown
+from lab.substrates import registry
 
-SMALL: dict[str, Any] = {"seed": 7, "matches": 40, "page_delay_ms": 0, "workers": 1}
-"""The plan of a test that does not ask for another."""
+EVIDENCE = "evidence"
+"""The name under which evidence is kept among a test's `user_properties`."""
+
+SMALL: Mapping[str, Any] = {"seed": 7, "matches": 40, "page_delay_ms": 0, "workers": 1}
+"""The plan of a test or a module that does not ask for another."""
+_SESSION = ("scraper_wrapper", "objectives")
 
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # faults are what tests are about
 _numbers = itertools.count(1)
+Evidence = Callable[[str, Any], None]
 OpenLab = Callable[..., Lab]
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where experiments happen.
+
+    Attributes:
+        base: the folder of their labs, while they run.
+        runs: where the records and the logs of their labs go.
+        substrate: the name of the substrate.
+    """
+
+    base: Path
+    runs: Path
+    substrate: str = registry.DEFAULT
+
+    @classmethod
+    def below(cls, folder: Path, substrate: str = registry.DEFAULT) -> Stage:
+        """Everything below one folder."""
+        return cls(folder / "lab", folder / "runs", substrate)
+
+
+STAGE = pytest.StashKey[Stage]()
+"""Set by `lab phase`; a plain run of pytest keeps everything in its temporary folders."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line say where the system runs."""
+    parser.addoption(
+        "--substrate", default=registry.DEFAULT, help="where labs run (default: %(default)s)"
+    )
+
+
 @pytest.fixture
-def open_lab(tmp_path: Path) -> Iterator[OpenLab]:
+def open_lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLab]:
     """Give a function that starts a lab with the given plan; the test's end ends it."""
+    stage = _stage(request, tmp_path)
     with ExitStack() as labs:
-        yield lambda **plan: labs.enter_context(running(tmp_path, plan))
+        yield lambda **plan: labs.enter_context(running(stage, plan))
 
 
 @pytest.fixture(scope="session")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def shared_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
     """A small lab for all tests of one process that leave it as it was."""
-    with running(tmp_path_factory.mktemp("shared"), {}) as lab:
+    with running(_stage(request, tmp_path_factory.mktemp("shared")), {}) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The running system of one module; the module's `PLAN` says what to start."""
+    plan = getattr(request.module, "PLAN", {})
+    with staged(request, tmp_path_factory, plan) as made:
+        yield made
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    """Give a function that records what was seen: `evidence("queue after sending", 20)`."""
+
+    def record(what: str, value: Any) -> None:
+        plain = json.loads(json.dumps(value, default=str))  # it may have to travel, and is kept
+        request.node.user_properties.append((EVIDENCE, [what, plain]))
+        request.node.add_report_section("call", "evidence", f"{what}: {shown(value)}\n")
+
+    return record
+
+
+@contextmanager
+def staged(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    plan: Mapping[str, Any],
+) -> Iterator[Lab]:
+    """A running system for the block: for a module's own fixture `lab`.
+
+    Args:
+        plan: as in `running`.
+    """
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
+    with running(_stage(request, tmp_path_factory.mktemp(name)), plan, name=name) as lab:
         yield lab
 
 
 @contextmanager
-def running(folder: Path, plan: dict[str, Any]) -> Iterator[Lab]:
-    """A lab with everything that it leaves behind in `folder`, for the block.
+def running(stage: Stage, plan: Mapping[str, Any], *, name: str | None = None) -> Iterator[Lab]:
+    """A running system for the block, with its record below `stage.runs`.
 
     Args:
-        plan: fields of `Plan` over those of `SMALL`, and arguments of `session`.
+        plan: arguments of `make_plan` over those of `SMALL`, and of `session`.
+        name: of the record.
     """
-    name = f"test-{os.getpid()}-{next(_numbers)}"
-    instance = Instance.named(name, folder / "lab")
-    plan = {**SMALL, **plan}
-    wrapper = plan.pop("scraper_wrapper", None)
-    objectives = plan.pop("objectives", None)
+    given = {**SMALL, **plan}
+    extra = {key: given.pop(key) for key in _SESSION if key in given}
+    lab_name = f"test-{os.getpid()}-{next(_numbers)}"
     with (
-        keeper.in_process(instance),
-        session(
-            name,
-            Local(instance),
-            make_plan(**plan),
-            runs=folder / "runs",
-            scraper_wrapper=wrapper,
-            objectives=objectives,
-        ) as lab,
+        registry.find(stage.substrate).opened(lab_name, stage.base) as place,
+        session(name or lab_name, place, make_plan(**given), runs=stage.runs, **extra) as lab,
     ):
         yield lab
+
+
+def _stage(request: pytest.FixtureRequest, folder: Path) -> Stage:
+    """Where this test's labs are: where `lab phase` said, or else below a temporary folder."""
+    chosen = request.config.stash.get(STAGE, None)
+    return chosen or Stage.below(folder, request.config.getoption("--substrate"))

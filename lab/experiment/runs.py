@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.substrates.protocol import Role, Substrate
+from lab.substrates.protocol import Substrate
 
 RUNS = Path(".runs")
 
@@ -34,8 +33,8 @@ def new_folder(name: str, runs: Path = RUNS) -> Path:
 
 
 def keep_logs(substrate: Substrate, folder: Path) -> None:
-    """Copy the logs of every role into `folder`; what cannot be copied is passed over."""
-    for role in Role:
-        for log in substrate.logs(role):
-            with suppress(OSError):
-                shutil.copy(log, folder / log.name)
+    """Copy every log into `folder`; what cannot be copied is passed over."""
+    for log in substrate.logs():
+        with suppress(OSError), (folder / f"{log.name}.log").open("wb") as copy:
+            for piece in log.read():
+                copy.write(piece)

@@ -11,8 +11,9 @@ from lab.checker.check import Audit
 from lab.checker.cross_check import compare
 from lab.clients.prometheus.client import Prometheus
 from lab.errors import LabError
-from lab.experiment.lab import Lab, session
+from lab.experiment.lab import Lab
 from lab.experiment.runs import RUNS
+from lab.experiment.session import session
 from lab.report import conclude
 from lab.substrates.protocol import Plan, Substrate
 
@@ -35,7 +36,7 @@ def run(
         plan: how many matches and workers, and the seed.
         scrapes: how many times the season is looked at, from before its first match to after its
             last one.
-        objectives: asked of the run instead of the usual ones; see `lab.experiment.lab.session`.
+        objectives: asked of the run instead of the usual ones; see `lab.experiment.session`.
         runs: where the run's folder is made.
 
     Raises:

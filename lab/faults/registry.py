@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from lab.errors import CannotRun
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import History
-from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates.protocol import Endpoints, Shared, Substrate
 from lab.wait import stopwatch
 
 P = ParamSpec("P")
@@ -27,9 +27,6 @@ S = TypeVar("S", covariant=True)
 
 class Target(Protocol[S]):
     """What a fault strikes: a running lab on a substrate with the abilities that it needs."""
-
-    history: History
-    residue: Residue
 
     @property
     def substrate(self) -> S:
@@ -40,6 +37,13 @@ class Target(Protocol[S]):
     def endpoints(self) -> Endpoints:
         """Where everything answers."""
         ...
+
+
+class Recorded(Target[Substrate], Protocol):
+    """A lab whose faults go on record."""
+
+    history: History
+    residue: Residue
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +126,53 @@ def find(name: str) -> Fault:
     return faults[name]
 
 
-@contextmanager
-def applied(name: str, target: Target[Substrate], **parameters: Any) -> Iterator[None]:
-    """Break `target` for the block, record from when to when, and note what that leaves behind.
+def checked(name: str, substrate: Substrate, parameters: Mapping[str, Any]) -> Fault:
+    """The fault of this name, if it can be had here with these parameters.
 
     Raises:
         CannotRun: no such fault, no such parameter, or the substrate lacks an ability.
     """
     found = find(name)
-    if why := found.lacking(target.substrate):
+    if why := found.lacking(substrate):
         raise CannotRun(why)
     if strange := parameters.keys() - found.parameters.keys():
         raise CannotRun(
             f"the fault {name!r} has no parameter {', '.join(sorted(strange))}; "
             f"it has: {', '.join(found.parameters) or 'none'}"
         )
+    return found
+
+
+@contextmanager
+def struck(name: str, target: Target[Substrate], **parameters: Any) -> Iterator[None]:
+    """Break `target` for the block, and cure it; a lab that is kept is broken by its keeper.
+
+    Raises:
+        CannotRun: see `checked`.
+    """
+    found = checked(name, target.substrate, parameters)
+    if isinstance(target.substrate, Shared):
+        with target.substrate.struck(name, parameters):
+            yield
+    else:
+        with found.strike(target, **parameters):
+            yield
+
+
+@contextmanager
+def applied(name: str, target: Recorded, **parameters: Any) -> Iterator[None]:
+    """Break `target` for the block, record from when to when, and note what that leaves behind.
+
+    Raises:
+        CannotRun: see `checked`.
+    """
+    found = checked(name, target.substrate, parameters)
     given = {**found.parameters, **parameters}
     detail = ", ".join(f"{key}={value}" for key, value in given.items()) or found.summary
     target.history.write("fault", name=name, phase="begin", detail=detail)
     with stopwatch() as seconds:
         try:
-            with found.strike(target, **parameters):
+            with struck(name, target, **parameters):
                 yield
         finally:
             target.residue = target.residue.after(found.leaves, seconds())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.clients import amqp
@@ -19,6 +19,19 @@ from lab.history.log import History
 
 EVERY_S = 0.25
 _JOURNAL_EVENTS = frozenset({"attempted", "accepted", "refused", "unknown", "row_refused"})
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A scraper's journal, wherever it lies.
+
+    Attributes:
+        name: of its file.
+        read: gives what it holds from an offset on, a bounded piece; None if it is not there yet.
+    """
+
+    name: str
+    read: Callable[[int], bytes | None] = field(compare=False)
 
 
 class Ledger:
@@ -42,7 +55,8 @@ class Ledger:
         self._backend = backend
         self._operator = operator_url
         self._cursor = ""
-        self._journals: dict[Path, int] = {}
+        self._left_out: set[str] = set()
+        self._journals: dict[Journal, int] = {}
         self._lock = threading.RLock()  # of one look at a time, which may take seconds
         self._sets = threading.Lock()  # of the sets above, and never held for long
         self._stop = threading.Event()
@@ -88,7 +102,27 @@ class Ledger:
         with self._sets:
             self.accepted.add(message_id)
 
-    def follow(self, journal: Path) -> None:
+    @property
+    def journals(self) -> list[Journal]:
+        """The journals that are followed."""
+        with self._lock:
+            return list(self._journals)
+
+    def begin_at_present(self) -> None:
+        """Leave out the receipts and the dead letters that are there already.
+
+        Raises:
+            BackendSilent: the backend did not answer.
+            amqp.TROUBLE: the broker did not answer.
+        """
+        with self._lock:
+            more = True
+            while more:
+                receipts, self._cursor = self._backend.receipts(self._cursor)
+                more = bool(receipts)
+            self._left_out = {letter.message_id for letter in amqp.dead_letters(self._operator)}
+
+    def follow(self, journal: Journal) -> None:
         """Follow a scraper's journal from now on."""
         with self._lock:
             self._journals.setdefault(journal, 0)
@@ -114,7 +148,7 @@ class Ledger:
         letters = amqp.dead_letters(self._operator)
         with self._lock:
             for letter in letters:
-                if letter.message_id in self.dead:
+                if letter.message_id in self.dead or letter.message_id in self._left_out:
                     continue
                 with self._sets:
                     self.dead.add(letter.message_id)
@@ -143,15 +177,13 @@ class Ledger:
             self.history.write("receipt", **receipt.model_dump(mode="json"))
         return bool(receipts)
 
-    def _read_journal(self, path: Path) -> None:
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            file.seek(self._journals[path])
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # still being written
-                self._journals[path] += len(line)
+    def _read_journal(self, journal: Journal) -> None:
+        while piece := journal.read(self._journals[journal]):
+            whole = piece[: piece.rfind(b"\n") + 1]
+            if not whole:
+                return  # its line is still being written
+            self._journals[journal] += len(whole)
+            for line in whole.splitlines():
                 with suppress(ValueError):  # a crash tore it; the next run put a line end behind it
                     self._take_in(json.loads(line))
 

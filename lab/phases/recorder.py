@@ -10,7 +10,7 @@ import pytest
 
 from lab.checker.verdict import Verdict
 from lab.errors import NotWithin
-from lab.experiment.stage import EVIDENCE, STAGE, Stage
+from lab.experiment.plugin import EVIDENCE, STAGE, Stage
 from lab.phases.result import BECAUSE_MAX, Claim, Seen, split
 from lab.report import formatting
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from lab.errors import CannotRun
+from lab.experiment.plugin import Stage
 from lab.experiment.runs import RUNS, new_folder
-from lab.experiment.stage import Stage
 from lab.paths import PROJECT
 from lab.phases import render
 from lab.phases.recorder import Recorder, Say
 from lab.phases.result import BECAUSE_MAX, Account
 from lab.report import formatting
-from lab.substrates.local.instance import BASE, Instance
-from lab.substrates.protocol import Substrate
 from lab.wait import stopwatch
 
+LABS = Path(".lab")
 SCENARIOS = PROJECT / "scenarios"
 JSON_FILE, PAGE_FILE, LOG_FILE = "evidence.json", "evidence.md", "pytest.log"
 _RAN = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
@@ -59,12 +57,11 @@ def find(number: int, scenarios: Path = SCENARIOS) -> list[Path]:
 def run(
     number: int,
     modules: list[Path],
-    substrate: Callable[[Instance], Substrate],
+    substrate: str,
     *,
-    name: str,
     say: Say,
     only: str = "",
-    base: Path = BASE,
+    base: Path = LABS,
     runs: Path = RUNS,
 ) -> tuple[Account, Path]:
     """Run a phase; return what became of its claims, and the folder with the evidence.
@@ -72,9 +69,8 @@ def run(
     Args:
         number: which phase.
         modules: its experiments, see `find`.
-        substrate: makes the substrate of one lab, not up yet.
-        name: of the substrate.
-        say: told of the progress, line by line.
+        substrate: the name of the one that its labs run on.
+        say: called with the progress, line by line.
         only: a part of a test's name, or pytest's `-k` expression; everything where empty.
         base: where its labs live while they run.
         runs: where the run's folder is made.
@@ -87,7 +83,7 @@ def run(
         account = Account(
             phase=number,
             title=title(modules[0]),
-            substrate=name,
+            substrate=substrate,
             started=started,
             seconds=seconds(),
             claims=tuple(recorder.claims.values()),

@@ -1,12 +1,15 @@
-"""Where the system runs: four verbs and an address book, and the abilities a place may have.
+"""Where the system runs: three verbs and an address book, and the abilities a place may have.
 
 A substrate starts the whole system and ends it. What it can do beyond that are optional protocols;
-a fault asks by `isinstance` for what it needs, and skips where a substrate lacks it.
+a fault asks by `isinstance` for what it needs, and skips if the substrate lacks it. No path of this
+machine crosses this seam, so that containers and clusters can stand behind it too; the one
+exception is `SharesFiles`, for places that really are a folder here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -79,8 +82,6 @@ class Plan:
             a relay takes part of the processor, and so of the throughput.
         monitoring: what Prometheus, Alertmanager and the exporters do; they do not run where None.
         flower: whether Flower runs, and the workers send the events that it shows.
-        folder: where the scraper's state and the recorded series are kept; the substrate's own
-            folder, which goes with it, where None.
     """
 
     seed: int
@@ -93,7 +94,6 @@ class Plan:
     relayed: frozenset[Link] = frozenset()
     monitoring: Monitoring | None = None
     flower: bool = False
-    folder: Path | None = None
 
 
 def as_json(plan: Plan) -> bytes:
@@ -124,8 +124,6 @@ class Endpoints:
         results_url: `redis://…`.
         database_url: `postgresql://…`, as the owner of the system's tables.
         site_url: `http://host:port` of the league site.
-        outbox: the file of the scraper's outbox.
-        scraper_metrics: the folder of the scraper's metrics; None without monitoring.
         prometheus_url, alertmanager_url, flower_url: `http://host:port`; None: it does not run.
     """
 
@@ -137,8 +135,6 @@ class Endpoints:
     results_url: str = field(repr=False)
     database_url: str = field(repr=False)
     site_url: str
-    outbox: str
-    scraper_metrics: str | None = None
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
     flower_url: str | None = None
@@ -149,8 +145,39 @@ class Endpoints:
         return Management(self.management_url, self.broker_urls["admin"])
 
 
+class Program(StrEnum):
+    """A command of the system that people and timers run beside the roles."""
+
+    SCRAPER = "system.scraper"
+    WORKER = "system.worker"
+    DEAD_LETTERS = "system.worker.dead_letters"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What one process wrote.
+
+    Attributes:
+        name: `<role>-<index>`, or as it was named when it was started.
+        read: gives what is there now, in pieces.
+    """
+
+    name: str
+    read: Callable[[], Iterator[bytes]]
+
+    def text(self) -> str:
+        """What is there now, as text."""
+        return b"".join(self.read()).decode("utf-8", "replace")
+
+
 class Substrate(Protocol):
-    """Where the system runs."""
+    """Where the system runs.
+
+    Attributes:
+        name: as it is registered; a run records it.
+    """
+
+    name: str
 
     def up(self, plan: Plan) -> Endpoints:
         """Start everything; return once every role has answered.
@@ -164,8 +191,122 @@ class Substrate(Protocol):
         """End everything. Does nothing where nothing runs."""
         ...
 
-    def logs(self, role: Role) -> list[Path]:
-        """The log files of a role, one for each process it ever had."""
+    def logs(self, role: Role | None = None) -> list[Log]:
+        """The logs of a role, one for each process it ever had; of everything if None."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A lab that another process keeps; others may use it at the same time."""
+
+    @property
+    def plan(self) -> Plan:
+        """What runs there."""
+        ...
+
+    def struck(self, fault: str, parameters: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Let the keeper break the lab for the block, and cure it, even if the caller is killed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a command came to. `code` is negative if a signal ended it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Started(Protocol):
+    """A command that runs."""
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it and its children at once."""
+        ...
+
+    def wait(self, within_s: float) -> bool:
+        """Whether it ended within this time."""
+        ...
+
+
+@runtime_checkable
+class RunsPrograms(Protocol):
+    """Can run commands of the system where the system runs, in one working folder.
+
+    Files are named relative to that folder. `settings` are environment variables over those that
+    the program usually has there; None takes one away. `wrapper` is a module that starts in place
+    of the program and is given its name and arguments.
+    """
+
+    @property
+    def site(self) -> str:
+        """The address of the league's site, as programs there reach it."""
+        ...
+
+    def run(
+        self,
+        program: Program,
+        *arguments: str,
+        settings: Mapping[str, str | None] = {},
+        wrapper: str | None = None,
+        within_s: float = 60.0,
+    ) -> Finished:
+        """Run a command to its end.
+
+        Raises:
+            SubstrateError: it still ran after `within_s`, and was killed.
+        """
+        ...
+
+    def started(
+        self,
+        program: Program,
+        *arguments: str,
+        log: str,
+        settings: Mapping[str, str | None] = {},
+        wrapper: str | None = None,
+    ) -> AbstractContextManager[Started]:
+        """Run a command beside the block; it is killed at the end if it still runs then.
+
+        Args:
+            log: the name of its log, see `Substrate.logs`.
+        """
+        ...
+
+    def read(self, file: str, offset: int = 0) -> bytes | None:
+        """What a file holds from `offset` on, a bounded piece of it; None if there is no file."""
+        ...
+
+    def write(self, file: str, content: bytes) -> None:
+        """Make a file, or replace it."""
+        ...
+
+
+@runtime_checkable
+class SharesFiles(Protocol):
+    """Its working folder is one of this machine."""
+
+    def place(self, file: str) -> Path:
+        """Where a file of the working folder is."""
+        ...
+
+
+@runtime_checkable
+class KeepsSeries(Protocol):
+    """Can hand over what its Prometheus has recorded."""
+
+    def keep_series(self, folder: Path) -> None:
+        """End Prometheus in order and put its series into `folder`, if there is a Prometheus."""
         ...
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from lab.checker.cross_check import wait_until_seen
 from lab.clients.prometheus.client import NoData, Prometheus, Series
-from lab.experiment.plugin import running
+from lab.experiment.plugin import staged
 from lab.monitoring.dashboards.asking import substituted
 from lab.monitoring.dashboards.files import FOLDER
 from lab.wait import eventually
@@ -62,9 +62,11 @@ def seen(prometheus: Prometheus, condition: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
+def look(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Look]:
     """A small lab that was watched while it worked, was broken, and came back."""
-    with running(tmp_path_factory.mktemp("boards"), {"monitoring": True}) as lab:
+    with staged(request, tmp_path_factory, {"monitoring": True}) as lab:
         assert lab.endpoints.prometheus_url is not None
         begin = time.time()
         with Prometheus(lab.endpoints.prometheus_url) as prometheus:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab.cli.doctor import as_table, is_well
 from lab.paths import PROJECT
 from lab.substrates.local import doctor
+from lab.substrates.provider import Finding
 
 
 @pytest.mark.parametrize(
@@ -58,18 +60,18 @@ def test_a_machine_without_clusters_is_fine(config: str) -> None:
 
 
 def test_only_what_the_lab_cannot_do_without_makes_it_unwell() -> None:
-    warning = doctor.Finding("a", "warning", "little")
-    missing = doctor.Finding("b", "missing", "nothing", "get it")
+    warning = Finding("a", "warning", "little")
+    missing = Finding("b", "missing", "nothing", "get it")
 
-    assert doctor.is_well([warning])
-    assert not doctor.is_well([warning, missing])
+    assert is_well([warning])
+    assert not is_well([warning, missing])
 
 
 def test_the_table_shows_the_cure_as_it_has_to_be_typed() -> None:
     out = StringIO()
-    finding = doctor.Finding("b", "missing", "nothing", "apt-get install [it]")
+    finding = Finding("b", "missing", "nothing", "apt-get install [it]")
 
-    Console(file=out, width=200).print(doctor.as_table([finding]))
+    Console(file=out, width=200).print(as_table([finding]))
 
     assert "apt-get install [it]" in out.getvalue()
 
@@ -78,7 +80,7 @@ def test_the_table_shows_the_cure_as_it_has_to_be_typed() -> None:
 def test_this_machine_can_run_the_lab() -> None:
     findings = {each.what: each for each in doctor.examine()}
 
-    assert doctor.is_well(list(findings.values())), findings
+    assert is_well(list(findings.values())), findings
     assert {"Python", "RabbitMQ", "Redis", "PostgreSQL"} < findings.keys()
     assert {"Prometheus", "promtool", "Alertmanager"} < findings.keys()
 

@@ -18,7 +18,7 @@ from lab.experiment import settle
 from lab.faults import registry
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import FILE, History, read
-from lab.substrates.protocol import Endpoints, Plan, Role, Substrate
+from lab.substrates.protocol import Endpoints, Log, Plan, Role, Substrate
 from system.contract.topology import RETRY_DELAYS_S
 
 ASKED_FOR = {
@@ -44,11 +44,13 @@ ASKED_FOR = {
 }
 
 
-NOWHERE = Endpoints("", "", {}, "", "", "", "", "", "")
+NOWHERE = Endpoints("", "", {}, "", "", "", "", "")
 
 
 class Bare:
     """A substrate with no ability at all."""
+
+    name = "bare"
 
     def up(self, plan: Plan) -> Endpoints:
         """Nothing is there."""
@@ -57,7 +59,7 @@ class Bare:
     def down(self) -> None:
         """Nothing runs."""
 
-    def logs(self, role: Role) -> list[Path]:
+    def logs(self, role: Role | None = None) -> list[Log]:
         """None."""
         return []
 

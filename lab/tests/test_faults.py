@@ -14,7 +14,7 @@ import urllib3
 
 from lab.clients import amqp
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import running
+from lab.experiment.plugin import staged
 from lab.faults import registry
 from lab.substrates.local import Local
 from lab.substrates.local.processes import children, tree
@@ -30,8 +30,8 @@ BRIEFLY_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("faults"), {"relayed": frozenset(Link)}) as lab:
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with staged(request, tmp_path_factory, {"relayed": frozenset(Link)}) as lab:
         yield lab
 
 

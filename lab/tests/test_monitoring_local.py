@@ -19,7 +19,7 @@ from lab.clients.prometheus.client import NoData, Prometheus
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
 from lab.experiment.metrics import JOB
-from lab.experiment.plugin import running
+from lab.experiment.plugin import Stage, running
 from lab.monitoring import scrape
 from lab.substrates.local import Local, detached, programs
 from lab.substrates.local.instance import Instance, instances
@@ -71,7 +71,7 @@ def webhook(ending: ExitStack) -> Webhook:
 def lab(folder: Path, ending: ExitStack, webhook: Webhook) -> Lab:
     """A watched lab."""
     plan = {"monitoring": True, "flower": True, "concurrency": 1, "webhook_url": webhook.url}
-    return ending.enter_context(running(folder, plan))
+    return ending.enter_context(running(Stage.below(folder), plan))
 
 
 @pytest.fixture(scope="module")

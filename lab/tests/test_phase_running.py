@@ -18,16 +18,14 @@ from lab.wait import eventually
 
 pytestmark = pytest.mark.timeout(180)  # each starts a Python and a pytest of its own
 
-CONFTEST = "from lab.experiment.stage import evidence, lab\n__all__ = ['evidence', 'lab']\n"
 RUN = """
 import os, sys
 from pathlib import Path
 from lab.phases import runner
-from lab.substrates.local import Local
 
 terminal = os.fdopen(os.dup(1), "w")
 account, folder = runner.run(
-    9, [Path(sys.argv[1])], Local, name="local",
+    9, [Path(sys.argv[1])], "local",
     say=lambda line: print(line, file=terminal, flush=True),
     only=sys.argv[2], base=Path("lab"), runs=Path("runs"),
 )
@@ -93,7 +91,6 @@ def test_after():
 
 def phase(folder: Path, only: str, source: str = EXPERIMENTS) -> subprocess.Popen[str]:
     """Run a phase of small experiments in a process of its own."""
-    (folder / "conftest.py").write_text(CONFTEST)
     module = folder / "test_phase9_endings.py"
     module.write_text(source)
     return subprocess.Popen(

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from lab.clients.prometheus.client import NoData, Prometheus, Reason
+from lab.clients.prometheus.extent import extent
 from lab.errors import CannotRun
-from lab.substrates.local.series import extent, opened, serving
+from lab.substrates.local.series import opened, serving
 from lab.wait import eventually
 
 HELD = "still_there 1\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -14,8 +13,10 @@ from rich.console import Console
 
 from lab.cli.top import find
 from lab.errors import CannotRun
-from lab.substrates.local.instance import UP, Instance, State, instances
+from lab.substrates import registry
+from lab.substrates.local.instance import Instance
 from lab.substrates.protocol import Endpoints
+from lab.substrates.provider import Kept
 from lab.top import words
 from lab.top.picture import ALARMS_MAX, WORKERS_MAX, picture
 from lab.top.snapshot import HISTORY_MAX, Alarm, History, Promise, Queue, Snapshot, Worker
@@ -226,61 +227,40 @@ def test_numbers_are_short_and_never_better_than_they_are(shown: str, expected: 
     assert shown == expected
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """A folder for labs."""
-    return tmp_path / "labs"
+def lab(name: str, url: str | None = "http://127.0.0.1:1") -> Kept:
+    """A lab that is up, with this Prometheus."""
+    return Kept(name, Endpoints("", "", {}, "", "", "", "", "", prometheus_url=url), 0.0)
 
 
-def begin(labs: ExitStack, base: Path, name: str, url: str | None = "http://127.0.0.1:1") -> None:
-    """A lab that lives as long as `labs`, with this Prometheus."""
-    instance = Instance.named(name, base)
-    labs.enter_context(instance.claimed())
-    instance.begin()
-    ends = Endpoints("", "", {}, "", "", "", "", "", "", prometheus_url=url)
-    state = instance.read()
-    assert isinstance(state, State)
-    shown = {each: getattr(ends, each) for each in Endpoints.__slots__}
-    instance.change(phase=UP, endpoints=shown)
-
-
-def test_without_a_name_it_watches_the_default_lab_else_the_only_one(base: Path) -> None:
+def test_without_a_name_it_watches_the_default_lab_else_the_only_one() -> None:
     """`lab run` in another terminal is found; so is `lab up`, whatever else runs."""
-    with ExitStack() as labs:
-        begin(labs, base, "a-run")
-        assert find(None, instances(base)).instance.name == "a-run"
-        begin(labs, base, "default")
-        assert find(None, instances(base)).instance.name == "default"
-        assert find("a-run", instances(base)).instance.name == "a-run"
+    assert find(None, [lab("a-run")]).name == "a-run"
+    assert find(None, [lab("a-run"), lab("default")]).name == "default"
+    assert find("a-run", [lab("a-run"), lab("default")]).name == "a-run"
 
 
-def test_a_lab_that_has_ended_is_not_watched(base: Path) -> None:
-    """Its folder may stay behind."""
-    with ExitStack() as labs:
-        begin(labs, base, "default")
-    with pytest.raises(CannotRun, match="start one with `lab up`"):
-        find(None, instances(base))
-
-
-def test_it_says_what_to_do_where_it_cannot_choose(base: Path) -> None:
+def test_it_says_what_to_do_if_it_cannot_choose() -> None:
     """One line each, which names the way out."""
-    with ExitStack() as labs:
-        begin(labs, base, "one", url=None)
-        with pytest.raises(CannotRun, match="without monitoring"):
-            find(None, instances(base))
-        begin(labs, base, "two")
-        with pytest.raises(CannotRun, match="choose one by --name: one, two"):
-            find(None, instances(base))
-        with pytest.raises(CannotRun, match="lab up --name three"):
-            find("three", instances(base))
-        with pytest.raises(CannotRun, match="cannot name a lab"):
-            find("No Name", instances(base))
+    with pytest.raises(CannotRun, match="start one with `lab up`"):
+        find(None, [])
+    with pytest.raises(CannotRun, match="without monitoring"):
+        find(None, [lab("one", url=None)])
+    with pytest.raises(CannotRun, match="choose one by --name: one, two"):
+        find(None, [lab("one"), lab("two")])
+    with pytest.raises(CannotRun, match="lab up --name three"):
+        find("three", [lab("one")])
+    with pytest.raises(CannotRun, match="not up yet"):
+        find(None, [Kept("default", None, 0.0)])
 
 
-def test_a_lab_that_still_starts_is_told_from_one_without_monitoring(base: Path) -> None:
-    """It will be there in a moment."""
-    instance = Instance.named("default", base)
+def test_a_lab_that_has_ended_is_not_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder may stay behind."""
+    monkeypatch.chdir(tmp_path)
+    instance = Instance.named("default")
     with instance.claimed():
         instance.begin()
-        with pytest.raises(CannotRun, match="not up yet"):
-            find(None, instances(base))
+        assert [each.name for each in registry.keeping("local").labs()] == ["default"]
+    assert registry.keeping("local").labs() == []
+    assert [each.name for each in registry.keeping("local").labs(alive=False)] == ["default"]

@@ -25,7 +25,7 @@ from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData, Reason
 from lab.errors import CannotRun, NotWithin
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import running
+from lab.experiment.plugin import Stage, running
 from lab.paths import PROJECT
 from lab.substrates.local import Local
 from lab.substrates.local.instance import BASE
@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(place: Path) -> Iterator[Lab]:
     """A watched lab, through which messages have come."""
-    with running(place, {"monitoring": True, "matches": 20}) as lab:
+    with running(Stage.below(place), {"monitoring": True, "matches": 20}) as lab:
         lab.scrape(lab.season.moments(2)[0], 0)
         lab.settle()
         yield lab

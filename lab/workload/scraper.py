@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.substrates.protocol import Endpoints
+from lab.history.ledger import Journal
+from lab.substrates.protocol import Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
-COMMAND_WITHIN_S = 60.0
+DRAINED = "journal-drained.jsonl"
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,28 @@ class Scraper:
     """The scraper of one run.
 
     Attributes:
-        folder: of the run; journals and logs are in there.
+        place: where it runs; its journals are in the working folder there.
+        logs: the folder of the run's logs.
+        seed: of its message ids.
         wrapper: a module that starts in place of the scraper and is given its name and arguments,
             for experiments that switch a guard off.
+        settings: environment variables over those that it usually has; None takes one away.
     """
 
-    endpoints: Endpoints
-    folder: Path
+    place: RunsPrograms
+    logs: Path
     seed: int
     wrapper: str | None = None
+    settings: Mapping[str, str | None] = field(default_factory=dict)
 
-    def journal(self, index: int) -> Path:
+    def journal(self, index: int) -> Journal:
         """The journal of scrape `index`."""
-        return self.folder / f"journal-{index}.jsonl"
+        return self._journal(f"journal-{index}.jsonl")
+
+    @property
+    def drained(self) -> Journal:
+        """The journal of all drains."""
+        return self._journal(DRAINED)
 
     def scrape(self, moment: datetime, index: int, *, within_s: float = SCRAPE_WITHIN_S) -> int:
         """Read the whole site as it stands at `moment`; return the exit code.
@@ -42,23 +51,17 @@ class Scraper:
             LabError: it still ran after `within_s`, and was killed.
         """
         done = self._run(
-            within_s,
             "scrape",
-            *("--url", f"{self.endpoints.site_url}/at/{moment.isoformat()}/schedule"),
+            *("--url", f"{self.place.site}/at/{moment.isoformat()}/schedule"),
             *("--now", moment.isoformat()),
             *("--seed", str(self.seed)),
-            *("--journal", str(self.journal(index))),
+            *("--journal", self.journal(index).name),
             *("--pages-max", "5000"),
             "--json",
+            within_s=within_s,
         )
-        log = self.folder / "logs" / f"scraper-{index}.log"
-        log.write_text(done.stderr + done.stdout)
-        return done.returncode
-
-    @property
-    def drained(self) -> Path:
-        """The journal of all drains."""
-        return self.folder / "journal-drained.jsonl"
+        (self.logs / f"scraper-{index}.log").write_text(done.stderr + done.stdout)
+        return done.code
 
     def drain(self) -> None:
         """Send what waits in the outbox.
@@ -66,50 +69,33 @@ class Scraper:
         Raises:
             LabError: something stayed there.
         """
-        done = self._drain()
-        if done.returncode != 0:
+        done = self._run("drain", "--journal", DRAINED)
+        if done.code != 0:
             raise LabError(f"the outbox did not drain: {done.stdout.strip()} {done.stderr.strip()}")
 
     def try_to_drain(self) -> int:
         """Send what waits in the outbox, and return the exit code."""
-        return self._drain().returncode
+        return self._run("drain", "--journal", DRAINED).code
 
     def waiting(self) -> int:
         """How many messages wait in the outbox.
 
         Raises:
-            LabError: the scraper did not tell.
+            LabError: the scraper did not say.
         """
-        done = self._run(COMMAND_WITHIN_S, "waiting")
-        if done.returncode != 0:
+        done = self._run("waiting")
+        if done.code != 0:
             raise LabError(f"the scraper cannot tell what is in its outbox: {done.stderr.strip()}")
         return int(done.stdout)
 
-    def _drain(self) -> subprocess.CompletedProcess[str]:
-        return self._run(COMMAND_WITHIN_S, "drain", "--journal", str(self.drained))
+    def _journal(self, name: str) -> Journal:
+        return Journal(name, partial(self.place.read, name))
 
-    def _run(self, within_s: float, *arguments: str) -> subprocess.CompletedProcess[str]:
-        modules = (self.wrapper, "system.scraper") if self.wrapper else ("system.scraper",)
-        try:
-            return subprocess.run(
-                [sys.executable, "-m", *modules, *arguments],
-                env=self._environment(),
-                capture_output=True,
-                text=True,
-                timeout=within_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise LabError(f"the scraper still ran after {within_s:g} s: {arguments}") from None
-
-    def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
-        metrics = self.endpoints.scraper_metrics
-        return {
-            **kept,
-            "MISSING_TABLE_BROKER_URL": self.endpoints.broker_urls["scraper"],
-            "MISSING_TABLE_API_URL": self.endpoints.api_url,
-            "MISSING_TABLE_API_TOKEN": self.endpoints.api_token,
-            "MISSING_TABLE_OUTBOX": self.endpoints.outbox,
-            **({"MISSING_TABLE_METRICS_FOLDER": metrics} if metrics else {}),
-        }
+    def _run(self, *arguments: str, within_s: float = 60.0) -> Finished:
+        return self.place.run(
+            Program.SCRAPER,
+            *arguments,
+            settings=self.settings,
+            wrapper=self.wrapper,
+            within_s=within_s,
+        )

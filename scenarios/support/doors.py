@@ -155,12 +155,12 @@ def told(lab: Lab, ids: Iterable[str], event: str = "applied") -> list[Line]:
     wanted = set(ids)
     lines = []
     for log in lab.substrate.logs(Role.WORKER):
-        for text in log.read_text("utf-8", "replace").splitlines():
+        for text in log.text().splitlines():
             # The last line may still be being written.
             if '"message_id"' in text and text.endswith("}"):
                 entry = json.loads(text)
                 if entry.get("event") == event and entry["message_id"] in wanted:
-                    lines.append(_line(log.stem, entry))
+                    lines.append(_line(log.name, entry))
     return sorted(lines, key=lambda each: each.at)
 
 

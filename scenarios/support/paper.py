@@ -10,9 +10,11 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 import urllib3
 
 from lab.experiment.lab import Lab
+from lab.substrates.protocol import SharesFiles
 from lab.wait import eventually
 
 READER_WITHIN_S = 60.0
@@ -32,16 +34,18 @@ def page(lab: Lab, moment: datetime, number: int) -> bytes:
     return response.data
 
 
-def saved(lab: Lab, moment: datetime, number: int) -> Path:
-    """The same, saved in the run's folder."""
-    path = lab.folder.absolute() / f"page-{moment:%Y%m%d}-{number}.html"
-    path.write_bytes(page(lab, moment, number))
-    return path
+def saved(lab: Lab, moment: datetime, number: int) -> str:
+    """The same, saved in the working folder; gives the file's name."""
+    name = f"page-{moment:%Y%m%d}-{number}.html"
+    lab.programs.write(name, page(lab, moment, number))
+    return name
 
 
-def empty(folder: Path, number: int) -> Path:
-    """A page that is still to be handed over; see `hand_over`."""
-    path = folder.absolute() / f"page-{number}.pipe"
+def empty(lab: Lab, number: int) -> Path:
+    """A page that is still to be handed over, in the working folder; see `hand_over`."""
+    if not isinstance(lab.substrate, SharesFiles):
+        pytest.skip("a page that is handed over needs a working folder of this machine")
+    path = lab.substrate.place(f"page-{number}.pipe")
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     return path

@@ -6,25 +6,18 @@ Each experiment has a sender of its own, so that nothing of another one is in it
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from lab.dev.terminal import Terminal
 from lab.experiment.lab import Lab
-from lab.paths import PROJECT
-from lab.substrates.local.processes import Command, Running
-from lab.substrates.local.service import environment
+from lab.substrates.protocol import Program, Started
 from lab.wait import eventually, stopwatch
-from scenarios.support.processes import running
 
-SCRAPER = "system.scraper"
 DRIFTED = "system.tests.weakened.drifted_sender"
 COMMAND_WITHIN_S = 120.0
 SAFE_WITHIN_S = 60.0
@@ -59,7 +52,7 @@ class Sender:
     """A scraper with an outbox and a journal of its own.
 
     Attributes:
-        name: of both files, in the run's folder. The same name, moment and pages give the same
+        name: of both files, in the working folder. The same name, moment and pages give the same
             message ids again.
         moment: when it looks at the league's pages.
         settings: environment variables over the usual ones; None takes one away.
@@ -72,23 +65,24 @@ class Sender:
     settings: Mapping[str, str | None] = field(default_factory=dict)
     drift: Mapping[str, Any] | None = None
 
-    def scrape(self, pages: Sequence[Path] = (), *, mode: str = "queue") -> Run:
+    def scrape(self, pages: Sequence[str] = (), *, mode: str = "queue") -> Run:
         """Read saved pages, or else the whole site; return when it is done."""
         return self._type("scrape", *self._scraping(pages, mode))
 
-    @contextmanager
-    def scraping(self, pages: Sequence[Path]) -> Iterator[Running]:
-        """The same, while it goes on; it is killed at the end, where it has not ended by then."""
-        words = self._scraping(pages, "queue")
-        with running(
-            Command(self._command("scrape", *words), environment(**self._env()), cwd=self._folder),
-            self._folder / "logs" / f"{self.name}.log",
-        ) as process:
-            yield process
+    def scraping(self, pages: Sequence[str]) -> AbstractContextManager[Started]:
+        """The same, while it goes on; it is killed at the end if it has not ended by then."""
+        return self.lab.programs.started(
+            Program.SCRAPER,
+            "scrape",
+            *self._scraping(pages, "queue"),
+            log=self.name,
+            settings=self._settings(),
+            wrapper=self._wrapper,
+        )
 
     def drain(self) -> Run:
         """Send what waits in the outbox."""
-        return self._type("drain", "--json", "--journal", str(self._journal))
+        return self._type("drain", "--json", "--journal", self._journal)
 
     def waiting(self) -> int:
         """How many messages wait in the outbox."""
@@ -96,9 +90,8 @@ class Sender:
 
     def journal(self, event: str) -> list[dict[str, Any]]:
         """The journal's entries of one kind so far, in order."""
-        if not self._journal.exists():
-            return []
-        lines = self._journal.read_text("utf-8").splitlines(keepends=True)
+        content = self.lab.programs.read(self._journal) or b""
+        lines = content.decode("utf-8").splitlines(keepends=True)
         whole = (json.loads(line) for line in lines if line.endswith("\n"))
         return [each for each in whole if each["event"] == event]
 
@@ -125,46 +118,42 @@ class Sender:
         )
 
     @property
-    def _folder(self) -> Path:
-        return self.lab.folder.absolute()
+    def _journal(self) -> str:
+        return f"{self.name}.jsonl"
 
     @property
-    def _journal(self) -> Path:
-        return self._folder / f"{self.name}.jsonl"
+    def _wrapper(self) -> str | None:
+        return DRIFTED if self.drift is not None else None
 
-    def _scraping(self, pages: Sequence[Path], mode: str) -> list[str]:
+    def _scraping(self, pages: Sequence[str], mode: str) -> list[str]:
         moment = self.moment.isoformat()
-        where = [word for page in pages for word in ("--file", str(page))]
+        where = [word for page in pages for word in ("--file", page)]
         return [
-            *(where or ["--url", f"{self.lab.endpoints.site_url}/at/{moment}/schedule"]),
+            *(where or ["--url", f"{self.lab.programs.site}/at/{moment}/schedule"]),
             *("--now", moment, "--seed", str(zlib.crc32(self.name.encode())), "--mode", mode),
-            *("--journal", str(self._journal), "--json"),
+            *("--journal", self._journal, "--json"),
         ]
 
     def _type(self, *words: str) -> Run:
         with stopwatch() as seconds:
-            done = Terminal(self._folder, self._env()).type(
-                *self._command(*words), within_s=COMMAND_WITHIN_S
+            done = self.lab.programs.run(
+                Program.SCRAPER,
+                *words,
+                settings=self._settings(),
+                wrapper=self._wrapper,
+                within_s=COMMAND_WITHIN_S,
             )
         try:
-            said = json.loads(done.out)
+            said = json.loads(done.stdout)
         except ValueError:
-            said = done.out
-        log = [json.loads(line) for line in done.complaints.splitlines() if line.startswith("{")]
+            said = done.stdout
+        log = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
         return Run(done.code, said, log, round(seconds(), 1))
 
-    def _command(self, *words: str) -> tuple[str, ...]:
-        modules = (DRIFTED, SCRAPER) if self.drift is not None else (SCRAPER,)
-        return (sys.executable, "-m", *modules, *words)
-
-    def _env(self) -> dict[str, str]:
-        ends = self.lab.endpoints
-        usual: dict[str, str | None] = {
-            "MISSING_TABLE_BROKER_URL": ends.broker_urls["scraper"],
-            "MISSING_TABLE_API_URL": ends.api_url,
-            "MISSING_TABLE_API_TOKEN": ends.api_token,
-            "MISSING_TABLE_OUTBOX": str(self._folder / f"{self.name}.sqlite"),
+    def _settings(self) -> dict[str, str | None]:
+        own: dict[str, str | None] = {
+            "MISSING_TABLE_OUTBOX": f"{self.name}.sqlite",
+            "MISSING_TABLE_METRICS_FOLDER": None,
             "WEAKENED": json.dumps(self.drift or {}),
-            "PYTHONPATH": str(PROJECT),
         }
-        return {name: value for name, value in {**usual, **self.settings}.items() if value}
+        return {**own, **self.settings}

@@ -11,28 +11,29 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import psutil
 
 from lab.errors import NotWithin, SubstrateError
 from lab.paths import PROJECT
-from lab.substrates.local import Local, cleaning, processes
+from lab.substrates.local import cleaning, control, processes
 from lab.substrates.local.instance import FAILED, UP, Instance, State
 from lab.substrates.local.keeper import END_GRACE_S, run_guarded
+from lab.substrates.local.local import Local
 from lab.substrates.local.service import environment
 from lab.substrates.protocol import Plan, as_json
+from lab.substrates.provider import Line, Say, Status, Striker
 from lab.wait import eventually
 
 START_WITHIN_S = 180
 _TRANSCRIPT_MAX = 100_000
-Say = Callable[[str], None]
 
 
-def hold(instance: Instance, plan: Plan, say: Say) -> int:
+def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
     """Bring a lab up and keep it until SIGINT or SIGTERM asks for its end.
+
+    Meanwhile others can use it, see `control`.
 
     Returns:
         0 once it was asked to end, 2 where it did not come up.
@@ -44,8 +45,9 @@ def hold(instance: Instance, plan: Plan, say: Say) -> int:
     def work() -> int:
         local = Local(instance, say)
         try:
-            local.up(plan)
-            threading.Event().wait()
+            ends = local.up(plan)
+            with control.served(instance.folder, local, striker(local, ends)):
+                threading.Event().wait()
         except SubstrateError as error:
             say(str(error))
             return 2
@@ -150,42 +152,6 @@ def _ask_to_end(instance: Instance) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return keeper
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One process in a status.
-
-    Attributes:
-        state: `up`, `paused` or `gone`.
-        since: ISO 8601, empty where it has gone.
-        memory_mb: of the process and all below it.
-    """
-
-    name: str
-    state: str
-    pid: int
-    ports: list[int]
-    since: str
-    memory_mb: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a lab is.
-
-    Attributes:
-        verdict: `up`, `degraded` (also while it starts or ends) or `none`.
-    """
-
-    name: str
-    verdict: str
-    phase: str
-    lines: list[Line]
-
-    def as_dict(self) -> dict[str, object]:
-        """As JSON."""
-        return asdict(self)
 
 
 def status(instance: Instance) -> Status:

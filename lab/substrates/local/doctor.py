@@ -13,15 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from rich.markup import escape
-from rich.table import Table
 
 from lab.errors import CannotRun
 from lab.substrates.local import database, programs
+from lab.substrates.provider import GOOD, MISSING, WARNING, Finding
 
 DISK_FREE_MB = 1024
 MEMORY_FREE_MB = 1024
@@ -29,25 +28,6 @@ _LOOK_WITHIN_S = 15
 _NO_SERVER = "--server=http://127.0.0.1:1"
 """Some kubectls (the Cloud SDK's dispatcher) ask the cluster for its version before they do
 anything, even before they read their own file. So they are sent where nobody answers."""
-
-_GOOD, _WARNING, _MISSING = "good", "warning", "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Attributes:
-        what: its name.
-        state: `good`, `warning` (the lab runs without it) or `missing`.
-        found: what there is, in words.
-        cure: the command or the step that helps; empty where all is well.
-    """
-
-    what: str
-    state: str
-    found: str
-    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +76,16 @@ def examine() -> list[Finding]:
     ]
 
 
-def is_well(findings: list[Finding]) -> bool:
-    """Whether the lab can run on this machine."""
-    return all(each.state != _MISSING for each in findings)
-
-
-def as_dict(findings: list[Finding]) -> dict[str, object]:
-    """As JSON, for programs."""
-    return {"well": is_well(findings), "findings": [asdict(each) for each in findings]}
-
-
-def as_table(findings: list[Finding]) -> Table:
-    """As a table, for people."""
-    table = Table("", "what", "found", "what to do", box=None)
-    signs = {_GOOD: "[green]✓[/green]", _WARNING: "[yellow]![/yellow]", _MISSING: "[red]✗[/red]"}
-    for each in findings:
-        table.add_row(signs[each.state], each.what, escape(each.found), escape(each.cure))
-    return table
-
-
 def judge(what: str, text: str, least: tuple[int, ...], cure: str) -> Finding:
     """Compare the first version number in `text` with the least that will do."""
     seen = re.search(r"(\d+(?:\.\d+)*)", text)
     wanted = ".".join(map(str, least))
     if seen is None:
-        return Finding(what, _MISSING, f"no version in {text.strip()[:80]!r}", cure)
+        return Finding(what, MISSING, f"no version in {text.strip()[:80]!r}", cure)
     version = tuple(map(int, seen.group(1).split(".")))
     if version[: len(least)] < least:
-        return Finding(what, _MISSING, f"{seen.group(1)}, but {wanted} or newer is needed", cure)
-    return Finding(what, _GOOD, seen.group(1))
+        return Finding(what, MISSING, f"{seen.group(1)}, but {wanted} or newer is needed", cure)
+    return Finding(what, GOOD, seen.group(1))
 
 
 def contexts(config: str) -> Finding:
@@ -135,7 +96,7 @@ def contexts(config: str) -> Finding:
     shown = ", ".join(f"{name}*" if name == current else name for name in names)
     return Finding(
         "Kubernetes contexts",
-        _GOOD,
+        GOOD,
         f"{shown or 'none'} (the lab never acts on a context that was not named)",
     )
 
@@ -148,21 +109,21 @@ def _python() -> Finding:
 def _rabbitmq() -> Finding:
     found = programs.find(_RABBITMQ.program)
     if found is None:
-        return Finding(_RABBITMQ.what, _MISSING, "not installed", _install(_RABBITMQ))
+        return Finding(_RABBITMQ.what, MISSING, "not installed", _install(_RABBITMQ))
     if programs.find("epmd") is None:
-        return Finding(_RABBITMQ.what, _MISSING, "Erlang's epmd is not there", _install(_RABBITMQ))
+        return Finding(_RABBITMQ.what, MISSING, "Erlang's epmd is not there", _install(_RABBITMQ))
     # Asking the server itself would start an Erlang node; its folder is named after the version.
     for place in (found.resolve(), *Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
         version = re.search(r"(?:rabbitmq_server-|rabbitmq/)(\d+\.\d+\.\d+)", str(place))
         if version:
             return judge(_RABBITMQ.what, version.group(1), _RABBITMQ.least, _install(_RABBITMQ))
-    return Finding(_RABBITMQ.what, _WARNING, f"{found}, of unknown version")
+    return Finding(_RABBITMQ.what, WARNING, f"{found}, of unknown version")
 
 
 def _program(each: _Program) -> Finding:
     found = programs.find(each.program)
     if found is None:
-        return Finding(each.what, _MISSING, "not installed", _install(each))
+        return Finding(each.what, MISSING, "not installed", _install(each))
     return judge(each.what, _said(str(found), *each.arguments), each.least, _install(each))
 
 
@@ -172,9 +133,9 @@ def _exporter(service: str) -> Finding:
     what = f"{service}'s exporter"
     found = programs.find(program)
     if found is not None:
-        return Finding(what, _GOOD, str(found))
+        return Finding(what, GOOD, str(found))
     cure = _with_apt(package) if _has_apt() else ""
-    return Finding(what, _WARNING, f"not installed; Prometheus sees no {service}", cure)
+    return Finding(what, WARNING, f"not installed; Prometheus sees no {service}", cure)
 
 
 def _install(each: _Program) -> str:
@@ -199,9 +160,9 @@ def _database_user() -> Finding:
     try:
         user = database.unprivileged_user()
     except CannotRun as error:
-        return Finding(what, _MISSING, str(error), "run the lab as an ordinary user")
+        return Finding(what, MISSING, str(error), "run the lab as an ordinary user")
     if user is None:
-        return Finding(what, _GOOD, "you")
+        return Finding(what, GOOD, "you")
     try:
         with tempfile.TemporaryDirectory(prefix="missing-table-doctor-", dir="/var/tmp") as folder:
             shutil.chown(folder, user)
@@ -216,37 +177,37 @@ def _database_user() -> Finding:
                 capture_output=True,
             )
     except (OSError, LookupError, subprocess.SubprocessError) as error:
-        return Finding(what, _MISSING, f"{user}: {error}", "run the lab as an ordinary user")
-    return Finding(what, _GOOD, f"{user}, as you are root")
+        return Finding(what, MISSING, f"{user}: {error}", "run the lab as an ordinary user")
+    return Finding(what, GOOD, f"{user}, as you are root")
 
 
 def _shared_memory() -> Finding:
     """Worker pools keep their locks there; minimal containers may lack it."""
     what, place = "shared memory", Path("/dev/shm")  # noqa: S108
     if sys.platform != "linux":
-        return Finding(what, _GOOD, "part of the system")
+        return Finding(what, GOOD, "part of the system")
     if not os.access(place, os.W_OK):
         cure = f"mount -t tmpfs -o mode=1777 tmpfs {place}"
-        return Finding(what, _MISSING, f"{place} is not there or cannot be written to", cure)
-    return Finding(what, _GOOD, str(place))
+        return Finding(what, MISSING, f"{place} is not there or cannot be written to", cure)
+    return Finding(what, GOOD, str(place))
 
 
 def _room(what: str, free: int, wanted_mb: int) -> Finding:
     free_mb = free // 2**20
     if free_mb < wanted_mb:
-        return Finding(what, _WARNING, f"{free_mb} MB", f"make room: {wanted_mb} MB are needed")
-    return Finding(what, _GOOD, f"{free_mb} MB")
+        return Finding(what, WARNING, f"{free_mb} MB", f"make room: {wanted_mb} MB are needed")
+    return Finding(what, GOOD, f"{free_mb} MB")
 
 
 def _kubernetes() -> Finding:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         absent = "kubectl is not installed; only the Kubernetes substrate needs it"
-        return Finding("Kubernetes contexts", _WARNING, absent)
+        return Finding("Kubernetes contexts", WARNING, absent)
     try:
         return contexts(_said(kubectl, _NO_SERVER, "config", "view", "-o", "json"))
     except (ValueError, LookupError) as error:
-        return Finding("Kubernetes contexts", _WARNING, f"kubectl's answer was unreadable: {error}")
+        return Finding("Kubernetes contexts", WARNING, f"kubectl's answer was unreadable: {error}")
 
 
 def _said(*command: str) -> str:

@@ -59,6 +59,7 @@ class State:
         keeper: the pid that ends the lab when it is sent SIGTERM.
         since: when it began, ISO 8601.
         elsewhere: folders outside the instance's own, to be removed with it.
+        endpoints, plan: where everything answers, and what was asked for; once it is up.
     """
 
     phase: str
@@ -67,6 +68,7 @@ class State:
     processes: list[Process] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     endpoints: dict[str, Any] | None = None
+    plan: dict[str, Any] | None = None
 
     def addresses(self) -> Endpoints | None:
         """Where everything answers, once it does."""

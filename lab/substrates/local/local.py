@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
@@ -16,29 +17,32 @@ from lab.substrates.local.ports import HOST, Ports
 from lab.substrates.local.processes import Running, Spawner, children, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
-from lab.substrates.protocol import Endpoints, Link, Plan, Role
+from lab.substrates.local.workspace import Workspace
+from lab.substrates.protocol import Endpoints, Link, Plan, Role, as_json
+from lab.substrates.provider import Say, silent
 
+SERIES_WITHIN_S = 20.0
 END_GRACE_S = 5.0
 """How long a process may take to end when the lab goes down; then its whole tree is killed."""
 
-Say = Callable[[str], None]
 
-
-class Local(Links):
+class Local(Workspace, Links):
     """Real services with private data on this machine, with every ability of the protocol.
 
     The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
     """
 
-    def __init__(self, instance: Instance, say: Say = lambda line: None) -> None:
+    name = "local"
+
+    def __init__(self, instance: Instance, say: Say = silent) -> None:
         """Prepare; starts nothing.
 
         Args:
             instance: where everything goes.
-            say: told, line by line, what is up after how many seconds.
+            say: called with what is up after how many seconds, line by line.
         """
-        super().__init__()
-        self._instance = instance
+        Workspace.__init__(self, instance, lambda: self.endpoints)
+        Links.__init__(self)
         self._say = say
         self._lock = RLock()  # of the four below: faults act from their own threads
         self._services: dict[str, Service] = {}
@@ -85,7 +89,9 @@ class Local(Links):
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
             self._endpoints = _endpoints(ground)
-            self._instance.change(phase=UP, endpoints=asdict(self._endpoints))
+            self._instance.change(
+                phase=UP, endpoints=asdict(self._endpoints), plan=json.loads(as_json(plan))
+            )
         except BaseException as error:
             if isinstance(error, SubstrateError):
                 self._instance.change(phase=FAILED)
@@ -94,7 +100,7 @@ class Local(Links):
         return self._endpoints
 
     def down(self) -> None:
-        """End everything, without ceremony: nobody wants the data any more."""
+        """End everything at once: its data is not needed any more."""
         with self._lock:
             running = list(self._running.values())
         for process in running:
@@ -112,9 +118,15 @@ class Local(Links):
                 self._ground.free.release()
             self._spawner = self._ground = self._endpoints = None
 
-    def logs(self, role: Role) -> list[Path]:
-        """The log files of a role, one for each process it ever had."""
-        return sorted(self._instance.logs.glob(f"{role}-*.log"))
+    def keep_series(self, folder: Path) -> None:
+        """End Prometheus in order and put its series into `folder`, if there is a Prometheus."""
+        ground = self._up()
+        with self._lock:
+            prometheus = self._running.get(monitoring.PROMETHEUS)
+        if prometheus is not None:
+            prometheus.send(prometheus.command.end)
+            prometheus.wait(SERIES_WITHIN_S)
+            shutil.move(ground.folder(monitoring.SERIES), folder)
 
     def processes(self) -> list[Process]:
         """What was started and not ended by `down`, as it is written down for others.
@@ -245,7 +257,6 @@ def _endpoints(ground: Ground) -> Endpoints:
         results_url=results.url(ground),
         database_url=database.url(ground),
         site_url=roles.http_url(ground, roles.SITE),
-        outbox=str(roles.outbox(ground)),
         **(_watchers(ground) if ground.plan.monitoring else {}),
         flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,
     )
@@ -253,7 +264,6 @@ def _endpoints(ground: Ground) -> Endpoints:
 
 def _watchers(ground: Ground) -> dict[str, str]:
     return {
-        "scraper_metrics": str(roles.scraper_metrics(ground)),
         "prometheus_url": roles.http_url(ground, monitoring.PROMETHEUS),
         "alertmanager_url": roles.http_url(ground, monitoring.ALERTMANAGER),
     }

@@ -38,6 +38,8 @@ REDIS_EXPORTER = name_of(Role.EXPORTER, 0)
 POSTGRESQL_EXPORTER = name_of(Role.EXPORTER, 1)
 RABBITMQ_JOBS = ("rabbitmq", "rabbitmq-detailed")
 SEEN_WITHIN_S = 60.0
+SERIES = "series"
+"""The folder of what Prometheus records."""
 _RETENTION_BYTES = "2GB"
 _RESEND_S = 5
 
@@ -195,7 +197,7 @@ def _prometheus(ground: Ground) -> Launch:
             (
                 programs.need("prometheus"),
                 f"--config.file={configuration}",
-                f"--storage.tsdb.path={ground.kept / 'prometheus'}",
+                f"--storage.tsdb.path={ground.folder(SERIES)}",
                 f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
                 f"--web.listen-address={HOST}:{port}",
                 # Else what fires in the first seconds, before it has found Alertmanager, is only

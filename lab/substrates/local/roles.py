@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lab.paths import PROJECT
-from lab.substrates.local import broker, database, results
+from lab.substrates.local import broker, database, results, workspace
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
 from lab.substrates.local.service import Ground, Launch, Service, environment, name_of
@@ -95,24 +95,15 @@ def metrics_of(worker: str) -> str:
     return f"{worker}:metrics"
 
 
-def outbox(ground: Ground) -> Path:
-    """The file of the scraper's outbox."""
-    return ground.kept / "outbox.sqlite"
-
-
-def scraper_metrics(ground: Ground) -> Path:
-    """The folder in which the scraper's runs leave their metrics."""
-    return ground.kept / "scraper-metrics"
-
-
 def scraper_exporter(ground: Ground) -> Service:
     """What tells Prometheus of the scraper, between its runs too."""
 
     def configure() -> Launch:
         (port,) = ports = ground.listen(SCRAPER_EXPORTER)
+        folder = workspace.folder_of(ground.instance)
         env = {
-            "MISSING_TABLE_METRICS_FOLDER": str(scraper_metrics(ground)),
-            "MISSING_TABLE_OUTBOX": str(outbox(ground)),
+            "MISSING_TABLE_METRICS_FOLDER": str(folder / workspace.SCRAPER_METRICS),
+            "MISSING_TABLE_OUTBOX": str(folder / workspace.OUTBOX),
         }
         serve = _python(
             ground, Role.SCRAPER_EXPORTER, _SCRAPER, "metrics", "--port", str(port), **env

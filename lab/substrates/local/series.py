@@ -6,18 +6,16 @@ that happens; if this process is killed, the kernel ends it (Linux).
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lab.clients.prometheus.client import NoData, Prometheus, Reason
+from lab.clients.prometheus.client import Prometheus
 from lab.errors import CannotRun, SubstrateError
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST, Ports
@@ -119,41 +117,3 @@ def _end(running: Running) -> None:
     running.send(running.command.stop)
     if not running.wait(STOP_WITHIN_S):
         running.kill()
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """From the first sample to the last, seconds since the epoch."""
-
-    first: float
-    last: float
-
-
-def extent(prometheus: Prometheus, folder: Path) -> Extent:
-    """When the stored series begin and end, as their scrapes tell.
-
-    Args:
-        prometheus: serves the series.
-        folder: holds them; its blocks say roughly when to look.
-
-    Raises:
-        NoData: nothing was scraped.
-    """
-    begins, ends = [], []
-    head = prometheus.head()
-    if head is not None:
-        begins.append(head[0])
-        ends.append(head[1])
-    for meta in folder.glob("*/meta.json"):
-        block = json.loads(meta.read_text("utf-8"))
-        begins.append(block["minTime"] / 1000)
-        ends.append(block["maxTime"] / 1000)
-    if not begins:
-        raise NoData(Reason.EMPTY, f"nothing was scraped into {folder}")
-    begin, end = min(begins), max(ends)
-    step_s = max(1.0, (end - begin) / 10_000)
-    seen = prometheus.range("max(timestamp(up))", begin, end + step_s, step_s)
-    moments = [value for series in seen for _, value in series.points]
-    if not moments:
-        raise NoData(Reason.EMPTY, f"no scrape was recorded in {folder}")
-    return Extent(min(moments), max(moments))

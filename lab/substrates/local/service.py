@@ -84,11 +84,6 @@ class Ground:
         relayed = self.ways.get(link) if link else None
         return relayed or self.ports[to]
 
-    @property
-    def kept(self) -> Path:
-        """Where what outlives the lab is put; within its own folder where nobody wants it."""
-        return (self.plan.folder or self.folder("kept")).absolute()
-
     def folder(self, name: str) -> Path:
         """A folder of this lab for one service, made where it is missing."""
         made = self.instance.folder / name

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from lab.errors import CannotRun
-from lab.paths import PROJECT
 from lab.substrates.local import broker, programs
 from lab.substrates.local.instance import UP, Instance, State
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.service import environment
-from lab.substrates.protocol import Endpoints
+from lab.substrates.local.workspace import settings_of
+from lab.substrates.protocol import Endpoints, Program
+from lab.substrates.provider import Call
 
 _NODE = "rabbit@localhost"  # as in `broker`
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A program to run: its path and arguments, and its whole environment, passwords included."""
-
-    argv: list[str]
-    env: dict[str, str] = field(repr=False)
 
 
 def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
@@ -84,34 +76,11 @@ def _psql(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
     )
 
 
-def _worker(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
-    """One more worker, in the foreground, beside those that the lab started."""
-    return Call(
-        [sys.executable, "-m", "system.worker"],
-        environment(
-            PYTHONPATH=str(PROJECT),
-            MISSING_TABLE_BROKER_URL=ends.broker_urls["worker"],
-            MISSING_TABLE_RESULT_URL=ends.results_url,
-            MISSING_TABLE_API_URL=ends.api_url,
-            MISSING_TABLE_API_TOKEN=ends.api_token,
-        ),
-    )
-
-
-def _scraper(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
-    """The scraper's own command line, with the outbox and the metrics of the lab's own runs."""
-    metrics = ends.scraper_metrics
-    return Call(
-        [sys.executable, "-m", "system.scraper"],
-        environment(
-            PYTHONPATH=str(PROJECT),
-            MISSING_TABLE_BROKER_URL=ends.broker_urls["scraper"],
-            MISSING_TABLE_API_URL=ends.api_url,
-            MISSING_TABLE_API_TOKEN=ends.api_token,
-            MISSING_TABLE_OUTBOX=ends.outbox,
-            **({"MISSING_TABLE_METRICS_FOLDER": metrics} if metrics else {}),
-        ),
-    )
+def _program(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
+    """A command of the system: one more worker in the foreground, or the scraper."""
+    program = Program[tool.upper()]
+    env = environment(**settings_of(program, instance, ends))
+    return Call([sys.executable, "-m", program], env)
 
 
 def _password(at: SplitResult) -> str:
@@ -123,6 +92,6 @@ TOOLS: dict[str, Callable[[str, Instance, State, Endpoints], Call]] = {
     "rabbitmq-diagnostics": _rabbitmq,
     "redis-cli": _redis_cli,
     "psql": _psql,
-    "worker": _worker,
-    "scraper": _scraper,
+    "worker": _program,
+    "scraper": _program,
 }

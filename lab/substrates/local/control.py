@@ -1,0 +1,236 @@
+"""How a lab that is kept can be broken by others: a private socket of the process that keeps it.
+
+    another process ── one JSON object a line ──> the keeper ── calls ──> Local
+
+Every connection is a guest of its own. What a guest has broken and not mended is mended when its
+connection ends, however that happens: so a caller that is killed leaves no fault behind. Only the
+owner of the lab's folder can reach the socket (folder 700, socket 600).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lab.errors import CannotRun, LabError, SubstrateError
+from lab.substrates.local.local import Local
+from lab.substrates.protocol import Link, Role
+from lab.substrates.provider import Strike
+
+SOCKET = "control.sock"
+LINE_BYTES_MAX = 64 * 1024
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+ANSWER_WITHIN_S = 300.0
+"""A role that is started again may take a minute, a worker that is asked to end as long."""
+GUESTS_MAX = 32
+_ADDRESS_BYTES_MAX = 100
+"""The kernel's own limit for the path of a socket is 108 bytes (104 on macOS)."""
+
+_STARTED_AGAIN = {"kill", "terminate"}
+_HEALED = {"cut", "stall", "slow", "half_open"}
+_PLAIN = {"kill_child", "control_broker", "watch"}
+VERBS = frozenset({*_STARTED_AGAIN, *_HEALED, *_PLAIN, "start", "pause", "resume", "scale", "heal"})
+
+
+class Guest:
+    """One caller: what it asked for, and the cures that it still owes."""
+
+    def __init__(self, local: Local, strike: Strike) -> None:
+        self._local = local
+        self._strike = strike
+        self._owed: dict[tuple[Any, ...], Callable[[], object]] = {}
+        self._faults: dict[int, ExitStack] = {}
+
+    def do(self, verb: str, given: dict[str, Any]) -> object:
+        """Do what is asked for; return what is to be answered.
+
+        Raises:
+            LabError: it could not be done.
+        """
+        if verb == "strike":
+            return self._begin(str(given["fault"]), dict(given["parameters"]))
+        if verb == "cure":
+            self._faults.pop(int(given["number"]), ExitStack()).close()
+            return None
+        if verb not in VERBS:
+            raise CannotRun(f"the lab's keeper does not know {verb!r}")
+        arguments = tuple(given.pop("arguments", ()))
+        if "role" in given:
+            given["role"] = Role(given["role"])
+        if "link" in given:
+            given["link"] = Link(given["link"])
+        self._owe(verb, given)
+        return getattr(self._local, verb)(*arguments, **given)
+
+    def _owe(self, verb: str, given: Mapping[str, Any]) -> None:
+        """Note the cure before anything is broken: it also cures what is only half done."""
+        local, role, index = self._local, given.get("role"), given.get("index", 0)
+        if verb in _STARTED_AGAIN:
+            self._owed["process", role, index] = lambda: local.start(given["role"], index)
+        elif verb == "pause":
+            self._owed["pause", role, index] = lambda: local.resume(given["role"], index)
+        elif verb in _HEALED:
+            self._owed["link", given["link"]] = lambda: local.heal(given["link"])
+        elif verb == "scale":
+            before = sum(each.name.startswith(f"{role}-") for each in local.processes())
+            self._owed.setdefault(("scale", role), lambda: local.scale(given["role"], before))
+        elif verb == "start":
+            self._owed.pop(("process", role, index), None)
+            self._owed.pop(("pause", role, index), None)
+        elif verb == "resume":
+            self._owed.pop(("pause", role, index), None)
+        elif verb == "heal":
+            self._owed.pop(("link", given["link"]), None)
+
+    def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
+        number = len(self._faults) + 1
+        self._faults[number] = stack = ExitStack()
+        stack.enter_context(self._strike(fault, parameters))
+        return number
+
+    def leave(self) -> None:
+        """Mend everything that is still broken, the newest first."""
+        with suppress(LabError):
+            while self._faults:
+                self._faults.popitem()[1].close()
+        for cure in reversed(self._owed.values()):
+            with suppress(LabError):  # the lab may be going down
+                cure()
+        self._owed.clear()
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = GUESTS_MAX
+
+    def __init__(self, address: str, make: Callable[[], Guest]) -> None:
+        self.make = make
+        super().__init__(address, _Handler)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, _Server)  # noqa: S101 - it is made by no other
+        guest = self.server.make()
+        try:
+            while line := self.rfile.readline(LINE_BYTES_MAX):
+                self.wfile.write(json.dumps(_answer(guest, line)).encode() + b"\n")
+        except OSError:
+            pass  # the caller has gone
+        finally:
+            guest.leave()
+
+
+def _answer(guest: Guest, line: bytes) -> dict[str, Any]:
+    try:
+        asked = json.loads(line)
+        return {"done": guest.do(asked["do"], asked.get("with", {}))}
+    except CannotRun as error:
+        return {"cannot": str(error)}
+    except LabError as error:
+        return {"failed": str(error)}
+    except (ValueError, TypeError, KeyError) as error:
+        return {"cannot": f"the lab's keeper cannot read what it was asked: {error!r}"}
+
+
+@contextmanager
+def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
+    """Let others use the lab for the block.
+
+    Args:
+        folder: of the instance; the socket is made in it.
+        local: the lab.
+        strike: breaks it by a fault's name.
+
+    Raises:
+        CannotRun: the folder's path is too long for a socket, and this system knows no other way.
+    """
+    mask = os.umask(0o177)
+    try:
+        with _address(folder) as address:
+            server = _Server(address, lambda: Guest(local, strike))
+    finally:
+        os.umask(mask)
+    thread = threading.Thread(target=server.serve_forever, name="control", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        (folder / SOCKET).unlink(missing_ok=True)
+
+
+class Client:
+    """The caller's side: one connection. Use it from any thread; requests take turns."""
+
+    def __init__(self, folder: Path) -> None:
+        """Connect.
+
+        Raises:
+            CannotRun: nobody listens there.
+        """
+        self._lock = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(ANSWER_WITHIN_S)
+        try:
+            with _address(folder) as address:
+                self._socket.connect(address)
+        except OSError as error:
+            self._socket.close()
+            raise CannotRun(
+                f"the lab in {folder} does not answer on its socket: {error.strerror}"
+            ) from error
+        self._answers = self._socket.makefile("rb")
+
+    def call(self, verb: str, **given: Any) -> Any:
+        """Let the keeper do something; return its answer.
+
+        Raises:
+            CannotRun: it cannot be done there at all.
+            SubstrateError: it failed, or the keeper has gone.
+        """
+        request = json.dumps({"do": verb, "with": given}).encode() + b"\n"
+        with self._lock:
+            try:
+                self._socket.sendall(request)
+                line = self._answers.readline(ANSWER_BYTES_MAX)
+            except OSError as error:
+                raise SubstrateError(f"the lab's keeper did not answer {verb}: {error}") from error
+        if not line:
+            raise SubstrateError(f"the lab's keeper went away before it answered {verb}")
+        answer = json.loads(line)
+        if "cannot" in answer:
+            raise CannotRun(answer["cannot"])
+        if "failed" in answer:
+            raise SubstrateError(answer["failed"])
+        return answer["done"]
+
+    def close(self) -> None:
+        """Leave; what this caller broke and did not mend is mended now."""
+        self._answers.close()
+        self._socket.close()
+
+
+@contextmanager
+def _address(folder: Path) -> Iterator[str]:
+    """A path to the socket that is short enough for the kernel."""
+    plain = str(folder / SOCKET)
+    if len(os.fsencode(plain)) <= _ADDRESS_BYTES_MAX:
+        yield plain
+        return
+    if not Path("/proc/self/fd").is_dir():
+        raise CannotRun(f"{plain} is too long for the path of a socket; use a shorter folder")
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{opened}/{SOCKET}"
+    finally:
+        os.close(opened)

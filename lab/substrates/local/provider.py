@@ -1,0 +1,78 @@
+"""The local substrate as commands and fixtures use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from lab.substrates.local import detached, doctor, keeper, tools
+from lab.substrates.local.attached import Attached
+from lab.substrates.local.instance import BASE, Instance, instances
+from lab.substrates.local.local import Local
+from lab.substrates.protocol import Plan, Substrate
+from lab.substrates.provider import Call, Finding, Kept, Say, Status, Striker, silent
+
+
+class LocalProvider:
+    """Labs as processes of this machine; those that are kept live below `.lab/`."""
+
+    name = Local.name
+    tools = tuple(tools.TOOLS)
+
+    @contextmanager
+    def opened(self, lab: str, base: Path, say: Say = silent) -> Iterator[Local]:
+        """A lab within this process."""
+        instance = Instance.named(lab, base)
+        with keeper.in_process(instance):
+            yield Local(instance, say)
+
+    def guarded(self, lab: str, work: Callable[[Substrate], int], say: Say = silent) -> int:
+        """Run `work` in a child process of which nothing is left in the end."""
+        instance = Instance.named(lab)
+        return keeper.run_guarded(lambda: work(Local(instance, say)), instance)
+
+    def start(self, lab: str, plan: Plan, say: Say) -> Kept:
+        """Start a keeper that goes on after this command."""
+        instance = Instance.named(lab)
+        detached.start(instance, ["hold", lab, "--substrate", self.name], plan, say)
+        return _kept(instance)
+
+    def hold(self, lab: str, plan: Plan, say: Say, striker: Striker) -> int:
+        """Keep a lab until a signal asks for its end."""
+        return detached.hold(Instance.named(lab), plan, say, striker)
+
+    def stop(self, lab: str) -> bool:
+        """End a lab, or sweep what a dead one has left."""
+        return detached.stop(Instance.named(lab))
+
+    def status(self, lab: str) -> Status:
+        """Look at a lab from outside."""
+        return detached.status(Instance.named(lab))
+
+    def labs(self, *, alive: bool = True) -> list[Kept]:
+        """The labs below `.lab/`."""
+        return [_kept(each) for each in instances(BASE) if each.is_alive() or not alive]
+
+    def attach(self, lab: str) -> Attached:
+        """A lab that another process keeps."""
+        return Attached(Instance.named(lab))
+
+    def call(self, lab: str, tool: str, arguments: list[str]) -> Call:
+        """How to run a service's own tool against a lab that is up."""
+        return tools.call(Instance.named(lab), tool, arguments)
+
+    def examine(self) -> list[Finding]:
+        """What this machine has and lacks."""
+        return doctor.examine()
+
+
+def _kept(instance: Instance) -> Kept:
+    state = instance.read()
+    return Kept(
+        instance.name,
+        state.addresses() if state else None,
+        datetime.fromisoformat(state.since).timestamp() if state else 0.0,
+        {"passwords": str(instance.folder / "state.json"), "logs": str(instance.logs)},
+    )

@@ -1,0 +1,179 @@
+"""The working folder of a local lab, and the system's commands that run in it.
+
+It needs only what a lab writes down about itself, so a process that did not start the lab can run
+commands there too.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from lab.errors import SubstrateError
+from lab.paths import PROJECT
+from lab.substrates.local.instance import Instance
+from lab.substrates.local.processes import Command, Running, Spawner
+from lab.substrates.local.service import environment
+from lab.substrates.protocol import Endpoints, Finished, Log, Program, Role
+
+OUTBOX = "outbox.sqlite"
+SCRAPER_METRICS = "scraper-metrics"
+READ_BYTES_MAX = 16 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
+_DRIVEN_BY_ROLE = {
+    Program.SCRAPER: "scraper",
+    Program.WORKER: "worker",
+    Program.DEAD_LETTERS: "operator",
+}
+
+
+def folder_of(instance: Instance) -> Path:
+    """The working folder, made if it is missing."""
+    folder = instance.folder / "work"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[str, str]:
+    """The environment that a program usually has in a lab, passwords included."""
+    env = {
+        "PYTHONPATH": str(PROJECT),
+        "MISSING_TABLE_BROKER_URL": ends.broker_urls[_DRIVEN_BY_ROLE[program]],
+    }
+    if program is Program.DEAD_LETTERS:
+        return env
+    env |= {"MISSING_TABLE_API_URL": ends.api_url, "MISSING_TABLE_API_TOKEN": ends.api_token}
+    if program is Program.WORKER:
+        return env | {"MISSING_TABLE_RESULT_URL": ends.results_url}
+    folder = folder_of(instance)
+    env["MISSING_TABLE_OUTBOX"] = str(folder / OUTBOX)
+    if ends.prometheus_url:
+        env["MISSING_TABLE_METRICS_FOLDER"] = str(folder / SCRAPER_METRICS)
+    return env
+
+
+class Workspace:
+    """What makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
+
+    def __init__(self, instance: Instance, endpoints: Callable[[], Endpoints]) -> None:
+        """Prepare.
+
+        Args:
+            instance: the lab.
+            endpoints: gives its addresses, once it is up.
+        """
+        self._instance = instance
+        self._addresses = endpoints
+
+    @property
+    def site(self) -> str:
+        """The address of the league's site."""
+        return self._addresses().site_url
+
+    def run(
+        self,
+        program: Program,
+        *arguments: str,
+        settings: Mapping[str, str | None] = {},
+        wrapper: str | None = None,
+        within_s: float = 60.0,
+    ) -> Finished:
+        """Run a command to its end."""
+        try:
+            done = subprocess.run(
+                _argv(program, wrapper, arguments),
+                env=self._environment(program, settings),
+                cwd=folder_of(self._instance),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=within_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise SubstrateError(
+                f"{program} {' '.join(arguments[:1])} still ran after {within_s:g} s"
+            ) from None
+        out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))
+        return Finished(done.returncode, out, err)
+
+    @contextmanager
+    def started(
+        self,
+        program: Program,
+        *arguments: str,
+        log: str,
+        settings: Mapping[str, str | None] = {},
+        wrapper: str | None = None,
+    ) -> Iterator[LocalProgram]:
+        """Run a command beside the block; it is killed at the end if it still runs then."""
+        command = Command(
+            tuple(_argv(program, wrapper, arguments)),
+            self._environment(program, settings),
+            cwd=folder_of(self._instance),
+        )
+        spawner = Spawner()
+        try:
+            process = LocalProgram(
+                spawner.spawn(command, self._instance.logs / f"{log}.log"), command
+            )
+            try:
+                yield process
+            finally:
+                process.kill()
+        finally:
+            spawner.close()
+
+    def place(self, file: str) -> Path:
+        """Where a file of the working folder is."""
+        return folder_of(self._instance) / file
+
+    def read(self, file: str, offset: int = 0) -> bytes | None:
+        """What a file holds from `offset` on, at most `READ_BYTES_MAX`; None if there is none."""
+        try:
+            with self.place(file).open("rb") as content:
+                content.seek(offset)
+                return content.read(READ_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+
+    def write(self, file: str, content: bytes) -> None:
+        """Make a file, or replace it."""
+        self.place(file).write_bytes(content)
+
+    def logs(self, role: Role | None = None) -> list[Log]:
+        """The logs of a role, one for each process it ever had; of everything if None."""
+        names = f"{role}-*.log" if role else "*.log"
+        found = sorted(self._instance.logs.glob(names))
+        return [Log(path.stem, partial(_pieces, path)) for path in found]
+
+    def _environment(self, program: Program, settings: Mapping[str, str | None]) -> dict[str, str]:
+        usual = settings_of(program, self._instance, self._addresses())
+        chosen = {**usual, **settings}
+        return environment(**{name: value for name, value in chosen.items() if value is not None})
+
+
+class LocalProgram(Running):
+    """A command of the system that runs on this machine."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send(signal.SIGTERM)
+
+
+def _argv(program: Program, wrapper: str | None, arguments: tuple[str, ...]) -> list[str]:
+    modules = (wrapper, str(program)) if wrapper else (str(program),)
+    return [sys.executable, "-m", *modules, *arguments]
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as log:
+            while piece := log.read(_PIECE_BYTES):
+                yield piece
+    except FileNotFoundError:
+        return
