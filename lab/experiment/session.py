@@ -70,7 +70,7 @@ def session(
     with History(folder / log.FILE) as record:
         try:
             endpoints = substrate.up(plan) if isinstance(substrate, Shared) else None
-            plan = substrate.plan if isinstance(substrate, Shared) else plan
+            plan = substrate.kept_plan() if isinstance(substrate, Shared) else plan
             record.write(
                 "started",
                 name=name,

@@ -200,8 +200,7 @@ class Substrate(Protocol):
 class Shared(Protocol):
     """A lab that another process keeps; others may use it at the same time."""
 
-    @property
-    def plan(self) -> Plan:
+    def kept_plan(self) -> Plan:
         """What runs there."""
         ...
 
@@ -248,8 +247,7 @@ class RunsPrograms(Protocol):
     of the program and is given its name and arguments.
     """
 
-    @property
-    def site(self) -> str:
+    def site_url(self) -> str:
         """The address of the league's site, as programs there reach it."""
         ...
 

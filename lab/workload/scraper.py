@@ -52,7 +52,7 @@ class Scraper:
         """
         done = self._run(
             "scrape",
-            *("--url", f"{self.place.site}/at/{moment.isoformat()}/schedule"),
+            *("--url", f"{self.place.site_url()}/at/{moment.isoformat()}/schedule"),
             *("--now", moment.isoformat()),
             *("--seed", str(self.seed)),
             *("--journal", self.journal(index).name),

@@ -129,7 +129,7 @@ class Sender:
         moment = self.moment.isoformat()
         where = [word for page in pages for word in ("--file", page)]
         return [
-            *(where or ["--url", f"{self.lab.programs.site}/at/{moment}/schedule"]),
+            *(where or ["--url", f"{self.lab.programs.site_url()}/at/{moment}/schedule"]),
             *("--now", moment, "--seed", str(zlib.crc32(self.name.encode())), "--mode", mode),
             *("--journal", self._journal, "--json"),
         ]

@@ -41,8 +41,7 @@ class Attached(Workspace):
             raise SubstrateError("not attached: call up() first")
         return self._endpoints
 
-    @property
-    def plan(self) -> Plan:
+    def kept_plan(self) -> Plan:
         """What runs there.
 
         Raises:
@@ -53,7 +52,7 @@ class Attached(Workspace):
         return self._plan
 
     def up(self, plan: Plan) -> Endpoints:
-        """Attach; the plan is that of the process that started the lab, see `plan`.
+        """Attach; the plan is that of the process that started the lab, see `kept_plan`.
 
         Raises:
             CannotRun: it is not up.

@@ -70,8 +70,7 @@ class Workspace:
         self._instance = instance
         self._addresses = endpoints
 
-    @property
-    def site(self) -> str:
+    def site_url(self) -> str:
         """The address of the league's site."""
         return self._addresses().site_url
 
