@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lab.checker import laws, measures
+from lab.checker import laws, measures, others
 from lab.checker import outcomes as accounts
 from lab.checker.laws import Finding
 from lab.checker.measures import Latency, Objective, Passage
@@ -41,6 +41,7 @@ class Counts:
     lost: int = 0
     duplicated: int = 0
     unexpected: int = 0
+    others: int = 0
     recovered: int = 0
     undecided: int = 0
     refused: int = 0
@@ -118,6 +119,7 @@ def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
         HistoryError: the history cannot be read, or a line does not say what it must.
     """
     seen = tally(events)
+    others.set_apart(seen)
     books = accounts.close(seen)
     ways = measures.passages(seen, books)
     measured = measures.latency(ways)
@@ -208,6 +210,7 @@ def _counts(seen: Tally, books: accounts.Accounts, ways: list[Passage]) -> Count
         lost=books.lost,
         duplicated=len(books.doubled),
         unexpected=len(books.unexpected),
+        others=len(seen.others),
         recovered=books.recovered,
         undecided=books.undecided,
         refused=outcomes[Outcome.REFUSED],

@@ -116,7 +116,7 @@ def _one_effect(seen: Tally, books: Accounts) -> tuple[_Case, str]:
 
 
 def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
-    case, found = _Case(3), disorder(seen.receipts)
+    case, found = _Case(3), disorder(seen.receipts, from_beginning=not seen.shared)
     for messages, what in (
         (found.overwrote, "changed a match that already held a newer observation"),
         (found.wrongly_stale, "called stale, though nothing newer was stored"),

@@ -41,8 +41,14 @@ class Disorder:
     split: list[str] = field(default_factory=list)
 
 
-def disorder(receipts: Iterable[Receipt]) -> Disorder:
-    """Find every contradiction; `receipts` in the order of their cursors. O(n log n)."""
+def disorder(receipts: Iterable[Receipt], *, from_beginning: bool = True) -> Disorder:
+    """Find every contradiction; `receipts` in the order of their cursors. O(n log n).
+
+    Args:
+        receipts: those of every message.
+        from_beginning: whether they begin with the store itself. If not, a match may hold something
+            newer than all of them, unless it was created among them.
+    """
     found = Disorder()
     matches: dict[int, list[Receipt]] = defaultdict(list)
     stored_as: dict[str, set[int]] = defaultdict(set)
@@ -51,11 +57,12 @@ def disorder(receipts: Iterable[Receipt]) -> Disorder:
         stored_as[receipt.identity].add(receipt.match_id)
     found.split = [identity for identity, ids in stored_as.items() if len(ids) > 1]
     for story in matches.values():
-        _judge(story, found)
+        known = from_beginning or any(each.effect is Effect.CREATED for each in story)
+        _judge(story, found, stale_is_known=known)
     return found
 
 
-def _judge(story: Sequence[Receipt], found: Disorder) -> None:
+def _judge(story: Sequence[Receipt], found: Disorder, *, stale_is_known: bool) -> None:
     """Judge the receipts of one stored match."""
     clock = sorted({receipt.committed_at for receipt in story})
     by_clock = _NewestUpTo(len(clock))
@@ -72,7 +79,7 @@ def _judge(story: Sequence[Receipt], found: Disorder) -> None:
         for each in together:
             rank = _rank(clock, each)
             if each.effect is Effect.STALE:
-                if max(newest, by_clock.get(rank)) < each.age:
+                if stale_is_known and max(newest, by_clock.get(rank)) < each.age:
                     found.wrongly_stale.append(each.message_id)
             elif each.effect is not Effect.UNCHANGED and before.get(rank) > each.age:
                 found.overwrote.append(each.message_id)

@@ -75,9 +75,10 @@ class Accounts:
 
 def close(seen: Tally) -> Accounts:
     """Close the books over everything seen."""
-    times = Counter(receipt.message_id for receipt in seen.receipts)
+    receipts = seen.own_receipts()
+    times = Counter(receipt.message_id for receipt in receipts)
     effects: dict[str, Receipt] = {}
-    for receipt in seen.receipts:
+    for receipt in receipts:
         effects.setdefault(receipt.message_id, receipt)
     placed = effects.keys() | seen.dead.keys()
     missing = sorted(seen.accepted - placed - seen.pending)

@@ -112,8 +112,20 @@ class Tally:
     checks: list[Check] = field(default_factory=list)
     looks: dict[str, tuple[bool, str]] = field(default_factory=dict)  # the newest of each
     settled: tuple[bool, float, str] | None = None
+    others: set[str] = field(default_factory=set)  # ids that another user of the lab sent
     doubts: list[str] = field(default_factory=list)  # why this history cannot be trusted whole
     known: set[tuple[str, str]] = field(default_factory=set)  # cursor and id of each receipt
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may have used the lab meanwhile, and before."""
+        return self.started is not None and self.started.fields.get("shared") is True
+
+    def own_receipts(self) -> list[Receipt]:
+        """Those of messages that this run sent."""
+        if not self.others:
+            return self.receipts
+        return [each for each in self.receipts if each.message_id not in self.others]
 
     def add(self, event: Event) -> None:
         """Take in one event.

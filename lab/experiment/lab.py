@@ -57,6 +57,8 @@ class Lab:
 
     Attributes:
         folder: of this run; everything that it leaves behind is in there.
+        seed: of whatever is drawn; the plan's own, but in a lab that is shared one of this run's,
+            so that its messages are no other run's.
         true: by identity, what the store must hold in the end.
         residue: what the faults so far may have left waiting; settling takes that into account.
     """
@@ -71,6 +73,7 @@ class Lab:
     scraper: Scraper
     rng: random.Random
     metrics: LabMetrics
+    seed: int
     true: dict[str, dict[str, object]] = field(default_factory=dict)
     residue: Residue = field(default_factory=Residue)
     _newest: dict[str, tuple[datetime, str]] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class Lab:
     def load(self, profile: str = "steady") -> AbstractContextManager[None]:
         """Publish observations for the block at a profile's rate; see `lab.workload.generator`."""
         self._loads += 1
-        series = f"{self.plan.seed}-{self._loads}"
+        series = f"{self.seed}-{self._loads}"
         return load.offered(
             profile,
             series,
@@ -202,12 +205,16 @@ class Lab:
         except BackendSilent as error:
             self.history.write("looked", what="truth", ok=False, detail=str(error))
             return
-        found = model.compare(stored, self.true)
+        true = self.true
+        if self.ledger.shared:
+            true = {each: match for each, match in true.items() if self.ledger.decided_here(each)}
+            stored = [match for match in stored if match["identity"] in true]
+        found = model.compare(stored, true)
         self.history.write("looked", what="truth", ok=True, detail=f"{len(stored)} matches")
         self.check(
             "every stored match equals the season's truth",
             ok=not found,
-            detail=f"{len(stored)} stored, {len(self.true)} true, {len(found)} differences"
+            detail=f"{len(stored)} stored, {len(true)} true, {len(found)} differences"
             + "".join(f"; {each}" for each in found[:5]),
         )
 

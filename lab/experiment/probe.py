@@ -43,7 +43,7 @@ def _receipts(ledger: Ledger) -> str:
 def _queues(ledger: Ledger) -> str:
     depths = ledger.depths()
     for queue, ready in depths.items():
-        if ready and queue != DEAD_LETTER_QUEUE:
+        if ready and queue != DEAD_LETTER_QUEUE and not ledger.shared:
             where = "retry" if ".retry." in queue else "queue"
             ledger.history.write("pending", where=where, count=ready)
     return f"{len(depths)} queues"

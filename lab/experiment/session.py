@@ -6,6 +6,7 @@ run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  lo
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -71,6 +72,7 @@ def session(
         try:
             endpoints = substrate.up(plan) if isinstance(substrate, Shared) else None
             plan = substrate.kept_plan() if isinstance(substrate, Shared) else plan
+            seed = secrets.randbits(31) if isinstance(substrate, Shared) else plan.seed
             record.write(
                 "started",
                 name=name,
@@ -81,6 +83,7 @@ def session(
                     "workers": plan.workers,
                     "matches": plan.matches,
                     "objectives": dict(objectives or {}),
+                    "drawn_by": seed,
                 },
             )
             endpoints = endpoints or substrate.up(plan)
@@ -97,9 +100,10 @@ def session(
                         record,
                         ledger,
                         Season.generate(plan.seed, plan.matches),
-                        Scraper(substrate, folder / "logs", plan.seed, scraper_wrapper),
-                        random.Random(plan.seed),
+                        _scraper(substrate, folder, seed, scraper_wrapper),
+                        random.Random(seed),
                         metrics,
+                        seed,
                     )
                 finally:
                     _keep(substrate, ledger, folder)
@@ -110,6 +114,15 @@ def session(
 
 def _ledger(record: History, endpoints: Endpoints) -> Ledger:
     return Ledger(record, Backend(endpoints.api_url), endpoints.broker_urls["operator"])
+
+
+def _scraper(place: RunsPrograms, folder: Path, seed: int, wrapper: str | None) -> Scraper:
+    if not isinstance(place, Shared):
+        return Scraper(place, folder / "logs", seed, wrapper)
+    # An outbox of its own: what another run keeps there is not this one's to send.
+    prefix = f"run-{seed}-"
+    settings = {"MISSING_TABLE_OUTBOX": f"{prefix}outbox.sqlite"}
+    return Scraper(place, folder / "logs", seed, wrapper, settings, prefix)
 
 
 def _keep(substrate: Substrate, ledger: Ledger, folder: Path) -> None:

@@ -100,5 +100,7 @@ def _all_ended(ledger: Ledger) -> bool:
         ledger.look_at_dead_letters()
     if ledger.waiting:
         return False
-    # What was never confirmed may be in a queue all the same.
-    return not any(n for queue, n in ledger.depths().items() if queue != DEAD_LETTER_QUEUE)
+    # What was never confirmed may be in a queue all the same. In a shared lab others' may be there.
+    return ledger.shared or not any(
+        n for queue, n in ledger.depths().items() if queue != DEAD_LETTER_QUEUE
+    )

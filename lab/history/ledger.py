@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from lab.clients import amqp
 from lab.clients.backend import Backend, BackendSilent
 from lab.history.log import History
+from system.contract.submission import Effect
 
 EVERY_S = 0.25
 _JOURNAL_EVENTS = frozenset({"attempted", "accepted", "refused", "unknown", "row_refused"})
@@ -42,6 +44,7 @@ class Ledger:
         scraped: those of `accepted` that came from the scraper.
         effects: ids with a receipt.
         dead: ids seen in the dead-letter queue.
+        shared: whether others may use the lab, too.
     """
 
     def __init__(self, history: History, backend: Backend, operator_url: str) -> None:
@@ -56,6 +59,8 @@ class Ledger:
         self._operator = operator_url
         self._cursor = ""
         self._left_out: set[str] = set()
+        self.shared = False
+        self._newest: dict[str, tuple[datetime, str]] = {}
         self._journals: dict[Journal, int] = {}
         self._lock = threading.RLock()  # of one look at a time, which may take seconds
         self._sets = threading.Lock()  # of the sets above, and never held for long
@@ -75,6 +80,11 @@ class Ledger:
         """Ids that were accepted and have not been seen to end anywhere."""
         with self._sets:
             return self.accepted - self.effects - self.dead
+
+    def decided_here(self, identity: str) -> bool:
+        """Whether a message of this run is the newest that a match is known to hold."""
+        with self._sets:
+            return self._newest.get(identity, (None, ""))[1] in self.attempted
 
     def counts(self) -> dict[str, int]:
         """How many messages have been seen in each state."""
@@ -115,6 +125,7 @@ class Ledger:
             BackendSilent: the backend did not answer.
             amqp.TROUBLE: the broker did not answer.
         """
+        self.shared = True
         with self._lock:
             more = True
             while more:
@@ -173,6 +184,12 @@ class Ledger:
         receipts, self._cursor = self._backend.receipts(self._cursor)
         with self._sets:
             self.effects.update(receipt.message_id for receipt in receipts)
+            for receipt in receipts:
+                if receipt.effect is not Effect.STALE:
+                    age = (receipt.observed_at, receipt.message_id)
+                    self._newest[receipt.identity] = max(
+                        age, self._newest.get(receipt.identity, age)
+                    )
         for receipt in receipts:
             self.history.write("receipt", **receipt.model_dump(mode="json"))
         return bool(receipts)

@@ -87,7 +87,8 @@ def _numbers(audit: Audit) -> Table:
         "",
         f"{counts.duplicated:,} duplicated, {counts.unexpected:,} unexpected, "
         f"{counts.recovered:,} recovered, {counts.refused:,} refused, "
-        f"{counts.unconfirmed:,} unconfirmed",
+        f"{counts.unconfirmed:,} unconfirmed"
+        + (f"; {counts.others:,} sent by others" if counts.others else ""),
     )
     ms = formatting.milliseconds
     told = (

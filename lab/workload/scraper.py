@@ -13,7 +13,6 @@ from lab.history.ledger import Journal
 from lab.substrates.protocol import Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
-DRAINED = "journal-drained.jsonl"
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Scraper:
         wrapper: a module that starts in place of the scraper and is given its name and arguments,
             for experiments that switch a guard off.
         settings: environment variables over those that it usually has; None takes one away.
+        prefix: of its files' names, so that two runs in one working folder keep them apart.
     """
 
     place: RunsPrograms
@@ -34,15 +34,16 @@ class Scraper:
     seed: int
     wrapper: str | None = None
     settings: Mapping[str, str | None] = field(default_factory=dict)
+    prefix: str = ""
 
     def journal(self, index: int) -> Journal:
         """The journal of scrape `index`."""
-        return self._journal(f"journal-{index}.jsonl")
+        return self._journal(f"{self.prefix}journal-{index}.jsonl")
 
     @property
     def drained(self) -> Journal:
         """The journal of all drains."""
-        return self._journal(DRAINED)
+        return self._journal(f"{self.prefix}journal-drained.jsonl")
 
     def scrape(self, moment: datetime, index: int, *, within_s: float = SCRAPE_WITHIN_S) -> int:
         """Read the whole site as it stands at `moment`; return the exit code.
@@ -69,13 +70,13 @@ class Scraper:
         Raises:
             LabError: something stayed there.
         """
-        done = self._run("drain", "--journal", DRAINED)
+        done = self._run("drain", "--journal", self.drained.name)
         if done.code != 0:
             raise LabError(f"the outbox did not drain: {done.stdout.strip()} {done.stderr.strip()}")
 
     def try_to_drain(self) -> int:
         """Send what waits in the outbox, and return the exit code."""
-        return self._run("drain", "--journal", DRAINED).code
+        return self._run("drain", "--journal", self.drained.name).code
 
     def waiting(self) -> int:
         """How many messages wait in the outbox.
