@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from system.errors import OutboxFull, SettingsError, Unavailable
 LIMIT = 100_000
 REASON_MAX = 2000
 BUSY_S = 30.0
+LOOK_AGAIN_S = 0.005
+"""While another process switches a new file to the write-ahead log, which takes a few writes."""
 _FORMAT = 0x4D544F32  # "MTO2", in the header of the file: ours, and this layout
 _FORMAT_BEFORE = 0x4D544F31  # had no column `refused`
 
@@ -171,7 +174,7 @@ class Outbox:
             )
 
     def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
+        self._use_write_ahead_log()
         self._database.execute("PRAGMA synchronous = FULL")
         with self._transaction("IMMEDIATE") as database:
             (found,) = database.execute("PRAGMA application_id").fetchone()
@@ -185,6 +188,23 @@ class Outbox:
                 )
             database.execute(_LAYOUT)
             database.execute(f"PRAGMA application_id = {_FORMAT}")
+
+    def _use_write_ahead_log(self) -> None:
+        """Two that open a new file at once both want to switch it; SQLite's timeout is no help.
+
+        It reports a lock at once where waiting could be a deadlock, and this is such a case.
+        """
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() >= deadline:
+                    raise
+                time.sleep(LOOK_AGAIN_S)
+            else:
+                return
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:

@@ -10,7 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,6 +28,9 @@ pytestmark = pytest.mark.services
 
 BROKER = "broker"
 NOT_YET_S = 30.0
+IN_TIME_S = 8.0
+"""For what is bounded at three seconds or less, on a busy machine: still less than the heartbeat of
+ten seconds that would end it otherwise."""
 
 
 @pytest.fixture
@@ -171,7 +176,7 @@ def test_a_blocked_connection_gives_up_in_time_with_words_and_sends_again_afterw
         assert "confirmed" not in said(fates)
         assert said(fates)["refused"] >= 2000  # what the window held back was never sent
         assert "blocks publishers" in fates[-1].detail
-        assert 1.9 < took < 5
+        assert 1.9 < took < IN_TIME_S
         again = publisher.publish(
             envelopes(3000, first=2), exchange=EXCHANGE, key=queue, within_s=NOT_YET_S
         )
@@ -249,7 +254,7 @@ def test_a_silent_broker_is_given_up_in_time_and_no_late_confirm_meets_the_next_
         between.silence()
         begun = time.monotonic()
         fates = publisher.publish(envelopes(900, first=1), exchange=EXCHANGE, key=queue, within_s=1)
-        assert 0.9 < time.monotonic() - begun < 4
+        assert 0.9 < time.monotonic() - begun < IN_TIME_S
         assert said(fates) == {"unknown": 500, "refused": 400}  # the window, and the rest
         assert "no answer" in fates[0].detail
         assert said(publisher.publish(envelopes(2, first=1), exchange=EXCHANGE, key=queue)) == {
@@ -276,7 +281,16 @@ def test_two_publishers_in_one_process_do_not_disturb_each_other(url: str) -> No
 
 
 def test_closing_is_bounded_in_every_state_and_leaves_no_socket_behind(url: str) -> None:
-    before = psutil.Process().num_fds()
+    # In a process of its own: the lab in this one opens and closes files as it likes.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        left, longest_s = apart.submit(_closed_in_every_state, url).result(timeout=50)
+    assert left == 0
+    assert longest_s < IN_TIME_S
+
+
+def _closed_in_every_state(url: str) -> tuple[int, float]:
+    """Close publishers in every state; return how many files stay open, and how long one took."""
+    before, took = psutil.Process().num_fds(), []
     never = Publisher(url)
     refused = Publisher("amqp://nobody:nothing@127.0.0.1:1/%2F", rng=random.Random(1))
     assert said(refused.publish(envelopes(1), exchange=EXCHANGE, key="k", within_s=0.3)) == {
@@ -294,13 +308,13 @@ def test_closing_is_bounded_in_every_state_and_leaves_no_socket_behind(url: str)
             begun = time.monotonic()
             publisher.close()
             publisher.close()
-            assert time.monotonic() - begun < 5
+            took.append(time.monotonic() - begun)
     with relay("127.0.0.1", urlsplit(url).port or 0) as between:
         between.cut_after(1)  # the handshake never gets anywhere
         shaking = Publisher(at(url, between.port))
         shaking.publish(envelopes(1), exchange=EXCHANGE, key="k", within_s=0.05)
         shaking.close()
-    assert psutil.Process().num_fds() == before
+    return psutil.Process().num_fds() - before, max(took)
 
 
 def test_a_publisher_that_was_interrupted_is_as_good_as_new(url: str) -> None:

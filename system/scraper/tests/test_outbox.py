@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -188,3 +190,32 @@ def test_two_writers_at_once_lose_nothing_and_keep_their_own_order(tmp_path: Pat
     assert len(kept) == 300
     for name, lines in zip("ab", told, strict=True):
         assert [each for each in kept if each.startswith(name)] == lines
+
+
+@contextmanager
+def half_made(path: Path) -> Iterator[sqlite3.Connection]:
+    """A new file that another process is just making an outbox of: it holds SQLite's write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_who_opens_a_new_outbox_waits_for_another_who_does(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with half_made(path) as other, ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(Outbox, path)
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.2)
+        other.execute("ROLLBACK")
+        with opening.result(timeout=20) as outbox:
+            outbox.put([envelope("a")])
+            assert ids(outbox) == ["a"]
+
+
+def test_who_opens_a_new_outbox_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("system.scraper.outbox.BUSY_S", 0.2)
+    path = tmp_path / "outbox.sqlite"
+    with half_made(path), pytest.raises(SettingsError, match="database is locked"):
+        Outbox(path)

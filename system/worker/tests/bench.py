@@ -188,21 +188,26 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def open_bench(
-    open_lab: Callable[..., Any], *, weakened: dict[str, Any] | None = None, **settings: Any
+    open_lab: Callable[..., Any],
+    *,
+    weakened: dict[str, Any] | None = None,
+    wrapper: str = "one_setting",
+    **settings: Any,
 ) -> Bench:
     """A system with one worker, one child, and settings of its own.
 
     Args:
         open_lab: the fixture.
         weakened: settings of Celery to change, for a test that shows what they are good for.
+        wrapper: the module of `system.tests.weakened` that changes them.
         settings: of the worker.
     """
     env = {f"MISSING_TABLE_{name.upper()}": str(value) for name, value in settings.items()}
     if weakened is None:
         return Bench(open_lab(concurrency=1, settings={"worker": env}))
     env["WEAKENED"] = json.dumps(weakened)
-    wrapper = {"worker": "system.tests.weakened.one_setting"}
-    return Bench(open_lab(concurrency=1, settings={"worker": env}, wrapper=wrapper))
+    wrappers = {"worker": f"system.tests.weakened.{wrapper}"}
+    return Bench(open_lab(concurrency=1, settings={"worker": env}, wrapper=wrappers))
 
 
 @contextmanager

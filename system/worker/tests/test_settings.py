@@ -16,6 +16,8 @@ from system.worker.tests.bench import Bench, a_match, frozen_api, has_ended, ope
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
 OpenLab = Callable[..., Any]
+VAIN = "Cannot connect to amqp"
+"""What a worker says of each attempt that failed."""
 
 
 def test_the_defaults_that_we_rely_on_are_still_celerys() -> None:
@@ -83,6 +85,26 @@ def test_a_task_that_outlasts_the_brokers_patience_does_not_end_the_worker(
         assert not has_ended(worker)
     else:
         until("the worker to have ended", lambda: has_ended(worker), within_s=60)
+
+
+@pytest.mark.parametrize(
+    "weakened", [{}, {"broker_connection_max_retries": 100}], ids=["with", "without"]
+)
+def test_a_broker_that_stays_away_is_waited_for_however_often_it_was_tried(
+    weakened: dict[str, Any], open_lab: OpenLab
+) -> None:
+    """`broker_connection_max_retries`: Celery's own limit, 100, ends the worker within the hour."""
+    bench = open_bench(open_lab, weakened=weakened, wrapper="hurried")
+    worker = bench.worker
+    bench.lab.substrate.kill("broker")
+    if weakened:
+        until("the worker to have ended", lambda: has_ended(worker), within_s=60)
+        assert bench.whole_log().count(VAIN) >= 100
+    else:
+        until("150 vain attempts", lambda: bench.whole_log().count(VAIN) >= 150, within_s=60)
+        bench.lab.substrate.start("broker")
+        bench.receipt(bench.send(a_match()), within_s=60)
+        assert bench.worker == worker
 
 
 def test_children_are_replaced_without_losing_a_match(open_lab: OpenLab) -> None:
