@@ -143,7 +143,7 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         lines = []
         for each in error.errors():
-            if not each["loc"]:  # a rule about several
+            if not each["loc"]:  # a rule about several settings
                 lines.append(each["msg"].removeprefix("Value error, "))
                 continue
             name = str(each["loc"][0])

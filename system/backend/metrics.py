@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from system.contract.submission import Way
-from system.metrics.effects import EffectMetrics, End, Latency
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
+from system.metrics.effects import EffectMetrics, End, LatencyMetric
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,23 +23,25 @@ class Metrics:
         effects: of what was committed.
     """
 
-    def __init__(self, maker: Maker | None = None) -> None:
-        maker = maker or Maker()
-        self.registry = maker.registry
-        self._requests = maker.counter(
+    def __init__(self, factory: MetricFactory | None = None) -> None:
+        factory = factory or MetricFactory()
+        self.registry = factory.registry
+        self._requests = factory.counter(
             "http_requests", "Requests answered", {"route": (), "method": (), "status": ()}
         )
-        self._seconds = maker.histogram(
+        self._seconds = factory.histogram(
             "http_request_seconds",
             "Time from the request's head to the end of the answer",
             {"route": (), "method": ()},
         )
-        self._in_flight = maker.gauge(
-            "http_requests_in_flight", "Requests that are being answered", several="livesum"
+        self._in_flight = factory.gauge(
+            "http_requests_in_flight",
+            "Requests that are being answered",
+            multiprocess_mode="livesum",
         )
-        latency = Latency(maker, (End.COMMITTED,), tuple(Way))
-        self.effects = EffectMetrics(maker, latency, tuple(Way))
-        self._database = maker.histogram(
+        latency = LatencyMetric(factory, (End.COMMITTED,), tuple(Way))
+        self.effects = EffectMetrics(factory, latency, tuple(Way))
+        self._database = factory.histogram(
             "database_seconds", "Time in the database, by operation", {"operation": ()}
         )
 

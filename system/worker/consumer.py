@@ -17,7 +17,7 @@ from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_m
 from system.contract.reasons import Reason
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
 from system.errors import shown
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker.gate import Delivery, Unreadable, admit, published_at
 from system.worker.metrics import WorkerMetrics
 
@@ -99,13 +99,13 @@ class GatedConsumer(Consumer):
     def _is_safe(self, copy: Envelope) -> bool:
         """Publish to the dead letters; return whether the broker confirmed it."""
         publisher: Publisher = self.app.dead_letters
-        (fate,) = publisher.publish(
+        (result,) = publisher.publish(
             [copy],
             exchange=DEAD_LETTER_EXCHANGE,
             key=DEAD_LETTER_QUEUE,
             within_s=_DEAD_LETTER_WITHIN_S,
         )
-        return fate.outcome is Confirmed.CONFIRMED
+        return result.outcome is PublishOutcome.CONFIRMED
 
 
 def _message_id(delivery: Delivery) -> str:

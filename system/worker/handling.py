@@ -27,7 +27,7 @@ from system.contract.topology import (
     retry_queue,
 )
 from system.errors import BrokerUnavailable, ContractViolation, Violation, shown
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker import retry
 from system.worker.metrics import WorkerMetrics
 
@@ -150,11 +150,11 @@ class Handler:
     def _publish(
         self, envelope: wire.Envelope, exchange: str, key: str, expiration_ms: int | None = None
     ) -> None:
-        (fate,) = self.publisher.publish(
+        (result,) = self.publisher.publish(
             [envelope], exchange=exchange, key=key, within_s=10, expiration_ms=expiration_ms
         )
-        if fate.outcome is not Confirmed.CONFIRMED:
-            raise BrokerUnavailable(f"{envelope.message_id} to {key}: {fate.detail}")
+        if result.outcome is not PublishOutcome.CONFIRMED:
+            raise BrokerUnavailable(f"{envelope.message_id} to {key}: {result.detail}")
 
 
 def only_match(incoming: Incoming) -> Any:

@@ -15,9 +15,9 @@ from datetime import datetime
 from system.contract.envelope import HELLO_TASK, PROCESS_TASK, VALIDATE_TASK
 from system.contract.reasons import OWN_FAULT, Reason
 from system.contract.submission import Effect, Way
-from system.metrics.effects import EffectMetrics, End, Latency
-from system.metrics.making import Maker, values
-from system.metrics.publishing import PublisherName, Publishing
+from system.metrics.definitions import MetricFactory, values
+from system.metrics.effects import EffectMetrics, End, LatencyMetric
+from system.metrics.publishing import PublisherName, PublishMetrics
 from system.settings import Sink
 from system.worker.retry import Cause
 
@@ -41,7 +41,7 @@ class WorkerMetrics:
     """The metrics of one process of a worker.
 
     Args:
-        maker: makes them.
+        factory: makes them.
         sink: where this worker hands matches to; with the database sink, effects are counted here.
 
     Attributes:
@@ -49,34 +49,38 @@ class WorkerMetrics:
         publishing: of the children's publisher and of the gate's.
     """
 
-    def __init__(self, maker: Maker, sink: Sink) -> None:
-        self._processed = maker.counter(
+    def __init__(self, factory: MetricFactory, sink: Sink) -> None:
+        self._processed = factory.counter(
             "messages_processed",
             "Attempts by their outcome: an effect, retried, dead_lettered, or returned (to the"
             " broker, since no retry or dead letter could be made sure of)",
             {"outcome": (*values(_APPLIED), RETRIED, DEAD_LETTERED, RETURNED)},
         )
-        self._retries = maker.counter(
+        self._retries = factory.counter(
             "retries", "Messages sent to wait, by what they wait for", {"reason": values(Cause)}
         )
-        self._dead = maker.counter(
+        self._dead = factory.counter(
             "dead_lettered", "Messages given up by the worker", {"reason": values(Reason)}
         )
         ends = (End.COMMITTED, End.DEAD_LETTERED) if sink is Sink.DATABASE else (End.DEAD_LETTERED,)
-        self._latency = Latency(maker, ends, (Way.QUEUE,))
+        self._latency = LatencyMetric(factory, ends, (Way.QUEUE,))
         self.effects = (
-            EffectMetrics(maker, self._latency, (Way.QUEUE,)) if sink is Sink.DATABASE else None
+            EffectMetrics(factory, self._latency, (Way.QUEUE,)) if sink is Sink.DATABASE else None
         )
-        self._runtime = maker.histogram(
+        self._runtime = factory.histogram(
             "task_runtime_seconds",
             "Time of one attempt, failed ones included",
             {"task": TASKS, "outcome": ("succeeded", "failed")},
         )
-        self._sink = maker.histogram(
+        self._sink = factory.histogram(
             "sink_seconds", "Time to hand one match on, failures included", {"sink": (sink,)}
         ).labels(sink)
-        self._in_flight = maker.gauge("tasks_in_flight", "Tasks that run now", several="livesum")
-        self.publishing = Publishing(maker, (PublisherName.WORKER_RETRY, PublisherName.WORKER_GATE))
+        self._in_flight = factory.gauge(
+            "tasks_in_flight", "Tasks that run now", multiprocess_mode="livesum"
+        )
+        self.publishing = PublishMetrics(
+            factory, (PublisherName.WORKER_RETRY, PublisherName.WORKER_GATE)
+        )
 
     def applied(self, effect: Effect) -> None:
         """A match took effect, or rightly none."""
@@ -131,19 +135,19 @@ class WorkerMetrics:
 class MainMetrics:
     """What only the main process of a worker knows of itself."""
 
-    def __init__(self, maker: Maker, concurrency: int) -> None:
-        self._consuming = maker.gauge(
+    def __init__(self, factory: MetricFactory, concurrency: int) -> None:
+        self._consuming = factory.gauge(
             "worker_consuming",
             "1 while the worker takes deliveries, 0 while it does not (its broker is away)",
-            several="livemax",
+            multiprocess_mode="livemax",
         )
-        maker.gauge(
-            "worker_concurrency", "Pool children that the worker keeps", several="livemax"
+        factory.gauge(
+            "worker_concurrency", "Pool children that the worker keeps", multiprocess_mode="livemax"
         ).set(concurrency)
-        maker.gauge(
+        factory.gauge(
             "worker_start_time_seconds",
             "When the worker's main process started, in seconds since 1970",
-            several="livemax",
+            multiprocess_mode="livemax",
         ).set(time.time())
 
     def consuming(self, does: bool) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from prometheus_client import PlatformCollector, ProcessCollector
 
-from system.metrics.files import kept_in
-from system.metrics.folder import owned
-from system.metrics.making import Maker
-from system.metrics.server import Server, serving
+from system.metrics.definitions import MetricFactory
+from system.metrics.files import persist_in
+from system.metrics.folder import open_folder
+from system.metrics.server import MetricsServer, serving
 from system.settings import WorkerSettings
 from system.worker.metrics import MainMetrics, WorkerMetrics
 
@@ -26,13 +26,15 @@ class Measured:
 
     metrics: WorkerMetrics
     main: MainMetrics
-    server: Server | None = None
+    server: MetricsServer | None = None
 
 
 def made(settings: WorkerSettings) -> Measured:
-    """Metrics of a main process; in memory, outside of `kept_in`."""
-    maker = Maker()
-    return Measured(WorkerMetrics(maker, settings.sink), MainMetrics(maker, settings.concurrency))
+    """Metrics of a main process; in memory, outside of `persist_in`."""
+    factory = MetricFactory()
+    return Measured(
+        WorkerMetrics(factory, settings.sink), MainMetrics(factory, settings.concurrency)
+    )
 
 
 @contextmanager
@@ -47,8 +49,8 @@ def main_process(settings: WorkerSettings) -> Iterator[Measured]:
         yield made(settings)
         return
     with ExitStack() as stack:
-        kept = stack.enter_context(owned(folder))
-        with kept_in(folder):
+        kept = stack.enter_context(open_folder(folder))
+        with persist_in(folder):
             measured = made(settings)
         server = None
         if settings.metrics_port is not None:
@@ -60,7 +62,7 @@ def main_process(settings: WorkerSettings) -> Iterator[Measured]:
         yield Measured(measured.metrics, measured.main, server)
 
 
-def child(settings: WorkerSettings, inherited: Server | None) -> WorkerMetrics:
+def child(settings: WorkerSettings, inherited: MetricsServer | None) -> WorkerMetrics:
     """A pool child's own metrics, in files of its own; none of them, nor a lock, is the parent's.
 
     Args:
@@ -69,5 +71,5 @@ def child(settings: WorkerSettings, inherited: Server | None) -> WorkerMetrics:
     """
     if inherited is not None:
         inherited.forget()
-    with kept_in(settings.metrics_folder):
-        return WorkerMetrics(Maker(), settings.sink)
+    with persist_in(settings.metrics_folder):
+        return WorkerMetrics(MetricFactory(), settings.sink)

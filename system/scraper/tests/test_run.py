@@ -21,8 +21,8 @@ from system.scraper.tests.site import page, row
 NOW = datetime(2025, 11, 3, 17, tzinfo=UTC)
 
 
-class Fate(NamedTuple):
-    """The fate of one envelope."""
+class Result(NamedTuple):
+    """What became of one envelope."""
 
     message_id: str
     outcome: str
@@ -37,17 +37,17 @@ class Scripted:
         self.journal = journal
         self.outcomes = list(outcomes)
 
-    def deliver(self, envelopes: Sequence[Envelope]) -> list[Fate]:
+    def deliver(self, envelopes: Sequence[Envelope]) -> list[Result]:
         """Answer for each, once its attempt is in the journal."""
         noted = {e["message_id"] for e in events(self.journal) if e["event"] == "attempted"}
         assert {each.message_id for each in envelopes} <= noted
-        fates = []
+        results = []
         for each in envelopes:
             outcome = self.outcomes.pop(0) if self.outcomes else "accepted"
             if isinstance(outcome, Exception):
                 raise outcome
-            fates.append(Fate(each.message_id, outcome, "queue"))
-        return fates
+            results.append(Result(each.message_id, outcome, "queue"))
+        return results
 
 
 def events(path: Path) -> list[dict[str, Any]]:
@@ -119,9 +119,9 @@ def test_an_outbox_that_fails_stops_neither_the_run_nor_the_accounts(
     summary = ran(tmp_path, [shown(A), shown(B)], error)
     assert summary.accepted.total() == 1
     assert summary.denied.total() == 1
-    fates = [e for e in events(tmp_path / "journal.jsonl") if e["event"] in ("accepted", outcome)]
-    assert [fate["event"] for fate in fates] == [outcome, "accepted"]
-    assert fates[0]["detail"] == str(error)
+    results = [e for e in events(tmp_path / "journal.jsonl") if e["event"] in ("accepted", outcome)]
+    assert [result["event"] for result in results] == [outcome, "accepted"]
+    assert results[0]["detail"] == str(error)
 
 
 def test_a_dry_run_attempts_nothing(tmp_path: Path) -> None:

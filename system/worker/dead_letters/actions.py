@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from system.contract.topology import EXCHANGE
 from system.errors import BrokerUnavailable
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker.dead_letters import letter as letters
 from system.worker.dead_letters.file import LetterFile
 from system.worker.dead_letters.queue import Held
@@ -60,15 +60,16 @@ def replay(
             yield Done(letter, Did.KEPT, str(why))
             continue
         if publisher is not None:
-            (fate,) = publisher.publish(
+            (result,) = publisher.publish(
                 [envelope], exchange=EXCHANGE, key=letter.queue, within_s=PUBLISH_WITHIN_S
             )
-            if fate.outcome is Confirmed.REFUSED:
-                yield Done(letter, Did.KEPT, fate.detail)
+            if result.outcome is PublishOutcome.REFUSED:
+                yield Done(letter, Did.KEPT, result.detail)
                 continue
-            if fate.outcome is Confirmed.UNKNOWN:
+            if result.outcome is PublishOutcome.UNKNOWN:
                 raise BrokerUnavailable(
-                    f"nobody knows whether {letter.message_id} is in {letter.queue}: {fate.detail}"
+                    f"it is not known whether {letter.message_id} is in {letter.queue}:"
+                    f" {result.detail}"
                 )
             each.take()
         yield Done(letter, Did.REPLAYED, f"to {letter.queue}")
