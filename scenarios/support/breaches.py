@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lab.clients.amqp import DeadLetter
-from system.contract.errors import Violation, shown
+from system.contract.errors import Violation, abbreviate
 from system.contract.schema import SCHEMA
 from system.contract.topology import PROCESS_QUEUE
 
@@ -87,11 +87,11 @@ def _of_fields(plain: Mapping[str, Any]) -> Iterator[Breach]:
     for field, rule in SCHEMA["properties"].items():
         for keyword, bound in _rules(rule):
             value = _breaking(keyword, bound)
-            yield Breach(f"{field}: {keyword}", field, shown(value), {**plain, field: value})
+            yield Breach(f"{field}: {keyword}", field, abbreviate(value), {**plain, field: value})
     for field in SCHEMA["required"]:
         left = {name: value for name, value in plain.items() if name != field}
         yield Breach(f"{field}: required", field, NOTHING, left)
-    yield Breach("no other fields", "referee", shown("x"), {**plain, "referee": "x"})
+    yield Breach("no other fields", "referee", abbreviate("x"), {**plain, "referee": "x"})
 
 
 def _of_the_whole(plain: Mapping[str, Any]) -> Iterator[Breach]:
@@ -99,9 +99,9 @@ def _of_the_whole(plain: Mapping[str, Any]) -> Iterator[Breach]:
         words = rule["description"]
         yield Breach(words, ACROSS, "", {**plain, **_ACROSS[words]})
     for words, (field, change) in _BEYOND_THE_SCHEMA.items():
-        value = "" if field == ACROSS else shown(change[field])
+        value = "" if field == ACROSS else abbreviate(change[field])
         yield Breach(words, field, value, {**plain, **change})
-    yield Breach("an object", ACROSS, shown([dict(plain)]), [dict(plain)])
+    yield Breach("an object", ACROSS, abbreviate([dict(plain)]), [dict(plain)])
 
 
 def _rules(rule: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

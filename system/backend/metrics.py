@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, effects, latency, and time in the database."""
+"""The backend's metrics: requests, effects, latency, and time in the database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from system.metrics.effects import EffectMetrics, End, LatencyMetric
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Metrics:
+class BackendMetrics:
     """The metrics of one backend.
 
     Attributes:
-        registry: its own.
-        effects: of what was committed.
+        registry: of this backend alone.
+        effects: counts what was committed.
     """
 
     def __init__(self, factory: MetricFactory | None = None) -> None:
@@ -53,13 +53,13 @@ class Metrics:
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
-        """A request is being answered in the block."""
+        """Count a request as being answered for the block."""
         with self._in_flight.track_inprogress():
             yield
 
     @contextmanager
     def database(self, operation: str) -> Iterator[None]:
-        """Time a piece of work in the database."""
+        """Time an operation in the database."""
         with self._database.labels(operation).time():
             yield
 
@@ -67,7 +67,7 @@ class Metrics:
 class CountRequests:
     """ASGI middleware that counts each request under its route's template, never its path."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: BackendMetrics) -> None:
         self._app = app
         self._metrics = metrics
 

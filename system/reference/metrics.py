@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from system.backend.metrics import Metrics
+from system.backend.metrics import BackendMetrics
 from system.contract.reasons import OWN_FAULT
 from system.metrics.definitions import MetricFactory, MetricSpec
 from system.scraper.exporter import set_interval
 from system.scraper.metrics import ScraperMetrics
 from system.scraper.outbox_stats import SPECS as OUTBOX
-from system.settings import Sink
+from system.settings import SinkKind
 from system.worker.metrics import MainMetrics, WorkerMetrics
 
 FILE = Path("docs/reference/metrics.md")
@@ -19,10 +19,11 @@ FILE = Path("docs/reference/metrics.md")
 _HEAD = f"""\
 # Metrics
 
-What the parts of the pipeline tell Prometheus. Written by `make docs`; a test holds it to the code.
+What the parts of the pipeline report to Prometheus. Written by `make docs`; a test compares it
+with the code.
 
-Times are in seconds; every histogram has an edge at 0.5 s, the objective for the mean. A label's
-values are a closed list wherever they are shown here, and each of their series is there from the
+Times are in seconds; every histogram has a bucket edge at 0.5 s, the objective for the mean. If the
+values of a label are listed here, the list is complete, and each of its series exists from the
 start, at 0.
 
 Worker and scraper keep what they count in files (`MISSING_TABLE_METRICS_FOLDER`), so it survives
@@ -41,7 +42,7 @@ def page() -> str:
 
 
 def _roles() -> Sequence[tuple[str, str, Sequence[MetricSpec]]]:
-    scraper, worker, sunk, backend = (
+    scraper, worker, with_database, backend = (
         MetricFactory(),
         MetricFactory(),
         MetricFactory(),
@@ -49,14 +50,14 @@ def _roles() -> Sequence[tuple[str, str, Sequence[MetricSpec]]]:
     )
     ScraperMetrics(scraper)
     set_interval(scraper, 1)
-    WorkerMetrics(worker, Sink.API)
+    WorkerMetrics(worker, SinkKind.API)
     MainMetrics(worker, 1)
-    WorkerMetrics(sunk, Sink.DATABASE)
-    Metrics(backend)
+    WorkerMetrics(with_database, SinkKind.DATABASE)
+    BackendMetrics(backend)
     both = {spec.name for spec in worker.specs}
     more = [
         spec
-        for spec in sunk.specs
+        for spec in with_database.specs
         if spec.name not in both or spec.name.endswith("message_latency_seconds")
     ]
     of_scraper = [*scraper.specs, *OUTBOX]

@@ -147,11 +147,11 @@ def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: Wo
 
 def test_the_operators_tool_reaches_only_a_broker_it_trusts(world: World) -> None:
     url = world.amqps["operator"]
-    with queue.opened(url, _trust(world.ours)) as on:
+    with queue.open_channel(url, _trust(world.ours)) as on:
         assert list(queue.walk(on)) == []
     with (
         pytest.raises(BrokerUnavailable, match=REFUSED),
-        queue.opened(url, _trust(world.others)),
+        queue.open_channel(url, _trust(world.others)),
     ):
         pass
 

@@ -1,8 +1,9 @@
 """What a worker counts: the outcome of every attempt, and the time that it took.
 
-Its children count what they handle and its main process what the gate keeps out, each in files of
-its own; served together they are the worker. A child that is killed amid a task cannot say so: that
-its message comes again is told by RabbitMQ (redelivered).
+Its children count what they handle, its main process what the gate refuses, each in files of its
+own; they are served together as the metrics of the worker. A child that is killed amid a task
+cannot
+count it: RabbitMQ's own metrics show the redelivery.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from system.contract.submission import Effect, Way
 from system.metrics.definitions import MetricFactory, values
 from system.metrics.effects import EffectMetrics, End, LatencyMetric
 from system.metrics.publishing import PublisherName, PublishMetrics
-from system.settings import Sink
+from system.settings import SinkKind
 from system.worker.retry import Cause
 
 TASKS = (PROCESS_TASK, VALIDATE_TASK, HELLO_TASK)
@@ -26,14 +27,14 @@ RETRIED, DEAD_LETTERED, RETURNED = "retried", "dead_lettered", "returned"
 _APPLIED = tuple(each for each in Effect if each is not Effect.INVALID)
 
 
-class Running:
-    """A task that runs. It has succeeded unless somebody says `failed`."""
+class TaskRun:
+    """A running task. It has succeeded unless `failed` is called."""
 
     def __init__(self) -> None:
         self.outcome = "succeeded"
 
     def failed(self) -> None:
-        """The attempt came to nothing, though nothing was raised."""
+        """The attempt failed, though nothing was raised."""
         self.outcome = "failed"
 
 
@@ -41,15 +42,15 @@ class WorkerMetrics:
     """The metrics of one process of a worker.
 
     Args:
-        factory: makes them.
+        factory: creates them.
         sink: where this worker hands matches to; with the database sink, effects are counted here.
 
     Attributes:
-        effects: None where the backend counts them.
+        effects: None if the backend counts them.
         publishing: of the children's publisher and of the gate's.
     """
 
-    def __init__(self, factory: MetricFactory, sink: Sink) -> None:
+    def __init__(self, factory: MetricFactory, sink: SinkKind) -> None:
         self._processed = factory.counter(
             "messages_processed",
             "Attempts by their outcome: an effect, retried, dead_lettered, or returned (to the"
@@ -62,10 +63,16 @@ class WorkerMetrics:
         self._dead = factory.counter(
             "dead_lettered", "Messages given up by the worker", {"reason": values(Reason)}
         )
-        ends = (End.COMMITTED, End.DEAD_LETTERED) if sink is Sink.DATABASE else (End.DEAD_LETTERED,)
+        ends = (
+            (End.COMMITTED, End.DEAD_LETTERED)
+            if sink is SinkKind.DATABASE
+            else (End.DEAD_LETTERED,)
+        )
         self._latency = LatencyMetric(factory, ends, (Way.QUEUE,))
         self.effects = (
-            EffectMetrics(factory, self._latency, (Way.QUEUE,)) if sink is Sink.DATABASE else None
+            EffectMetrics(factory, self._latency, (Way.QUEUE,))
+            if sink is SinkKind.DATABASE
+            else None
         )
         self._runtime = factory.histogram(
             "task_runtime_seconds",
@@ -83,7 +90,7 @@ class WorkerMetrics:
         )
 
     def applied(self, effect: Effect) -> None:
-        """A match took effect, or rightly none."""
+        """A match took effect, or was rightly without effect."""
         self._processed.labels(effect).inc()
 
     def retried(self, cause: Cause) -> None:
@@ -94,10 +101,10 @@ class WorkerMetrics:
     def dead_lettered(self, reason: Reason, since: datetime | None) -> None:
         """A message was given up, and the broker has confirmed its dead letter.
 
-        One that is itself at fault has no latency: to give it up was right, however fast it was.
+        A message that is itself at fault has no latency: to give it up was right.
 
         Args:
-            since: when it was first published; None where nobody knows.
+            since: when it was first published; None if that is not known.
         """
         self._processed.labels(DEAD_LETTERED).inc()
         self._dead.labels(reason).inc()
@@ -109,11 +116,11 @@ class WorkerMetrics:
         self._processed.labels(RETURNED).inc()
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Running]:
-        """Time a task of a pool child; what it raises is a failure."""
-        running, begun = Running(), time.perf_counter()
-        # Set, not counted up and down: a child has one task at a time, and where a time limit cuts
-        # off the end of this, the next task puts it right.
+    def task(self, name: str) -> Iterator[TaskRun]:
+        """Time a task of a pool child; an exception counts as a failure."""
+        running, begun = TaskRun(), time.perf_counter()
+        # Set, not counted up and down: a child has one task at a time, and if a time limit cuts off
+        # the end of this, the next task corrects it.
         self._in_flight.set(1)
         try:
             yield running
@@ -151,5 +158,5 @@ class MainMetrics:
         ).set(time.time())
 
     def consuming(self, does: bool) -> None:
-        """Say whether it takes deliveries."""
+        """Set whether it takes deliveries."""
         self._consuming.set(does)

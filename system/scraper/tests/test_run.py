@@ -54,7 +54,7 @@ def events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def shown(*rows: str) -> Schedule:
+def abbreviate(*rows: str) -> Schedule:
     return parse(page(*rows), page="p", now=NOW)
 
 
@@ -70,7 +70,7 @@ A, B, BAD = row(number="1"), row(number="2"), row(score="soon")
 
 
 def test_every_row_is_accounted_for(tmp_path: Path) -> None:
-    summary = ran(tmp_path, [shown(A, A, BAD), shown(A, B, BAD)])
+    summary = ran(tmp_path, [abbreviate(A, A, BAD), abbreviate(A, B, BAD)])
     assert summary.counts() == {
         "pages": 2,
         "rows": 6,
@@ -90,16 +90,16 @@ def test_every_row_is_accounted_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pages", "outcomes", "code"),
     [
-        ([shown(A)], [], 0),
-        ([shown()], [], 0),
-        ([shown(A), Stop("q", "circle", incomplete=False)], [], 0),
-        ([shown(A), Stop("q", "gone")], [], 1),
-        ([shown(A, BAD)], [], 1),
+        ([abbreviate(A)], [], 0),
+        ([abbreviate()], [], 0),
+        ([abbreviate(A), Stop("q", "circle", incomplete=False)], [], 0),
+        ([abbreviate(A), Stop("q", "gone")], [], 1),
+        ([abbreviate(A, BAD)], [], 1),
         ([], [], 2),
         ([Stop("q", "gone")], [], 2),
-        ([shown(A, B)], ["accepted", "refused"], 3),
-        ([shown(A, BAD)], ["unknown"], 3),
-        ([shown(A)], [OutboxFull("full")], 3),
+        ([abbreviate(A, B)], ["accepted", "refused"], 3),
+        ([abbreviate(A, BAD)], ["unknown"], 3),
+        ([abbreviate(A)], [OutboxFull("full")], 3),
     ],
 )
 def test_the_exit_code_says_what_a_run_came_to(
@@ -116,7 +116,7 @@ def test_the_exit_code_says_what_a_run_came_to(
 def test_an_outbox_that_fails_stops_neither_the_run_nor_the_accounts(
     tmp_path: Path, error: Exception, outcome: str
 ) -> None:
-    summary = ran(tmp_path, [shown(A), shown(B)], error)
+    summary = ran(tmp_path, [abbreviate(A), abbreviate(B)], error)
     assert summary.accepted.total() == 1
     assert summary.denied.total() == 1
     results = [e for e in events(tmp_path / "journal.jsonl") if e["event"] in ("accepted", outcome)]
@@ -127,7 +127,7 @@ def test_an_outbox_that_fails_stops_neither_the_run_nor_the_accounts(
 def test_a_dry_run_attempts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        summary = run([shown(A, BAD)], messages=Messages(NOW), journal=journal, delivery=None)
+        summary = run([abbreviate(A, BAD)], messages=Messages(NOW), journal=journal, delivery=None)
     assert (summary.fresh, summary.accepted.total()) == (1, 0)
     assert [event["event"] for event in events(path)] == ["row_refused", "scraped"]
 

@@ -21,9 +21,9 @@ from system.metrics.definitions import MetricFactory
 from system.metrics.folder import open_folder
 from system.metrics.server import MetricsServer, serving
 from system.metrics.tests.looking import free_port, kept, scraped, told
-from system.settings import Sink, WorkerSettings
+from system.settings import SinkKind, WorkerSettings
 from system.worker.metrics import WorkerMetrics
-from system.worker.process_metrics import child
+from system.worker.process_metrics import child_metrics
 from system.worker.retry import Cause, cause
 from system.worker.tests.bench import JSON, a_match, frozen_api, open_bench, until
 
@@ -44,8 +44,8 @@ def test_a_retry_is_counted_under_what_it_waits_for(error: BaseException, word: 
     assert cause(error) == word
 
 
-@pytest.mark.parametrize("sink", list(Sink))
-def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink: Sink) -> None:
+@pytest.mark.parametrize("sink", list(SinkKind))
+def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink: SinkKind) -> None:
     factory = MetricFactory()
     WorkerMetrics(factory, sink)
     found = told(factory)
@@ -57,13 +57,13 @@ def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink
         assert found[f"retries_total {each}"] == 0
     assert found["published_total nacked worker-gate"] == 0
     assert found["message_latency_seconds_bucket 0.5 dead_lettered queue"] == 0
-    assert ("effects_total created queue" in found) == (sink is Sink.DATABASE)
-    assert ("message_latency_seconds_count committed queue" in found) == (sink is Sink.DATABASE)
+    assert ("effects_total created queue" in found) == (sink is SinkKind.DATABASE)
+    assert ("message_latency_seconds_count committed queue" in found) == (sink is SinkKind.DATABASE)
 
 
 def test_a_task_that_fails_or_raises_is_timed_as_failed_and_is_in_flight_no_longer() -> None:
     factory = MetricFactory()
-    metrics = WorkerMetrics(factory, Sink.API)
+    metrics = WorkerMetrics(factory, SinkKind.API)
     with metrics.task(wire.HELLO_TASK):
         assert told(factory)["tasks_in_flight"] == 1
     with metrics.task(wire.HELLO_TASK) as running:
@@ -78,7 +78,7 @@ def test_a_task_that_fails_or_raises_is_timed_as_failed_and_is_in_flight_no_long
 
 def test_a_message_that_we_failed_has_the_latency_of_its_whole_way_where_that_is_known() -> None:
     factory = MetricFactory()
-    metrics = WorkerMetrics(factory, Sink.API)
+    metrics = WorkerMetrics(factory, SinkKind.API)
     since = datetime.now(UTC) - timedelta(minutes=2)
     metrics.dead_lettered(Reason.EXHAUSTED, since)
     metrics.dead_lettered(Reason.REFUSED, None)
@@ -96,7 +96,7 @@ def test_a_child_lets_go_of_the_port_that_came_along_in_the_fork(tmp_path: Path)
         broker_url=SecretStr(ENVIRONMENT["MISSING_TABLE_BROKER_URL"]),
         metrics_folder=tmp_path / "metrics",
     )
-    child(settings, server)
+    child_metrics(settings, server)
     with serving("127.0.0.1", server.port, []):
         assert kept(tmp_path / "metrics")["messages_processed_total created"] == 0
 
