@@ -105,7 +105,7 @@ class Stage:
         now = self.prometheus.value("time()")
         span = judging.window(self.judged, now, FRESH_S, from_zero=True)
         self.judged = now
-        return judging.as_table(judging.judge(self.prometheus, spec.load(), span))
+        return judging.as_table(judging.evaluate_slos(self.prometheus, spec.load(), span))
 
     def plot_latency(self, goal_ms: float = 500) -> Chart:
         """Mean and p99 of the last five seconds, against the objective for the mean."""

@@ -157,15 +157,15 @@ def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
 
     They have no headers, and nothing in them says when the match was seen; so their arrival counts.
     """
-    parcels = [p for p in foreign.parcels(random.Random(41), 41) if p.expect == foreign.EFFECT]
-    for parcel in parcels:
-        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
-    ids = [each.message_id for each in parcels]
+    messages = [p for p in foreign.messages(random.Random(41), 41) if p.expect == foreign.EFFECT]
+    for message in messages:
+        foreign.send(message, lab.endpoints.broker_urls["admin"], lab.ledger)
+    ids = [each.message_id for each in messages]
     doors.wait_for_receipts(lab, ids)
     receipts = doors.receipts(lab, ids)
     told = ("message_id", "effect", "observed_from")
-    evidence("body", parcels[0].body.decode())
-    evidence("headers", dict(parcels[0].properties.get("headers", {})))
+    evidence("body", messages[0].body.decode())
+    evidence("headers", dict(messages[0].properties.get("headers", {})))
     for each in receipts:
         evidence("receipt", {name: each[name] for name in told})
     assert {each["effect"] for each in receipts} == {"created"}
@@ -216,14 +216,14 @@ def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> N
     A replay without a repair changes nothing: the message comes back, under its id, and the replay
     is counted.
     """
-    parcels = [p for p in foreign.parcels(random.Random(42), 42) if p.expect != foreign.EFFECT]
-    for parcel in parcels:
-        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
-    dead = doors.dead_letters(lab, [each.message_id for each in parcels])
-    for parcel in parcels:
-        letter = dead[parcel.message_id]
-        evidence(parcel.kind, f"{letter.reason}: {letter.detail}")
-    ids = [each.message_id for each in parcels]
+    messages = [p for p in foreign.messages(random.Random(42), 42) if p.expect != foreign.EFFECT]
+    for message in messages:
+        foreign.send(message, lab.endpoints.broker_urls["admin"], lab.ledger)
+    dead = doors.dead_letters(lab, [each.message_id for each in messages])
+    for message in messages:
+        letter = dead[message.message_id]
+        evidence(message.kind, f"{letter.reason}: {letter.detail}")
+    ids = [each.message_id for each in messages]
     example = ids[0]
     shown = operator.dead_letters(lab, "show", example)
     replayed = _replay(lab, [example])
