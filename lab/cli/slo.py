@@ -21,7 +21,7 @@ from lab.clients.prometheus.promql import seconds
 from lab.errors import CannotRun
 from lab.experiment.runs import RUNS
 from lab.slo import evaluate, query, spec
-from lab.slo.evaluate import SloResult, SloState, EvaluationWindow
+from lab.slo.evaluate import EvaluationWindow, SloResult, SloState
 from lab.substrates import registry
 
 EXIT_CODES = {SloState.MET: 0, SloState.VIOLATED: 1, SloState.UNKNOWN: 2}
