@@ -29,7 +29,7 @@ from lab.experiment.plan import make_plan
 from lab.experiment.session import session
 from lab.monitoring import metrics
 from lab.report import plots
-from lab.report.plots import Chart, Window
+from lab.report.plots import Chart, FaultWindow
 from lab.slo import query as judging
 from lab.slo import spec
 from lab.substrates.local import Local, keeper
@@ -63,7 +63,7 @@ class Stage:
     lab: Lab
     prometheus: Prometheus
     begun: float
-    faults: list[Window] = field(default_factory=list)
+    faults: list[FaultWindow] = field(default_factory=list)
     judged: float = 0.0
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -75,7 +75,7 @@ class Stage:
             with self.lab.fault(name, **parameters):
                 yield
         finally:
-            self.faults.append(Window(name, begin, time.time()))
+            self.faults.append(FaultWindow(name, begin, time.time()))
 
     def let_prometheus_see(self) -> None:
         """Wait until everything that is up has been scraped after this moment.
@@ -105,7 +105,7 @@ class Stage:
         now = self.prometheus.value("time()")
         span = judging.window(self.judged, now, FRESH_S, from_zero=True)
         self.judged = now
-        return judging.as_table(judging.judge(self.prometheus, spec.load(), span))
+        return judging.as_table(judging.evaluate_slos(self.prometheus, spec.load(), span))
 
     def plot_latency(self, goal_ms: float = 500) -> Chart:
         """Mean and p99 of the last five seconds, against the objective for the mean."""

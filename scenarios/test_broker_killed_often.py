@@ -70,7 +70,7 @@ def _survives(lab: Lab, *, scrapes: int, messages: int, kills: int) -> None:
     rng = random.Random(lab.plan.seed)
     marks = sorted(rng.sample(range(messages // 20, messages * 9 // 10), kills))
     lab.residue = Residue(retry_s=60, reconnects=True)
-    lab.ledger.follow(lab.scraper.drained)
+    lab.ledger.follow(lab.scraper.drain_journal)
     with _broker_killed_at(lab, marks) as came:
         for index, moment in enumerate(lab.season.moments(scrapes)):
             lab.scrape(moment, index)

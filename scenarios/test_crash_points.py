@@ -84,7 +84,7 @@ def test_a_scraper_that_dies_here_loses_and_doubles_nothing(
     """Scrape and die; the next run finds in the outbox what the dead one had made safe."""
     moment = lab.season.moments(len(CASES))[index]
     lab.ledger.follow(lab.scraper.journal(index))
-    lab.ledger.follow(lab.scraper.drained)
+    lab.ledger.follow(lab.scraper.drain_journal)
     attempted, accepted = set(lab.ledger.attempted), set(lab.ledger.accepted)
     # Other ids than those of the next run, which would else send all of it again by itself.
     settings = {}

@@ -143,8 +143,8 @@ def test_what_is_given_up_while_the_dead_letter_route_is_away_arrives_later(
     assert broken == lab.ledger.dead
 
 
-def _broken(lab: Lab) -> Iterator[foreign.Parcel]:
+def _broken(lab: Lab) -> Iterator[foreign.ForeignMessage]:
     """The messages of `send_foreign` that have to be dead-lettered."""
-    for parcel in foreign.parcels(random.Random(lab.plan.seed), 0):
-        if parcel.expect == foreign.DEAD_LETTER:
-            yield parcel
+    for message in foreign.messages(random.Random(lab.plan.seed), 0):
+        if message.expect == foreign.DEAD_LETTER:
+            yield message

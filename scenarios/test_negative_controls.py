@@ -67,8 +67,8 @@ def _tasks_hang(lab: Lab) -> None:
 
 def _no_json_comes(lab: Lab) -> None:
     """A message whose body is not what its content type says."""
-    parcels = {each.kind: each for each in foreign.parcels(lab.rng, 1)}
-    broken = parcels["bytes that are no JSON"]
+    messages = {each.kind: each for each in foreign.messages(lab.rng, 1)}
+    broken = messages["bytes that are no JSON"]
     foreign.send(broken, lab.endpoints.broker_urls["admin"], lab.ledger)
 
 

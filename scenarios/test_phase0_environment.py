@@ -73,9 +73,9 @@ def running(terminal: Terminal) -> Iterator[State]:
 @contextmanager
 def up(terminal: Terminal) -> Iterator[State]:
     """Type `lab up`, and `lab down` in the end."""
-    said = terminal.lab("up", "--name", NAME, *SMALL)
+    output = terminal.lab("up", "--name", NAME, *SMALL)
     try:
-        assert said.code == 0, said.out + said.complaints
+        assert output.code == 0, output.out + output.complaints
         yield state_of(terminal)
     finally:
         terminal.lab("down", "--name", NAME)
@@ -101,16 +101,16 @@ def test_the_doctor_finds_everything_the_lab_needs(
     The doctor looks without starting anything. So its word is compared with that of the services
     themselves, once they run: each is asked for its version over the network.
     """
-    said = terminal.lab("doctor", "--json")
-    found = findings(said.out)
+    output = terminal.lab("doctor", "--json")
+    found = findings(output.out)
     for what, finding in found.items():
         evidence(what, finding["found"])
-    assert said.code == 0
-    assert json.loads(said.out)["well"]
+    assert output.code == 0
+    assert json.loads(output.out)["well"]
 
     ends = running.addresses()
     assert ends is not None
-    answers = versions.told(ends)
+    answers = versions.ask_versions(ends)
     told = {what: found[what]["found"] for what in answers}
     evidence("what the services answer themselves", answers)
     assert answers == told
@@ -125,14 +125,14 @@ def test_the_doctor_says_what_is_missing(tmp_path: Path, evidence: Evidence) -> 
         there = shutil.which(name)
         if there:
             (tmp_path / name).symlink_to(there)
-    said = Terminal(tmp_path, {"PATH": str(tmp_path)}).lab("doctor", "--json")
-    finding = findings(said.out)["Redis"]
-    evidence("exit code", said.code)
+    output = Terminal(tmp_path, {"PATH": str(tmp_path)}).lab("doctor", "--json")
+    finding = findings(output.out)["Redis"]
+    evidence("exit code", output.code)
     evidence("Redis", finding["found"])
     evidence("what to do", finding["cure"])
     if finding["state"] == "good":
         pytest.skip("Redis is installed where the PATH does not matter (Homebrew)")
-    assert said.code == 2
+    assert output.code == 2
     assert finding["state"] == "missing"
     assert re.search(r"install\b.*redis", finding["cure"], re.IGNORECASE)
 
@@ -152,17 +152,17 @@ def test_no_cluster_is_touched(
     config = cluster.config.read_bytes()
     found = findings(terminal.lab("doctor", "--json").out)["Kubernetes contexts"]["found"]
     terminal.lab("status", "--name", NAME)
-    calls, knocks = cluster.calls, cluster.knocks
+    calls, connections = cluster.calls, cluster.connections
     cluster.careless_call()
-    careless = cluster.knocks - knocks
+    careless = cluster.connections - connections
     evidence("contexts the doctor shows, the current one starred", found)
     evidence("calls of kubectl by lab up, doctor and status", sorted(set(calls)))
-    evidence("knocks at the cluster by them", knocks)
+    evidence("knocks at the cluster by them", connections)
     evidence("knocks by `kubectl get pods`, for comparison", careless)
     assert "rancher-desktop" in found
     assert "gke-production*" in found
     assert {each.partition(" ")[2] for each in calls} == {"config view -o json"}
-    assert knocks == 0
+    assert connections == 0
     assert careless > 0
     assert cluster.config.read_bytes() == config
 
@@ -223,9 +223,12 @@ def test_nothing_is_left_and_nothing_else_is_touched(
             there = processes.tree(state.keeper)
             ports = [port for each in state.processes for port in each.ports]
             folders = [terminal.folder / ".lab", *map(Path, state.elsewhere)]
-            evidence("while it runs: processes, and ports that answer", [len(there), heard(ports)])
+            evidence(
+                "while it runs: processes, and ports that answer",
+                [len(there), count_answering(ports)],
+            )
             assert all(folder.exists() for folder in folders)
-            assert heard(ports) >= 7
+            assert count_answering(ports) >= 7
             begun = time.monotonic()
             if how == "its keeper killed":
                 psutil.Process(state.keeper).kill()
@@ -234,13 +237,15 @@ def test_nothing_is_left_and_nothing_else_is_touched(
             assert terminal.lab("down", "--name", NAME).code == 0
         left = [each for each in there if processes.is_alive(each)]
         lying = [str(each) for each in folders if each.exists()]
-        evidence("afterwards: processes, and ports that answer", [len(left), heard(ports)])
+        evidence(
+            "afterwards: processes, and ports that answer", [len(left), count_answering(ports)]
+        )
         evidence("afterwards: folders of it", lying)
         by_others = client.info("stats")["total_connections_received"] - before
         evidence("the other Redis: connections to it meanwhile", by_others)
         evidence("the other Redis: still runs, and holds", client.get("mine"))
         assert left == []
-        assert heard(ports) == 0
+        assert count_answering(ports) == 0
         assert lying == []
         assert list(terminal.folder.iterdir()) == []
         assert by_others == 0
@@ -261,7 +266,7 @@ def gone_by_themselves(there: list[psutil.Process]) -> None:
         raise NotWithin(f"{error}; left: {left}") from None
 
 
-def heard(ports: list[int]) -> int:
+def count_answering(ports: list[int]) -> int:
     """At how many of these ports of this machine somebody listens."""
 
     def answers(port: int) -> bool:

@@ -57,10 +57,10 @@ def test_the_life_of_a_task(lab: Lab, evidence: Evidence) -> None:
     evidence("4 in Redis: key", hello.key(message_id))
     evidence("4 in Redis: value", {name: kept[name] for name in ("status", "result")})
     with hello.caller(lab) as app:
-        said = AsyncResult(message_id, app=app).get(timeout=10)
-    evidence("5 the caller reads", said)
+        output = AsyncResult(message_id, app=app).get(timeout=10)
+    evidence("5 the caller reads", output)
     assert kept["status"] == "SUCCESS"
-    assert said == "Hello, Phase 1!"
+    assert output == "Hello, Phase 1!"
     assert hello.waiting(lab) == 0
 
 
@@ -71,11 +71,11 @@ def test_celerys_client_writes_the_same_message(lab: Lab, evidence: Evidence) ->
         sent = app.send_task(
             "hello", ["Celery"], exchange="matches", routing_key=LEARN_QUEUE, retry=False
         )
-        said = sent.get(timeout=60)
+        output = sent.get(timeout=60)
     evidence("sent under the id", sent.id)
-    evidence("the caller reads", said)
+    evidence("the caller reads", output)
     evidence("milliseconds from sending to reading", round((time.monotonic() - begun) * 1000))
-    assert said == "Hello, Celery!"
+    assert output == "Hello, Celery!"
 
 
 def test_a_failure_is_an_answer(lab: Lab, evidence: Evidence) -> None:
@@ -101,12 +101,12 @@ def test_a_queue_is_a_buffer(lab: Lab, evidence: Evidence) -> None:
             ids += hello.send(lab, 10)
             depths.append(hello.waiting(lab))
         evidence("messages in the queue after each 10 sent", depths)
-        evidence("answers meanwhile", hello.answered(lab, ids))
+        evidence("answers meanwhile", hello.count_answers(lab, ids))
         assert depths == [0, 10, 20, 30, 40]
-        assert hello.answered(lab, ids) == 0
+        assert hello.count_answers(lab, ids) == 0
     hello.wait_for(lab, ids)
     evidence("with a worker again: messages in the queue", hello.waiting(lab))
-    evidence("with a worker again: answers", hello.answered(lab, ids))
+    evidence("with a worker again: answers", hello.count_answers(lab, ids))
     assert hello.waiting(lab) == 0
 
 
@@ -183,7 +183,7 @@ def test_prefetch_bounds_what_a_worker_holds(lab: Lab, evidence: Evidence) -> No
 
     def look() -> bool:
         ready = hello.waiting(lab)
-        done = hello.answered(lab, ids)  # after it: so that `held` is never too large
+        done = hello.count_answers(lab, ids)  # after it: so that `held` is never too large
         held.append(len(ids) - ready - done)
         return done == len(ids)
 

@@ -35,14 +35,14 @@ def test_a_late_ack_survives_a_killed_worker(lab: Lab, evidence: Evidence) -> No
     ids = hello.send(lab, 2, seconds=4)
     eventually("the worker to have both", lambda: hello.waiting(lab) == 0, within_s=60)
     killable(lab).kill(Role.WORKER)
-    done = hello.answered(lab, ids)
+    done = hello.count_answers(lab, ids)
     evidence("answers when the worker was killed", done)
     assert done == 0
     eventually("the broker to notice", lambda: hello.waiting(lab) == 2, within_s=60)
     evidence("messages back in the queue", hello.waiting(lab))
     killable(lab).start(Role.WORKER)
     hello.wait_for(lab, ids)
-    evidence("answers after a new worker came", f"{hello.answered(lab, ids)} of {len(ids)}")
+    evidence("answers after a new worker came", f"{hello.count_answers(lab, ids)} of {len(ids)}")
 
 
 def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
@@ -59,15 +59,15 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
         within_s=25,
         tolerate=(LabError,),
     )
-    done = hello.answered(lab, ids)
+    done = hello.count_answers(lab, ids)
     killable(lab).kill(Role.WORKER)
     evidence("acks that the broker had, and answers, when the worker was killed", [2, done])
     evidence("messages back in the queue", hello.waiting(lab))
     killable(lab).start(Role.WORKER)
     later = hello.send(lab)
     hello.wait_for(lab, later)
-    evidence("answers after a new worker came", f"{hello.answered(lab, ids)} of {len(ids)}")
-    evidence("answer to a message sent afterwards", hello.answered(lab, later))
+    evidence("answers after a new worker came", f"{hello.count_answers(lab, ids)} of {len(ids)}")
+    evidence("answer to a message sent afterwards", hello.count_answers(lab, later))
     eventually(
         "the broker to have the third ack, and nothing left",
         lambda: lab.endpoints.management.queue(LEARN_QUEUE) == QueueCounts(0, 0, 3),
@@ -76,7 +76,7 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
     )
     evidence("messages left anywhere in the queue", 0)
     assert done == 0
-    assert hello.answered(lab, ids) == 0
+    assert hello.count_answers(lab, ids) == 0
 
 
 def test_a_redelivery_takes_effect_once(lab: Lab, evidence: Evidence) -> None:

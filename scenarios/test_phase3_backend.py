@@ -22,8 +22,8 @@ import pytest
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
 from lab.substrates.protocol import Role, Scalable
-from scenarios.support import breaches, doors, hello
-from scenarios.support.doors import PLAIN
+from scenarios.support import breaches, drivers, hello
+from scenarios.support.drivers import PLAIN
 from system.contract.envelope import new_message_id
 from system.contract.topology import DEAD_LETTER_QUEUE
 
@@ -44,12 +44,12 @@ def test_a_match_is_processed_and_its_receipt_is_the_result(lab: Lab, evidence: 
     match = PLAIN | {"external_match_id": "t-1"}
     with hello.results(lab) as client:
         keys_before = client.dbsize()
-        doors.by_queue(lab, [(message_id, match)], wants_result=True)
-        doors.wait_for_receipts(lab, [message_id])
+        drivers.send_by_queue(lab, [(message_id, match)], wants_result=True)
+        drivers.wait_for_receipts(lab, [message_id])
         with hello.no_worker(lab):  # it has finished what it had in hand: nothing more can come
             result, keys_after = client.get(hello.key(message_id)), client.dbsize()
-    (receipt,) = doors.receipts(lab, [message_id])
-    (stored,) = doors.matches(lab, "t-1")
+    (receipt,) = drivers.receipts(lab, [message_id])
+    (stored,) = drivers.matches(lab, "t-1")
     told = ("effect", "way", "attempt", "match_id", "identity")
     evidence("message", message_id)
     evidence("its receipt", {name: receipt[name] for name in told})
@@ -71,7 +71,7 @@ def test_a_validation_is_answered_and_changes_nothing(lab: Lab, evidence: Eviden
     before = _traces(lab)
     good = PLAIN | {"external_match_id": "t-2"}
     bad = good | {"home_score": -1, "match_time": "25:00", "referee": "nobody knows"}
-    fine, refused = doors.validated(lab, [good, bad])
+    fine, refused = drivers.validate(lab, [good, bad])
     evidence("a good match", fine)
     for violation in refused["violations"]:
         evidence(f"a bad match: {violation['field']}", violation)
@@ -94,20 +94,20 @@ def test_the_three_doors_agree_about_every_rule(lab: Lab, evidence: Evidence) ->
     to `validate_match_data`, which answers; to `process_match_data`, which dead-letters; and to
     the API, which says 422. The match that they all vary passes all three.
     """
-    broken = breaches.of(PLAIN)
+    broken = breaches.broken_rules(PLAIN)
     ids = [new_message_id() for _ in broken]
     messages = [(id_, each.match) for id_, each in zip(ids, broken, strict=True)]
-    doors.by_queue(lab, messages)
-    answers = doors.validated(lab, [each.match for each in broken])
-    posted = [doors.by_http(lab, message) for message in messages]
-    dead = doors.dead_letters(lab, ids)
+    drivers.send_by_queue(lab, messages)
+    answers = drivers.validate(lab, [each.match for each in broken])
+    posted = [drivers.send_by_http(lab, message) for message in messages]
+    dead = drivers.dead_letters(lab, ids)
     disagreements = []
     for (id_, _), each, answer, post in zip(messages, broken, answers, posted, strict=True):
         disagreements += breaches.disagreements(each, answer, post, dead[id_])
     control = new_message_id(), PLAIN | {"external_match_id": "t-3"}
-    doors.by_queue(lab, [control])
-    doors.wait_for_receipts(lab, [control[0]])
-    passed = doors.validated(lab, [control[1]])[0]["valid"], doors.by_http(lab, control)[0]
+    drivers.send_by_queue(lab, [control])
+    drivers.wait_for_receipts(lab, [control[0]])
+    passed = drivers.validate(lab, [control[1]])[0]["valid"], drivers.send_by_http(lab, control)[0]
     evidence("rules broken, each by one message", len(broken))
     evidence("validate: answered valid", sum(each["valid"] for each in answers))
     evidence(
@@ -120,7 +120,7 @@ def test_the_three_doors_agree_about_every_rule(lab: Lab, evidence: Evidence) ->
     evidence("the match without a fault: validate, API", list(passed))
     assert len(broken) > 50
     assert disagreements == []
-    assert doors.receipts(lab, ids) == []
+    assert drivers.receipts(lab, ids) == []
     assert passed == (True, HTTPStatus.OK)
 
 
@@ -137,15 +137,15 @@ def test_a_message_takes_effect_once(way: str, lab: Lab, evidence: Evidence) -> 
         queued = {"by queue": times, "by HTTP": 0, "by both at once": times}[way]
         posted = times - queued if way != "by both at once" else times
         with ThreadPoolExecutor(4) as pool:
-            answers = [pool.submit(doors.by_http, lab, message) for _ in range(posted)]
-            doors.by_queue(lab, [message] * queued)
+            answers = [pool.submit(drivers.send_by_http, lab, message) for _ in range(posted)]
+            drivers.send_by_queue(lab, [message] * queued)
             effects = [each.result()[1]["effect"] for each in answers]
         if queued:
-            lines = doors.wait_until_told(lab, [message[0]], queued)
+            lines = drivers.wait_for_log_lines(lab, [message[0]], queued)
             effects += [line.effect for line in lines]
-        once_more = doors.by_http(lab, message)
-        written = doors.receipts(lab, [message[0]])
-        (stored,) = doors.matches(lab, identity)
+        once_more = drivers.send_by_http(lab, message)
+        written = drivers.receipts(lab, [message[0]])
+        (stored,) = drivers.matches(lab, identity)
         evidence(f"{times} times: deliveries, by effect", dict(Counter(effects)))
         evidence(f"{times} times: receipts", [each["effect"] for each in written])
         assert Counter(effects) == Counter(created=1, duplicate=queued + posted - 1)
@@ -164,10 +164,10 @@ class Seen:
     at: datetime
     says: dict[str, Any]
 
-    def of(self, identity: str) -> doors.Message:
+    def of(self, identity: str) -> drivers.Message:
         """The observation as a message about one match."""
-        said = {"external_match_id": identity, "observed_at": self.at.isoformat(), **self.says}
-        return f"{identity}.{self.name}", PLAIN | said
+        fields = {"external_match_id": identity, "observed_at": self.at.isoformat(), **self.says}
+        return f"{identity}.{self.name}", PLAIN | fields
 
 
 _NO_SCORES = {"home_score": None, "away_score": None}
@@ -193,13 +193,13 @@ def test_any_order_of_arrival_ends_in_the_newest(lab: Lab, evidence: Evidence) -
     }
     for place in range(len(_STORY)):
         wave = [order[place].of(identity) for identity, order in orders.items()]
-        doors.by_queue(lab, wave)
-        doors.wait_for_receipts(lab, [message_id for message_id, _ in wave])
+        drivers.send_by_queue(lab, wave)
+        drivers.wait_for_receipts(lab, [message_id for message_id, _ in wave])
     ids = [seen.of(identity)[0] for identity, order in orders.items() for seen in order]
-    effects = {each["message_id"]: each["effect"] for each in doors.receipts(lab, ids)}
+    effects = {each["message_id"]: each["effect"] for each in drivers.receipts(lab, ids)}
     ends = {
         each["identity"]: (each["status"], each["home_score"], each["message_id"])
-        for each in doors.matches(lab, "order-%")
+        for each in drivers.matches(lab, "order-%")
     }
     for identity in ("order-1234", "order-2413", "order-4321"):
         evidence(identity, [effects[seen.of(identity)[0]] for seen in orders[identity]])
@@ -241,20 +241,20 @@ def test_the_newest_wins_among_many_workers(lab: Lab, evidence: Evidence) -> Non
     deadlocks = _deadlocks(lab)
     lab.substrate.scale(Role.WORKER, WORKERS)
     try:
-        doors.by_queue(lab, messages)
-        doors.wait_for_receipts(lab, ids, within_s=120)
-        lines = doors.wait_until_told(lab, ids, OBSERVATIONS)
+        drivers.send_by_queue(lab, messages)
+        drivers.wait_for_receipts(lab, ids, within_s=120)
+        lines = drivers.wait_for_log_lines(lab, ids, OBSERVATIONS)
     finally:
         lab.substrate.scale(Role.WORKER, 1)
-    effects = Counter(each["effect"] for each in doors.receipts(lab, ids))
-    (stored,) = doors.matches(lab, "crowd")
+    effects = Counter(each["effect"] for each in drivers.receipts(lab, ids))
+    (stored,) = drivers.matches(lab, "crowd")
     by_worker = Counter(line.worker for line in lines)
     evidence("observations, by the worker that applied them", dict(by_worker))
     evidence("receipts, by effect", dict(effects))
     evidence("newest observation", newest[0])
     evidence("the match shows", stored["message_id"])
     evidence("deadlocks that PostgreSQL counted", _deadlocks(lab) - deadlocks)
-    evidence("attempts that failed", len(doors.told(lab, ids, "failed")))
+    evidence("attempts that failed", len(drivers.log_lines(lab, ids, "failed")))
     assert len(by_worker) == WORKERS
     assert effects["created"] == 1
     assert effects.keys() == {"created", "updated", "unchanged", "stale"}
@@ -276,7 +276,7 @@ def _expected(order: Iterable[Seen]) -> Iterable[str]:
 
 def _traces(lab: Lab) -> list[int]:
     """How many receipts, matches and dead letters there are."""
-    (counted,) = doors.rows(
+    (counted,) = drivers.rows(
         lab,
         "SELECT (SELECT count(*) FROM receipts) AS receipts,"
         " (SELECT count(*) FROM matches) AS matches",
@@ -286,7 +286,7 @@ def _traces(lab: Lab) -> list[int]:
 
 def _deadlocks(lab: Lab) -> int:
     """How often PostgreSQL had to end a transaction because of a deadlock."""
-    (counted,) = doors.rows(
+    (counted,) = drivers.rows(
         lab, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     )
     return int(counted["deadlocks"])

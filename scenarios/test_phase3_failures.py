@@ -16,8 +16,8 @@ from lab.experiment.plugin import Evidence, OpenLab
 from lab.paths import PROJECT
 from lab.substrates.protocol import Killable, Link, Role, SharesFiles
 from lab.wait import eventually
-from scenarios.support import doors
-from scenarios.support.doors import PLAIN, Line
+from scenarios.support import drivers
+from scenarios.support.drivers import PLAIN, AttemptLine
 from system.contract.envelope import new_message_id
 from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
 
@@ -44,17 +44,20 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
     """
     ids = [new_message_id() for _ in range(8)]
     with lab.fault("link-cut", link=Link.WORKER_API):
-        doors.by_queue(lab, [_match(id_, f"retry-{n}") for n, id_ in enumerate(ids)])
-        doors.wait_until_told(lab, ids, 2 * len(ids), "failed")
+        drivers.send_by_queue(lab, [_match(id_, f"retry-{n}") for n, id_ in enumerate(ids)])
+        drivers.wait_for_log_lines(lab, ids, 2 * len(ids), "failed")
         eventually(
             "all of them to wait in the broker for their third attempt",
             lambda: lab.ledger.depths()[retry_queue(5)] == len(ids),
             within_s=3,
         )
-    doors.wait_for_receipts(lab, ids)
-    lines = {id_: doors.told(lab, [id_], "failed") + doors.told(lab, [id_]) for id_ in ids}
+    drivers.wait_for_receipts(lab, ids)
+    lines = {
+        id_: drivers.log_lines(lab, [id_], "failed") + drivers.log_lines(lab, [id_]) for id_ in ids
+    }
     evidence(
-        "why each attempt failed", sorted({_kind(each) for each in doors.told(lab, ids, "failed")})
+        "why each attempt failed",
+        sorted({_kind(each) for each in drivers.log_lines(lab, ids, "failed")}),
     )
     evidence(f"before the third attempt: messages in {retry_queue(5)}", len(ids))
     for attempt, step_s in enumerate(RETRY_DELAYS_S[:2], 1):
@@ -66,7 +69,7 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
         assert all(0.75 * step_s <= each <= step_s for each in drawn)
         assert len(set(drawn)) > 1
         assert all(0.75 * step_s <= each <= step_s + TOLERANCE_S for each in pauses)
-    attempts = [each["attempt"] for each in doors.receipts(lab, ids)]
+    attempts = [each["attempt"] for each in drivers.receipts(lab, ids)]
     evidence("attempt that took effect, in the receipts", attempts)
     assert attempts == [3] * len(ids)
 
@@ -84,10 +87,10 @@ def test_a_hanging_task_is_told_to_stop_and_takes_effect_later_once(
     """
     (message_id,) = ids = [new_message_id()]
     with lab.fault(f"{hangs}-paused"):
-        doors.by_queue(lab, [_match(message_id, f"soft-{hangs}")])
-        (failed, *_) = doors.wait_until_told(lab, ids, 1, "failed")
-    (applied, *_) = doors.wait_until_told(lab, ids, 1)
-    (receipt,) = doors.receipts(lab, ids)
+        drivers.send_by_queue(lab, [_match(message_id, f"soft-{hangs}")])
+        (failed, *_) = drivers.wait_for_log_lines(lab, ids, 1, "failed")
+    (applied, *_) = drivers.wait_for_log_lines(lab, ids, 1)
+    (receipt,) = drivers.receipts(lab, ids)
     evidence("first attempt failed with", _kind(failed))
     evidence("what was decided", failed.decision)
     evidence("a later attempt was told", {"attempt": applied.attempt, "effect": applied.effect})
@@ -115,25 +118,27 @@ def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
     )
     (message_id,) = ids = [new_message_id()]
     with lab.fault("api-paused"):
-        doors.by_queue(lab, [_match(message_id, "hard")])
+        drivers.send_by_queue(lab, [_match(message_id, "hard")])
         killed = eventually(
-            "a child to be killed", lambda: _events(lab, "Hard time limit"), within_s=doors.WITHIN_S
+            "a child to be killed",
+            lambda: _events(lab, "Hard time limit"),
+            within_s=drivers.WITHIN_S,
         )
-    (applied, *_) = doors.wait_until_told(lab, ids, 1)
+    (applied, *_) = drivers.wait_for_log_lines(lab, ids, 1)
     eventually(
         "the queue to be empty",
         lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0,
-        within_s=doors.WITHIN_S,
+        within_s=drivers.WITHIN_S,
     )
-    (receipt,) = doors.receipts(lab, ids)
+    (receipt,) = drivers.receipts(lab, ids)
     evidence("the worker wrote", killed[0])
     evidence("the next delivery was told", {"attempt": applied.attempt, "effect": applied.effect})
     evidence("the one receipt", {name: receipt[name] for name in ("effect", "attempt")})
-    evidence("attempts that failed and were counted", len(doors.told(lab, ids, "failed")))
+    evidence("attempts that failed and were counted", len(drivers.log_lines(lab, ids, "failed")))
     assert message_id in killed[0]
     assert receipt["effect"] == "created"
     assert applied.attempt == receipt["attempt"] == 1
-    assert doors.told(lab, ids, "failed") == []
+    assert drivers.log_lines(lab, ids, "failed") == []
 
 
 def test_both_sinks_leave_the_same_database(
@@ -175,13 +180,13 @@ def test_a_task_can_be_run_from_a_shell(lab: Lab, tmp_path: Path, evidence: Evid
         pytest.skip("the programs look below `.lab`, and this lab keeps nothing there")
     (tmp_path / ".lab").mkdir()
     (tmp_path / ".lab/default").symlink_to(lab.substrate.place(".").parent)
-    said = {name: _run(code, tmp_path) for name, code in _programs(GUIDE).items()}
-    for name, answer in said.items():
+    output = {name: _run(code, tmp_path) for name, code in _programs(GUIDE).items()}
+    for name, answer in output.items():
         evidence(f"{name} says", answer)
-    validation = json.loads(said["ask.py"])
-    message_id = said["send.py"].split()[-1]
-    doors.wait_for_receipts(lab, [message_id])
-    (receipt,) = doors.receipts(lab, [message_id])
+    validation = json.loads(output["ask.py"])
+    message_id = output["send.py"].split()[-1]
+    drivers.wait_for_receipts(lab, [message_id])
+    (receipt,) = drivers.receipts(lab, [message_id])
     evidence("receipt of what send.py sent", {n: receipt[n] for n in ("identity", "effect", "way")})
     assert validation["valid"] is False
     assert [each["field"] for each in validation["violations"]] == ["home_score"]
@@ -192,20 +197,20 @@ def test_a_task_can_be_run_from_a_shell(lab: Lab, tmp_path: Path, evidence: Evid
     )
 
 
-def _match(message_id: str, identity: str, **fields: Any) -> doors.Message:
+def _match(message_id: str, identity: str, **fields: Any) -> drivers.Message:
     return message_id, PLAIN | {"external_match_id": identity} | fields
 
 
-def _kind(line: Line) -> str:
+def _kind(line: AttemptLine) -> str:
     """The class of an error."""
     return line.error.partition(":")[0]
 
 
-def _pause_s(before: Line, after: Line) -> float:
+def _pause_s(before: AttemptLine, after: AttemptLine) -> float:
     return (after.at - before.at).total_seconds()
 
 
-def _drawn_s(line: Line) -> float:
+def _drawn_s(line: AttemptLine) -> float:
     """The pause that was decided on, in seconds."""
     drawn = re.search(r"wait_ms=(\d+)", line.decision)
     assert drawn, line.decision
@@ -241,16 +246,16 @@ def _season_in(lab: Lab) -> dict[str, list[Any]]:
         messages = [
             _match(f"sink-{n}-{name}", f"sink-{n}", observed_at=at, **says) for n in range(12)
         ]
-        doors.by_queue(lab, messages)
-        doors.wait_for_receipts(lab, [message_id for message_id, _ in messages])
+        drivers.send_by_queue(lab, messages)
+        drivers.wait_for_receipts(lab, [message_id for message_id, _ in messages])
         sent += [message_id for message_id, _ in messages]
     broken = _match("sink-broken", "sink-broken", away_team=PLAIN["home_team"])
-    doors.by_queue(lab, [*messages, broken])
-    dead = doors.dead_letters(lab, ["sink-broken"])
-    doors.wait_until_told(lab, sent, len(sent) + len(messages))
+    drivers.send_by_queue(lab, [*messages, broken])
+    dead = drivers.dead_letters(lab, ["sink-broken"])
+    drivers.wait_for_log_lines(lab, sent, len(sent) + len(messages))
     clocks = {"created_at", "updated_at", "received_at", "committed_at", "published_at"}
     numbers = {"id", "match_id", "home_team_id", "away_team_id", "seq", "xid"}
-    found = {"matches": doors.matches(lab, "sink-%"), "receipts": doors.receipts(lab, sent)}
+    found = {"matches": drivers.matches(lab, "sink-%"), "receipts": drivers.receipts(lab, sent)}
     kept: dict[str, list[Any]] = {
         what: sorted(
             (

@@ -24,8 +24,8 @@ from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
 from lab.substrates.protocol import Pausable, Role
 from lab.wait import eventually, stopwatch
-from scenarios.support import doors, hello, paper, queued
-from scenarios.support.hangup import HangsUp
+from scenarios.support import drivers, hello, queue_contents, saved_pages
+from scenarios.support.hangup import HangUpServer
 from scenarios.support.hello import killable
 from scenarios.support.scrapes import Sender
 from system.contract.envelope import CONTRACT, PUBLISHED_AT
@@ -52,15 +52,17 @@ def test_one_match_is_followed_through_every_log_and_table(lab: Lab, evidence: E
     _empty_the_store(lab)
     sender = Sender(lab, "followed", moments(lab)[1])
     with hello.no_worker(lab):
-        run = sender.scrape([paper.saved(lab, sender.moment, 1)])
+        run = sender.scrape([saved_pages.save_page(lab, sender.moment, 1)])
         attempted, accepted = sender.journal("attempted")[0], sender.journal("accepted")[0]
         message_id, identity = attempted["message_id"], attempted["identity"]
-        message = next(each for each in queued.messages(lab) if each.message_id == message_id)
-        early = doors.receipts(lab, [message_id])
-    doors.wait_for_receipts(lab, sender.ids())
-    (line,) = doors.wait_until_told(lab, [message_id], 1)
-    (receipt,) = doors.receipts(lab, [message_id])
-    (stored,) = doors.matches(lab, identity)
+        message = next(
+            each for each in queue_contents.messages(lab) if each.message_id == message_id
+        )
+        early = drivers.receipts(lab, [message_id])
+    drivers.wait_for_receipts(lab, sender.ids())
+    (line,) = drivers.wait_for_log_lines(lab, [message_id], 1)
+    (receipt,) = drivers.receipts(lab, [message_id])
+    (stored,) = drivers.matches(lab, identity)
     shown = lab.season.truth_at(sender.moment)[identity]
     late = (receipt["committed_at"] - receipt["published_at"]).total_seconds()
     evidence("1 the page's row", [identity, shown.home_team, shown.away_team])
@@ -73,7 +75,7 @@ def test_one_match_is_followed_through_every_log_and_table(lab: Lab, evidence: E
     evidence("5 the receipt", {name: receipt[name] for name in ("effect", "way", "attempt")})
     evidence("5 the stored match", {n: stored[n] for n in ("id", "status", "observed_at")})
     evidence("seconds from published to committed, the worker's absence included", late)
-    assert run.said["accepted_by_way"] == {"queue": len(sender.ids())}
+    assert run.output["accepted_by_way"] == {"queue": len(sender.ids())}
     assert accepted["message_id"] == message_id
     assert early == []
     assert message.match["external_match_id"] == identity
@@ -97,9 +99,9 @@ def test_both_ways_end_in_the_same_store(lab: Lab, evidence: Evidence) -> None:
             sender = Sender(lab, f"both-{mode}-{number}", moments(lab)[number])
             sender.scrape(mode=mode)
             assert sender.ways() == {mode: len(sender.ids())}
-            doors.wait_for_receipts(lab, sender.ids())
+            drivers.wait_for_receipts(lab, sender.ids())
             ids += sender.ids()
-        receipts = doors.receipts(lab, ids)
+        receipts = drivers.receipts(lab, ids)
         took = [1000 * (r["committed_at"] - r["published_at"]).total_seconds() for r in receipts]
         matches = list(Backend(lab.endpoints.api_url).matches())
         stored[mode] = [
@@ -128,15 +130,15 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
     one the broker is killed; before the third it is back.
     """
     sender = Sender(lab, "fallback", moments(lab)[2])
-    pages = [paper.page(lab, sender.moment, number) for number in (1, 2, 3)]
-    pipes = [paper.empty(lab, number) for number in (1, 2, 3)]
+    pages = [saved_pages.fetch_page(lab, sender.moment, number) for number in (1, 2, 3)]
+    pipes = [saved_pages.create_pipe(lab, number) for number in (1, 2, 3)]
     with sender.scraping([pipe.name for pipe in pipes]) as scraper:
         sent: list[dict[str, Any]] = []
         sizes: list[int] = []
         for number, (pipe, content) in enumerate(zip(pipes, pages, strict=True), start=1):
             away = lab.fault("broker-killed") if number == 2 else nullcontext()
             with away, stopwatch() as seconds:
-                paper.hand_over(pipe, content)
+                saved_pages.hand_over(pipe, content)
                 sender.wait_until_safe(more_than=len(sent))
                 took = round(seconds(), 1)
             new = sender.journal("accepted")[len(sent) :]
@@ -147,8 +149,8 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
             evidence(f"page {number}, the broker {state}", f"by {'/'.join(way)}, {took} s")
         eventually("the scraper to end", lambda: scraper.ended() is not None, within_s=60)
     evidence("messages by way, as the scraper counts", sender.ways())
-    doors.wait_for_receipts(lab, sender.ids(), within_s=BACK_WITHIN_S)
-    receipts = doors.receipts(lab, sender.ids())
+    drivers.wait_for_receipts(lab, sender.ids(), within_s=BACK_WITHIN_S)
+    receipts = drivers.receipts(lab, sender.ids())
     evidence("receipts by way, as the store counts", Counter(each["way"] for each in receipts))
     evidence("messages in the outbox", sender.waiting())
     assert sender.ways() == {"queue": sizes[0] + sizes[2], "http": sizes[1]}
@@ -164,7 +166,7 @@ def test_with_every_way_gone_the_outbox_keeps_all(lab: Lab, evidence: Evidence) 
     worker is not, so that the order in the queue can be seen.
     """
     sender = Sender(lab, "outbox", moments(lab)[0])
-    page = paper.saved(lab, sender.moment, 3)
+    page = saved_pages.save_page(lab, sender.moment, 3)
     on = killable(lab)
     with hello.no_worker(lab):
         on.kill(Role.BROKER)
@@ -181,22 +183,24 @@ def test_with_every_way_gone_the_outbox_keeps_all(lab: Lab, evidence: Evidence) 
         # A message of an experiment before this one may have come back to the queue: its effect is
         # there, but its acknowledgement died with the broker.
         ids = sender.ids()
-        order = [each.message_id for each in queued.messages(lab) if each.message_id in ids]
-    doors.wait_for_receipts(lab, ids, within_s=BACK_WITHIN_S)
-    receipts = doors.receipts(lab, ids)
-    evidence("both away: the scraper says", {"exit code": run.code, **run.said["accepted_by_way"]})
+        order = [each.message_id for each in queue_contents.messages(lab) if each.message_id in ids]
+    drivers.wait_for_receipts(lab, ids, within_s=BACK_WITHIN_S)
+    receipts = drivers.receipts(lab, ids)
+    evidence(
+        "both away: the scraper says", {"exit code": run.code, **run.output["accepted_by_way"]}
+    )
     evidence("both away: why not by the queue", run.why)
     evidence("both away: why not by HTTP", noted["detail"])
-    evidence("both away: `drain` says", {"exit code": vain.code, **vain.said})
-    evidence("both back: `drain` says", {"exit code": drained.code, **drained.said})
+    evidence("both away: `drain` says", {"exit code": vain.code, **vain.output})
+    evidence("both back: `drain` says", {"exit code": drained.code, **drained.output})
     evidence("in the queue in the order of the page", order == ids)
     evidence("receipts, messages", [len(receipts), len(ids)])
-    assert run.said["accepted_by_way"] == ways == {"outbox": len(ids)}
+    assert run.output["accepted_by_way"] == ways == {"outbox": len(ids)}
     assert "connection to the broker" in run.why
     assert "/api/matches" in noted["detail"]
-    assert (vain.code, vain.said["waiting"], kept) == (3, len(ids), len(ids))
-    assert (drained.code, drained.said["waiting"]) == (0, 0)
-    assert drained.said["accepted_by_way"] == {"queue": len(ids)}
+    assert (vain.code, vain.output["waiting"], kept) == (3, len(ids), len(ids))
+    assert (drained.code, drained.output["waiting"]) == (0, 0)
+    assert drained.output["accepted_by_way"] == {"queue": len(ids)}
     assert order == ids
     assert len(receipts) == len(ids)
 
@@ -210,14 +214,14 @@ def test_a_scrape_that_is_killed_is_just_run_again(lab: Lab, evidence: Evidence)
     assert isinstance(lab.substrate, Pausable)
     # Without the API it waits for the broker alone; and a third page never comes.
     sender = Sender(lab, "killed", moments(lab)[3], {"MISSING_TABLE_API_URL": None})
-    pipes = [paper.empty(lab, number) for number in (1, 2, 3)]
+    pipes = [saved_pages.create_pipe(lab, number) for number in (1, 2, 3)]
     with sender.scraping([pipe.name for pipe in pipes]) as scraper:
-        paper.hand_over(pipes[0], paper.page(lab, sender.moment, 1))
+        saved_pages.hand_over(pipes[0], saved_pages.fetch_page(lab, sender.moment, 1))
         sender.wait_until_safe()
         first = len(sender.ids())
         lab.substrate.pause(Role.BROKER)
         try:
-            paper.hand_over(pipes[1], paper.page(lab, sender.moment, 2))
+            saved_pages.hand_over(pipes[1], saved_pages.fetch_page(lab, sender.moment, 2))
             eventually(
                 "the second page to be in the outbox",
                 lambda: len(sender.ids()) > first and sender.waiting() == len(sender.ids()) - first,
@@ -232,14 +236,14 @@ def test_a_scrape_that_is_killed_is_just_run_again(lab: Lab, evidence: Evidence)
     evidence("when it was killed: in the outbox", kept := sender.waiting())
     assert kept == len(sender.ids()) - first > 0
     assert sender.ways()["queue"] == first
-    again = sender.scrape([paper.saved(lab, sender.moment, number) for number in (1, 2)])
-    doors.wait_for_receipts(lab, sender.ids())
+    again = sender.scrape([saved_pages.save_page(lab, sender.moment, number) for number in (1, 2)])
+    drivers.wait_for_receipts(lab, sender.ids())
     assert lab.settle()
-    receipts = doors.receipts(lab, sender.ids())
+    receipts = drivers.receipts(lab, sender.ids())
     identities = {each["identity"] for each in sender.journal("attempted")}
-    rows = [row for each in sorted(identities) for row in doors.matches(lab, each)]
-    effects = Counter(line.effect for line in doors.told(lab, sender.ids()))
-    evidence("run again: accepted", again.said["accepted_by_way"])
+    rows = [row for each in sorted(identities) for row in drivers.matches(lab, each)]
+    effects = Counter(line.effect for line in drivers.log_lines(lab, sender.ids()))
+    evidence("run again: accepted", again.output["accepted_by_way"])
     evidence("deliveries to the worker, by effect", effects)
     evidence(
         "matches, their rows, messages, their receipts",
@@ -257,20 +261,20 @@ def test_attempts_to_connect_grow_rare(lab: Lab, evidence: Evidence) -> None:
     Two scrapers call, at the same moment, something that takes each call and hangs up. What lies
     between the calls is the pause and the little time that an attempt takes.
     """
-    page = paper.saved(lab, moments(lab)[0], 3)
-    with HangsUp() as one, HangsUp() as other, ThreadPoolExecutor(2) as pool:
+    page = saved_pages.save_page(lab, moments(lab)[0], 3)
+    with HangUpServer() as one, HangUpServer() as other, ThreadPoolExecutor(2) as pool:
         senders = [_caller(lab, f"calls-{each.port}", each.port) for each in (one, other)]
         runs = list(pool.map(lambda sender: sender.scrape([page]), senders))
-    for name, heard in (("one", one), ("the other", other)):
-        evidence(f"{name}: pauses, in seconds", [round(each, 2) for each in heard.pauses()])
-        evidence(f"{name}: seconds from first call to last", heard.calls[-1] - heard.calls[0])
+    for name, server in (("one", one), ("the other", other)):
+        evidence(f"{name}: pauses, in seconds", [round(each, 2) for each in server.pauses()])
+        evidence(f"{name}: seconds from first call to last", server.calls[-1] - server.calls[0])
     evidence("what they say", runs[0].why)
     evidence("where the messages are", senders[0].ways())
-    for heard, sender in zip((one, other), senders, strict=True):
-        assert len(heard.pauses()) >= 4
-        for pause, (shortest, longest) in zip(heard.pauses(), PAUSES, strict=False):
+    for server, sender in zip((one, other), senders, strict=True):
+        assert len(server.pauses()) >= 4
+        for pause, (shortest, longest) in zip(server.pauses(), PAUSES, strict=False):
             assert shortest <= pause < longest + 1.0  # a busy machine takes its time to call
-        assert heard.calls[-1] - heard.calls[0] < 10.0
+        assert server.calls[-1] - server.calls[0] < 10.0
         assert set(sender.ways()) == {"outbox"}
     alike = sum(abs(a - b) < 0.001 for a, b in zip(one.pauses(), other.pauses(), strict=False))
     evidence("pauses that both have in common, to the millisecond", alike)

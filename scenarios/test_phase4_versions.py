@@ -17,7 +17,7 @@ import pytest
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
 from lab.workload import foreign
-from scenarios.support import doors, hello, operator, paper, queued
+from scenarios.support import drivers, hello, operator, queue_contents, saved_pages
 from scenarios.support.deployments import in_place_of_the_worker
 from scenarios.support.policies import at_most
 from scenarios.support.scrapes import Sender
@@ -38,18 +38,18 @@ def test_a_renamed_field_never_leaves_the_sender(lab: Lab, evidence: Evidence) -
     `home_score` was `score_home` once. Here it is again, in a scraper that reads a page.
     """
     sender = _sender(lab, "renamed", {"rename": {"home_score": "score_home"}})
-    before = queued.depth(lab)
-    run = sender.scrape([paper.saved(lab, sender.moment, 1)])
+    before = queue_contents.depth(lab)
+    run = sender.scrape([saved_pages.save_page(lab, sender.moment, 1)])
     evidence("exit code", run.code)
-    evidence("what it says", run.said["meaning"])
-    evidence("rows on the page, rows refused", [run.said["rows"], run.said["refused"]])
-    evidence("the words", reasons := list(run.said["refused_reasons"]))
+    evidence("what it says", run.output["meaning"])
+    evidence("rows on the page, rows refused", [run.output["rows"], run.output["refused"]])
+    evidence("the words", reasons := list(run.output["refused_reasons"]))
     evidence("messages attempted, messages in the queue", [len(sender.ids()), before])
     assert run.code == 1
-    assert run.said["rows"] == run.said["refused"] > 0
+    assert run.output["rows"] == run.output["refused"] > 0
     assert sum("score_home = " in each and "not a field" in each for each in reasons) > 0
     assert sender.ids() == []
-    assert queued.depth(lab) == before
+    assert queue_contents.depth(lab) == before
 
 
 DRIFTS: dict[str, tuple[dict[str, Any], bool, str, str]] = {
@@ -81,17 +81,17 @@ def test_a_wrong_address_is_noticed_at_once(drift: str, lab: Lab, evidence: Evid
     sender = _sender(lab, drift.replace(" ", "-"), changed, user=user)
     trouble: AbstractContextManager[None] = lab.fault("queue-unbound") if unbound else nullcontext()
     with trouble:
-        run = sender.scrape([paper.saved(lab, sender.moment, 3)])
+        run = sender.scrape([saved_pages.save_page(lab, sender.moment, 3)])
     ways, kept = sender.ways(), sender.waiting()
     repaired = _sender(lab, sender.name, {}, user="scraper").drain()
-    doors.wait_for_receipts(lab, sender.ids())
+    drivers.wait_for_receipts(lab, sender.ids())
     evidence("the publisher says", run.why)
     evidence("seconds from sending to knowing", took := sender.seconds_to_safety())
     evidence("the scraper's exit code", run.code)
     evidence("its messages, by way", ways)
     evidence("waiting in the outbox", kept)
-    evidence("repaired: `drain` says", {"exit code": repaired.code, **repaired.said})
-    evidence("repaired: receipts", len(doors.receipts(lab, sender.ids())))
+    evidence("repaired: `drain` says", {"exit code": repaired.code, **repaired.output})
+    evidence("repaired: receipts", len(drivers.receipts(lab, sender.ids())))
     assert words in run.why
     assert took < AT_ONCE_S
     assert ways == {"outbox": kept}
@@ -108,24 +108,24 @@ def test_a_full_queue_says_no(lab: Lab, evidence: Evidence) -> None:
     first, second = _sender(lab, "filling", {}), _sender(lab, "full", {})
     with hello.no_worker(lab):
         with at_most(lab, PROCESS_QUEUE, 3):
-            first.scrape([paper.saved(lab, first.moment, 1)])
-            run = second.scrape([paper.saved(lab, second.moment, 2)])
-            ways, depth = second.ways(), queued.depth(lab)
+            first.scrape([saved_pages.save_page(lab, first.moment, 1)])
+            run = second.scrape([saved_pages.save_page(lab, second.moment, 2)])
+            ways, depth = second.ways(), queue_contents.depth(lab)
         drained = second.drain()
     ids = first.ids() + second.ids()
-    doors.wait_for_receipts(lab, ids)
+    drivers.wait_for_receipts(lab, ids)
     evidence("first page: messages by way", first.ways())
     evidence("second page: messages by way", ways)
     evidence("the publisher says", run.why)
     evidence("seconds from sending to knowing", took := second.seconds_to_safety())
     evidence("messages in the queue", depth)
-    evidence("with the usual bound: `drain` says", {"exit code": drained.code, **drained.said})
-    evidence("messages, receipts", [len(ids), len(doors.receipts(lab, ids))])
+    evidence("with the usual bound: `drain` says", {"exit code": drained.code, **drained.output})
+    evidence("messages, receipts", [len(ids), len(drivers.receipts(lab, ids))])
     assert "refused it (a full queue does that)" in run.why
     assert took < AT_ONCE_S
     assert ways == {"outbox": len(second.ids())}
     assert depth == len(first.ids()) > 3
-    assert drained.said["accepted_by_way"] == {"queue": len(second.ids())}
+    assert drained.output["accepted_by_way"] == {"queue": len(second.ids())}
 
 
 def test_a_wrong_task_name_is_noticed_at_the_gate(lab: Lab, evidence: Evidence) -> None:
@@ -136,20 +136,20 @@ def test_a_wrong_task_name_is_noticed_at_the_gate(lab: Lab, evidence: Evidence) 
     """
     name = "missing_table.tasks.process_match_data"
     sender = _sender(lab, "wrong-task", {"task": name})
-    run = sender.scrape([paper.saved(lab, sender.moment, 3)])
-    dead = doors.dead_letters(lab, sender.ids()).values()
+    run = sender.scrape([saved_pages.save_page(lab, sender.moment, 3)])
+    dead = drivers.dead_letters(lab, sender.ids()).values()
     took = [
         (d.died_at - d.published_at).total_seconds() for d in dead if d.died_at and d.published_at
     ]
-    evidence("the publisher: messages by way", run.said["accepted_by_way"])
+    evidence("the publisher: messages by way", run.output["accepted_by_way"])
     evidence("dead letters, by reason", Counter(each.reason for each in dead))
     evidence("the words", sorted({each.detail for each in dead}))
     evidence("seconds from published to dead-lettered, the longest", max(took))
     _discard(lab, sender.ids())
-    assert run.said["accepted_by_way"] == {"queue": len(sender.ids())}
+    assert run.output["accepted_by_way"] == {"queue": len(sender.ids())}
     assert {each.reason for each in dead} == {"unknown-task"}
     assert all(name in each.detail for each in dead)
-    assert doors.receipts(lab, sender.ids()) == []
+    assert drivers.receipts(lab, sender.ids()) == []
 
 
 def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
@@ -157,15 +157,15 @@ def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
 
     They have no headers, and nothing in them says when the match was seen; so their arrival counts.
     """
-    parcels = [p for p in foreign.parcels(random.Random(41), 41) if p.expect == foreign.EFFECT]
-    for parcel in parcels:
-        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
-    ids = [each.message_id for each in parcels]
-    doors.wait_for_receipts(lab, ids)
-    receipts = doors.receipts(lab, ids)
+    messages = [p for p in foreign.messages(random.Random(41), 41) if p.expect == foreign.EFFECT]
+    for message in messages:
+        foreign.send(message, lab.endpoints.broker_urls["admin"], lab.ledger)
+    ids = [each.message_id for each in messages]
+    drivers.wait_for_receipts(lab, ids)
+    receipts = drivers.receipts(lab, ids)
     told = ("message_id", "effect", "observed_from")
-    evidence("body", parcels[0].body.decode())
-    evidence("headers", dict(parcels[0].properties.get("headers", {})))
+    evidence("body", messages[0].body.decode())
+    evidence("headers", dict(messages[0].properties.get("headers", {})))
     for each in receipts:
         evidence("receipt", {name: each[name] for name in told})
     assert {each["effect"] for each in receipts} == {"created"}
@@ -179,11 +179,11 @@ def test_a_newer_sender_waits_for_its_consumer(lab: Lab, evidence: Evidence) -> 
     version is in place, and the operator replays what had died. Every message keeps its id.
     """
     sender = _sender(lab, "newer", NEWER)
-    page = paper.saved(lab, sender.moment, 3)
+    page = saved_pages.save_page(lab, sender.moment, 3)
     run = sender.scrape([page])
     ids = sender.ids()
-    dead = doors.dead_letters(lab, ids)
-    early = doors.receipts(lab, ids)
+    dead = drivers.dead_letters(lab, ids)
+    early = drivers.receipts(lab, ids)
     newer = "system.tests.weakened.newer_contract"
     settings = {
         "MISSING_TABLE_SINK": "database",
@@ -191,23 +191,23 @@ def test_a_newer_sender_waits_for_its_consumer(lab: Lab, evidence: Evidence) -> 
     }
     with in_place_of_the_worker(lab, "worker-newer", settings, wrapper=newer):
         replayed = _replay(lab, ids)
-        doors.wait_for_receipts(lab, ids)
+        drivers.wait_for_receipts(lab, ids)
         older = _sender(lab, "older-beside-newer", {})
         older.scrape([page])
-        doors.wait_for_receipts(lab, older.ids())
-    receipts = doors.receipts(lab, ids)
-    evidence("the sender: messages by way", run.said["accepted_by_way"])
+        drivers.wait_for_receipts(lab, older.ids())
+    receipts = drivers.receipts(lab, ids)
+    evidence("the sender: messages by way", run.output["accepted_by_way"])
     evidence("the worker, at 2.0: dead letters by reason", Counter(d.reason for d in dead.values()))
     evidence("the words", dead[ids[0]].detail)
     evidence("the operator", replayed[-1])
     evidence("the worker, at 3.0: receipts under the same ids", len(receipts))
     evidence("the worker, at 3.0: receipts of a sender at 2.0", len(older.ids()))
-    evidence("dead letters left", len(operator.listed(lab, ids)))
+    evidence("dead letters left", len(operator.list_dead_letters(lab, ids)))
     assert {each.reason for each in dead.values()} == {"invalid"}
     assert all("referee = 'Jo Doe': is not a field" in each.detail for each in dead.values())
     assert early == []
     assert len(receipts) == len(ids) > 0
-    assert operator.listed(lab, ids) == []
+    assert operator.list_dead_letters(lab, ids) == []
 
 
 def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> None:
@@ -216,19 +216,19 @@ def test_every_dead_letter_says_what_is_wrong(lab: Lab, evidence: Evidence) -> N
     A replay without a repair changes nothing: the message comes back, under its id, and the replay
     is counted.
     """
-    parcels = [p for p in foreign.parcels(random.Random(42), 42) if p.expect != foreign.EFFECT]
-    for parcel in parcels:
-        foreign.send(parcel, lab.endpoints.broker_urls["admin"], lab.ledger)
-    dead = doors.dead_letters(lab, [each.message_id for each in parcels])
-    for parcel in parcels:
-        letter = dead[parcel.message_id]
-        evidence(parcel.kind, f"{letter.reason}: {letter.detail}")
-    ids = [each.message_id for each in parcels]
+    messages = [p for p in foreign.messages(random.Random(42), 42) if p.expect != foreign.EFFECT]
+    for message in messages:
+        foreign.send(message, lab.endpoints.broker_urls["admin"], lab.ledger)
+    dead = drivers.dead_letters(lab, [each.message_id for each in messages])
+    for message in messages:
+        letter = dead[message.message_id]
+        evidence(message.kind, f"{letter.reason}: {letter.detail}")
+    ids = [each.message_id for each in messages]
     example = ids[0]
     shown = operator.dead_letters(lab, "show", example)
     replayed = _replay(lab, [example])
-    doors.dead_letters(lab, [example])
-    (again,) = operator.listed(lab, [example])
+    drivers.dead_letters(lab, [example])
+    (again,) = operator.list_dead_letters(lab, [example])
     evidence("`show` says", shown.stdout.splitlines()[0])
     evidence("`replay` says", replayed[0])
     evidence("after the replay", {name: again[name] for name in ("reason", "replays")})
@@ -249,24 +249,24 @@ def test_a_repaired_cause_brings_the_dead_back(lab: Lab, evidence: Evidence) -> 
     sender = _sender(lab, "token", {})
     yesterday = {"MISSING_TABLE_API_TOKEN": "of-yesterday"}
     with in_place_of_the_worker(lab, "worker-token", yesterday):
-        sender.scrape([paper.saved(lab, sender.moment, 3)])
-        dead = doors.dead_letters(lab, sender.ids())
-        early = doors.receipts(lab, sender.ids())
+        sender.scrape([saved_pages.save_page(lab, sender.moment, 3)])
+        dead = drivers.dead_letters(lab, sender.ids())
+        early = drivers.receipts(lab, sender.ids())
     ids = sender.ids()
     replayed = _replay(lab, ids)
-    doors.wait_for_receipts(lab, ids)
-    receipts = doors.receipts(lab, ids)
+    drivers.wait_for_receipts(lab, ids)
+    receipts = drivers.receipts(lab, ids)
     evidence("dead letters, by reason", Counter(each.reason for each in dead.values()))
     evidence("the words", dead[ids[0]].detail)
     evidence("receipts before the repair", len(early))
     evidence("the operator", replayed[-1])
     evidence("receipts under the same ids", len(receipts))
-    evidence("dead letters left", len(operator.listed(lab, ids)))
+    evidence("dead letters left", len(operator.list_dead_letters(lab, ids)))
     assert {each.reason for each in dead.values()} == {"refused"}
     assert "This token may not write" in dead[ids[0]].detail
     assert early == []
     assert len(receipts) == len(ids) > 0
-    assert operator.listed(lab, ids) == []
+    assert operator.list_dead_letters(lab, ids) == []
 
 
 def _sender(lab: Lab, name: str, drift: dict[str, Any], *, user: str = "scraper") -> Sender:
@@ -277,13 +277,13 @@ def _sender(lab: Lab, name: str, drift: dict[str, Any], *, user: str = "scraper"
 
 def _replay(lab: Lab, ids: list[str]) -> list[str]:
     """Send dead letters again; return the lines that the tool printed."""
-    said = operator.dead_letters(lab, "replay", *operator.by_id(ids))
-    assert said.code == 0, said
-    assert said.stdout.splitlines()[-1] == f"{len(ids)} replayed"
-    return said.stdout.splitlines()
+    output = operator.dead_letters(lab, "replay", *operator.by_id(ids))
+    assert output.code == 0, output
+    assert output.stdout.splitlines()[-1] == f"{len(ids)} replayed"
+    return output.stdout.splitlines()
 
 
 def _discard(lab: Lab, ids: list[str]) -> None:
     """Leave the dead letters as they were found."""
-    said = operator.dead_letters(lab, "discard", "--to", "discarded.jsonl", *operator.by_id(ids))
-    assert said.code == 0, said
+    output = operator.dead_letters(lab, "discard", "--to", "discarded.jsonl", *operator.by_id(ids))
+    assert output.code == 0, output

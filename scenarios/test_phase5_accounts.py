@@ -60,16 +60,16 @@ def judged(lab: Lab, evidence: Evidence, since: float) -> tuple[int, dict[str, s
     """Type `lab slo` for the time since a moment; the exit code, and each objective's verdict."""
     window = f"{math.ceil(time.time() - since)}s"
     typed = ("slo", "--url", str(lab.endpoints.prometheus_url), "--window", window)
-    said = Terminal(lab.folder.absolute()).lab(*typed, "--json")
-    assert said.out, said.complaints
-    found: dict[str, Any] = json.loads(said.out)
-    evidence(f"the last {window}", f"{found['verdict']}, exit code {said.code}")
+    output = Terminal(lab.folder.absolute()).lab(*typed, "--json")
+    assert output.out, output.complaints
+    found: dict[str, Any] = json.loads(output.out)
+    evidence(f"the last {window}", f"{found['verdict']}, exit code {output.code}")
     for each in found["objectives"]:
         value = "" if each["value"] is None else f"{each['value']:.4g} {each['unit']}, "
         left = each["budget_left"]
         budget = each["because"] if left is None else f"budget left {left:.0%}"
         evidence(each["objective"], f"{each['verdict']}: {value}{budget}")
-    return said.code, {each["objective"]: each["verdict"] for each in found["objectives"]}
+    return output.code, {each["objective"]: each["verdict"] for each in found["objectives"]}
 
 
 def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:

@@ -14,7 +14,7 @@ from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
 from lab.monitoring.watch import RULES
 from lab.substrates.protocol import Link, Role
-from scenarios.support.alerts import Bell, flood, wait_until_firing
+from scenarios.support.alerts import AlertWaiter, flood, wait_until_firing
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -75,10 +75,10 @@ def test_silence_is_told(lab: Lab, webhook: Webhook, evidence: Evidence) -> None
     Nobody sends and nobody scrapes. A monitoring that only speaks of failures would be content.
     One alert always fires; whoever does not hear it any more knows that alerts do not arrive.
     """
-    fired = Bell(webhook, always=True).rings("NoTraffic", "ScraperDidNotRun", "Watchdog")
-    calm = Bell(webhook)
+    fired = AlertWaiter(webhook, always=True).fired("NoTraffic", "ScraperDidNotRun", "Watchdog")
+    calm = AlertWaiter(webhook)
     lab.scrape(lab.season.moments(3)[0], 0)
-    note(evidence, fired, calm.falls_silent("NoTraffic", "ScraperDidNotRun"))
+    note(evidence, fired, calm.resolved("NoTraffic", "ScraperDidNotRun"))
 
 
 def test_failures_burn_the_budget(
@@ -90,13 +90,13 @@ def test_failures_burn_the_budget(
     fast alert ends soon after the failures do; the slow one looks back longer, see the last
     experiment.
     """
-    bell = Bell(webhook)
+    bell = AlertWaiter(webhook)
     with lab.load("steady"):
         unlucky.write_text("0.2")
-        fired = bell.rings("ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "DeadLettersArriving")
-        calm = Bell(webhook)
+        fired = bell.fired("ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "DeadLettersArriving")
+        calm = AlertWaiter(webhook)
         unlucky.write_text("0")
-        ended = calm.falls_silent("ErrorBudgetBurnFast", "DeadLettersArriving")
+        ended = calm.resolved("ErrorBudgetBurnFast", "DeadLettersArriving")
     note(evidence, fired, ended)
 
 
@@ -109,14 +109,14 @@ def test_a_worker_that_cannot_consume_is_told_apart(
     looking for processes would find all well. Beside it, the broker's memory alarm is raised; it
     blocks whoever publishes.
     """
-    bell = Bell(webhook)
+    bell = AlertWaiter(webhook)
     with lab.fault("link-cut", link=Link.WORKER_BROKER):
         for _ in range(5):
             lab.send()
         with lab.fault("broker-memory-alarm"):
-            fired = bell.rings("QueueWithoutConsumer", "WorkerNotConsuming", "BrokerAlarm")
-            calm = Bell(webhook)
-    note(evidence, fired, calm.falls_silent(*fired))
+            fired = bell.fired("QueueWithoutConsumer", "WorkerNotConsuming", "BrokerAlarm")
+            calm = AlertWaiter(webhook)
+    note(evidence, fired, calm.resolved(*fired))
 
 
 def test_a_dead_broker_is_told_once(lab: Lab, webhook: Webhook, evidence: Evidence) -> None:
@@ -128,15 +128,15 @@ def test_a_dead_broker_is_told_once(lab: Lab, webhook: Webhook, evidence: Eviden
     """
     with lab.load("steady"):
         lab.run_for(2)
-    bell = Bell(webhook)
+    bell = AlertWaiter(webhook)
     with lab.fault("api-killed"), lab.fault("broker-killed"):
-        fired = bell.rings("BrokerDown", "ScrapeMissing")
+        fired = bell.fired("BrokerDown", "ScrapeMissing")
         wait_until_firing(lab, "NoTraffic")
-        told = bell.heard("NoTraffic")
-        calm = Bell(webhook)
+        told = bell.has_arrived("NoTraffic")
+        calm = AlertWaiter(webhook)
     evidence("NoTraffic", f"firing in Prometheus, {'told' if told else 'not told'}")
     assert not told
-    note(evidence, fired, calm.falls_silent("BrokerDown", "ScrapeMissing"))
+    note(evidence, fired, calm.resolved("BrokerDown", "ScrapeMissing"))
 
 
 def test_no_worker_a_deep_queue_and_a_full_outbox(
@@ -147,7 +147,7 @@ def test_no_worker_a_deep_queue_and_a_full_outbox(
     Both workers are killed and 5,200 messages put into the queue. Then the scraper's line to the
     broker is cut and the API killed: a run of the scraper can only fill its outbox.
     """
-    bell = Bell(webhook)
+    bell = AlertWaiter(webhook)
     with ExitStack() as broken:
         for index in range(2):
             broken.enter_context(lab.fault("worker-killed", index=index))
@@ -156,10 +156,10 @@ def test_no_worker_a_deep_queue_and_a_full_outbox(
         broken.enter_context(lab.fault("link-cut", link=Link.SCRAPER_BROKER))
         lab.scraper.scrape(lab.season.moments(3)[1], 1)
         evidence("waiting in the outbox", lab.scraper.waiting())
-        fired = bell.rings("WorkersMissing", "QueueDepthHigh", "OutboxNotDraining")
-        calm = Bell(webhook)
+        fired = bell.fired("WorkersMissing", "QueueDepthHigh", "OutboxNotDraining")
+        calm = AlertWaiter(webhook)
     lab.scraper.drain()
-    note(evidence, fired, calm.falls_silent(*fired))
+    note(evidence, fired, calm.resolved(*fired))
 
 
 def test_slow_is_told_though_nothing_fails(lab: Lab, webhook: Webhook, evidence: Evidence) -> None:
@@ -167,13 +167,13 @@ def test_slow_is_told_though_nothing_fails(lab: Lab, webhook: Webhook, evidence:
 
     The API is paused for six seconds under load. What waited meanwhile counts with its whole time.
     """
-    bell = Bell(webhook)
+    bell = AlertWaiter(webhook)
     with lab.load("steady"):
         with lab.fault("api-paused"):
             lab.run_for(6)
-        calm = Bell(webhook)
-        fired = bell.rings("LatencyHigh")
-    note(evidence, fired, calm.falls_silent("LatencyHigh"))
+        calm = AlertWaiter(webhook)
+        fired = bell.fired("LatencyHigh")
+    note(evidence, fired, calm.resolved("LatencyHigh"))
 
 
 def test_every_alert_was_seen(lab: Lab, webhook: Webhook, evidence: Evidence) -> None:
@@ -192,5 +192,5 @@ def test_every_alert_was_seen(lab: Lab, webhook: Webhook, evidence: Evidence) ->
     evidence("alerts that exist", len(there))
     evidence("never caused here", sorted(there - _fired))
     assert there == _fired
-    Bell(webhook, always=True).falls_silent("ErrorBudgetBurnSlow")
+    AlertWaiter(webhook, always=True).resolved("ErrorBudgetBurnSlow")
     evidence("ErrorBudgetBurnSlow", "resolved")

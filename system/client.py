@@ -1,4 +1,4 @@
-"""The backend's HTTP client: posts messages, and says whether a failure is worth another try."""
+"""The backend's HTTP client: posts messages, and reports whether a failure is worth a retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from system.contract.submission import Outcome, Submission
-from system.errors import ApiUnavailable, Refused, SettingsError, shown
+from system.errors import ApiUnavailable, Refused, SettingsError, abbreviate
 
 CONNECT_S, READ_S = 3.0, 10.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ class BackendClient:
         self._pool = urllib3.PoolManager(
             maxsize=4,
             timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
-            retries=False,  # who calls decides about retries
+            retries=False,  # the caller decides about retries
             ssl_context=trust,
         )
 
@@ -55,15 +55,15 @@ class BackendClient:
         """Post up to BATCH_MAX messages; an outcome for each, in order (INVALID among them).
 
         Raises:
-            ApiUnavailable: not reached, timed out, or answered 429 or 5xx; it may have happened,
-                and posting it again is safe.
-            Refused: the backend understood the request and will not have it (a wrong token, say).
+            ApiUnavailable: not reached, timed out, or answered 429 or 5xx; the messages may have
+                taken effect, and posting them again is safe.
+            Refused: the backend understood the request and refused it (a wrong token, say).
         """
         body = json.dumps([each.model_dump(mode="json") for each in submissions]).encode()
         answer = self._post(body)
         outcomes = answer.get("outcomes") if isinstance(answer, dict) else None
         if not isinstance(outcomes, list) or len(outcomes) != len(submissions):
-            raise ApiUnavailable(f"{self._url} answered with something else: {shown(answer)}")
+            raise ApiUnavailable(f"{self._url} gave an unexpected answer: {abbreviate(answer)}")
         return [Outcome.model_validate(each) for each in outcomes]
 
     def _post(self, body: bytes) -> Any:
@@ -78,10 +78,10 @@ class BackendClient:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiUnavailable(f"{self._url}: {error}") from error
         if response.status == 429 or response.status >= 500:
-            raise ApiUnavailable(f"{self._url} answered {response.status}: {shown(content)}")
+            raise ApiUnavailable(f"{self._url} answered {response.status}: {abbreviate(content)}")
         if response.status >= 400:
-            raise Refused(f"{self._url} answered {response.status}: {shown(content)}")
+            raise Refused(f"{self._url} answered {response.status}: {abbreviate(content)}")
         try:
             return json.loads(content)
         except ValueError as error:
-            raise ApiUnavailable(f"{self._url} answered no JSON: {shown(content)}") from error
+            raise ApiUnavailable(f"{self._url} answered no JSON: {abbreviate(content)}") from error

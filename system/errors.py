@@ -3,11 +3,11 @@
 PipelineError
 ├── SettingsError          a setting is missing or wrong; nothing was started
 ├── ContractViolation      data that breaks the contract: permanent, never retried
-├── Unavailable            something is away for now: transient, wait and try again
+├── Unavailable            something is unavailable for now: transient, wait and try again
 │   ├── BrokerUnavailable
 │   ├── ApiUnavailable
 │   └── DatabaseUnavailable
-├── Refused                the other side said no, and will say it again: permanent
+├── Refused                the other side refused, and would refuse again: permanent
 ├── ScheduleError          a page could not be fetched, or is no schedule page
 └── OutboxFull             the scraper's spool has reached its bound
 
@@ -16,7 +16,7 @@ Whether an error is worth a retry is a property of its class; `worker.retry.deci
 
 from __future__ import annotations
 
-from system.contract.errors import ContractViolation, PipelineError, Violation, shown
+from system.contract.errors import ContractViolation, PipelineError, Violation, abbreviate
 
 __all__ = [
     "ApiUnavailable",
@@ -30,7 +30,7 @@ __all__ = [
     "SettingsError",
     "Unavailable",
     "Violation",
-    "shown",
+    "abbreviate",
 ]
 
 
@@ -39,7 +39,7 @@ class SettingsError(PipelineError):
 
 
 class Unavailable(PipelineError):  # noqa: N818
-    """Something this process needs is away for now."""
+    """Something that this process needs is unavailable for now."""
 
 
 class BrokerUnavailable(Unavailable):
@@ -51,11 +51,11 @@ class ApiUnavailable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached, or broke the connection off."""
+    """PostgreSQL cannot be reached, or ended the connection."""
 
 
 class Refused(PipelineError):  # noqa: N818
-    """The other side understood and said no: a wrong token, a wrong path, a body too large."""
+    """The other side understood and refused: a wrong token, a wrong path, a body too large."""
 
 
 class ScheduleError(PipelineError):

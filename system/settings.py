@@ -19,8 +19,8 @@ PREFIX = "MISSING_TABLE_"
 S = TypeVar("S", bound=BaseSettings)
 
 
-class Sink(StrEnum):
-    """Where a worker hands matches on to."""
+class SinkKind(StrEnum):
+    """Where a worker hands matches to."""
 
     API = "api"
     DATABASE = "database"
@@ -38,21 +38,21 @@ class _Role(BaseSettings):
         " those of this machine. Verification is always on",
     )
     cert_file: Path | None = Field(
-        None, description="certificate (PEM) to show to a broker that asks for one"
+        None, description="certificate (PEM) to present to a broker that asks for one"
     )
     key_file: Path | None = Field(None, description="its private key (PEM)")
 
 
-class _Measured(_Role):
+class _MeteredRole(_Role):
     metrics_folder: Path | None = Field(
         None,
-        description="where metrics are kept over the death of their process, for each worker slot"
-        " one; without it they are in memory only, and nobody sees them",
+        description="where metrics are kept over the death of their process, one folder for each"
+        " worker; without it they are in memory only, and are not served",
     )
     metrics_host: str = Field("127.0.0.1", description="address on which /metrics is served")
 
 
-class ScraperSettings(_Measured):
+class ScraperSettings(_MeteredRole):
     """What the scraper needs."""
 
     broker_url: SecretStr | None = Field(None, description="amqp://user:password@host:port/vhost")
@@ -66,14 +66,14 @@ class ScraperSettings(_Measured):
     )
 
 
-class WorkerSettings(_Measured):
+class WorkerSettings(_MeteredRole):
     """What a worker needs."""
 
     broker_url: SecretStr = Field(description="amqp://user:password@host:port/vhost")
     result_url: SecretStr | None = Field(
         None, description="redis://…, for results that callers wait for"
     )
-    sink: Sink = Field(Sink.API, description="api or database")
+    sink: SinkKind = Field(SinkKind.API, description="api or database")
     api_url: str | None = Field(
         None, description="http://host:port of the backend; for the api sink"
     )
@@ -83,13 +83,13 @@ class WorkerSettings(_Measured):
     )
     concurrency: int = Field(2, ge=1, le=64, description="pool children of one worker")
     prefetch_multiplier: int = Field(4, ge=1, le=1000, description="deliveries held per child")
-    soft_time_limit_s: float = Field(30, gt=0, description="a task is told to stop after this")
+    soft_time_limit_s: float = Field(30, gt=0, description="a task is asked to stop after this")
     hard_time_limit_s: float = Field(40, gt=0, description="and killed after this, a longer time")
     ready_file: Path | None = Field(None, description="touched every 2 s while consuming")
     task_events: bool = Field(
         False,
-        description="tell Flower of every task; needs the right to write to the exchange celeryev,"
-        " and stands still during an alarm of the broker",
+        description="send Flower an event for every task; needs permission to write to the exchange"
+        " celeryev, and blocks the worker during an alarm of the broker",
     )
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port on which /metrics is served; needs the folder"
@@ -99,15 +99,15 @@ class WorkerSettings(_Measured):
     def _served_from_a_folder(self) -> WorkerSettings:
         if self.metrics_port is not None and self.metrics_folder is None:
             raise ValueError(
-                f"{PREFIX}METRICS_PORT is set and {PREFIX}METRICS_FOLDER is not; what is served is"
-                " what the pool's children leave in that folder"
+                f"{PREFIX}METRICS_PORT is set and {PREFIX}METRICS_FOLDER is not; the server reads"
+                " what the pool's children write into that folder"
             )
         return self
 
     @model_validator(mode="after")
     def _soft_before_hard(self) -> WorkerSettings:
-        # Celery starts the hard clock when the soft one has run out, so the other way round the
-        # hard limit would never be met.
+        # Celery starts the hard limit's clock when the soft limit is reached, so a smaller hard
+        # limit would never apply.
         if self.hard_time_limit_s <= self.soft_time_limit_s:
             raise ValueError(
                 f"{PREFIX}HARD_TIME_LIMIT_S ({self.hard_time_limit_s:g}) must be more than"
@@ -117,7 +117,7 @@ class WorkerSettings(_Measured):
 
 
 class OperatorSettings(_Role):
-    """What the tools of the operator need."""
+    """What the operator's tools need."""
 
     broker_url: SecretStr = Field(
         description="amqp://user:password@host:port/vhost, of the operator's user"
@@ -143,7 +143,7 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         lines = []
         for each in error.errors():
-            if not each["loc"]:  # a rule about several
+            if not each["loc"]:  # a rule about several settings
                 lines.append(each["msg"].removeprefix("Value error, "))
                 continue
             name = str(each["loc"][0])

@@ -42,7 +42,7 @@ def configure(role: str, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=numeric, force=True)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # the publisher tells its troubles
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # the publisher reports its failures
 
 
 def _role(role: str) -> structlog.typing.Processor:

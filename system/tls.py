@@ -9,7 +9,7 @@ from typing import Protocol
 from system.errors import SettingsError
 
 
-class Files(Protocol):
+class TlsFiles(Protocol):
     """The settings that matter here; see `system.settings`."""
 
     @property
@@ -18,15 +18,15 @@ class Files(Protocol):
 
     @property
     def cert_file(self) -> Path | None:
-        """PEM file of the certificate to show where the other side asks for one."""
+        """PEM file of the certificate to present if the other side asks for one."""
 
     @property
     def key_file(self) -> Path | None:
         """PEM file of its private key."""
 
 
-def trust(files: Files) -> ssl.SSLContext:
-    """Build the context of a client: the other side must show a certificate for its name.
+def trust(files: TlsFiles) -> ssl.SSLContext:
+    """Build the context of a client: the other side must present a certificate for its name.
 
     Raises:
         SettingsError: a file is missing or holds something else. Names the variable.

@@ -21,13 +21,13 @@ from lab.clients.prometheus.promql import seconds
 from lab.errors import CannotRun
 from lab.experiment.runs import RUNS
 from lab.slo import evaluate, query, spec
-from lab.slo.evaluate import Judgement, Verdict, Window
+from lab.slo.evaluate import EvaluationWindow, SloResult, SloState
 from lab.substrates import registry
 
-EXIT_CODES = {Verdict.MET: 0, Verdict.VIOLATED: 1, Verdict.UNKNOWN: 2}
+EXIT_CODES = {SloState.MET: 0, SloState.VIOLATED: 1, SloState.UNKNOWN: 2}
 DEFAULT_WINDOW_S = 3600.0
 PRODUCTION_FRESH_S = 120.0
-"""Where scrapes come every 15 to 30 seconds."""
+"""In production a scrape comes every 15 to 30 seconds."""
 ENDING_S = 60.0
 """At the end of a run its parts end one after the other, and Prometheus may be the last of them."""
 SERIES = "prometheus"
@@ -37,10 +37,10 @@ _out = Console(highlight=False, soft_wrap=True)
 
 
 class View(NamedTuple):
-    """Something that can be judged: who answers, over which window, and what it is called."""
+    """What is evaluated: by which Prometheus, over which window, and its name."""
 
     prometheus: Prometheus
-    window: Window
+    window: EvaluationWindow
     what: str
 
 
@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Judge the service level objectives of lab/slo/slo.yaml.
 
-    Of the lab `default` where it is up, else of the latest run. Exit code: 0 met, 1 violated,
-    2 unknown: no traffic, no data, not all of the data, or nobody to ask.
+    Those of the lab `default` if it is up, else of the latest run. Exit code: 0 met, 1 violated,
+    2 unknown: no traffic, no data, incomplete data, or no Prometheus that answers.
     """
     slos = spec.load()
     length_s = _length_s(window)
@@ -71,15 +71,15 @@ def command(
     try:
         with _view(folder, name, substrate, url, length_s) as view:
             what, span = view.what, view.window
-            judged = query.judge(view.prometheus, slos, view.window)
+            results = query.evaluate_slos(view.prometheus, slos, view.window)
     except NoData as error:
-        judged = [evaluate.unknown(each, str(error)) for each in slos]
-    verdict = evaluate.overall(judged)
+        results = [evaluate.unknown(each, str(error)) for each in slos]
+    verdict = evaluate.overall(results)
     if as_json:
-        _out.print_json(json.dumps(_as_dict(judged, what, span, verdict)))
+        _out.print_json(json.dumps(_as_dict(results, what, span, verdict)))
     else:
-        _out.print(query.as_table(judged))
-        _out.print(_conclusion(judged, what, span, verdict))
+        _out.print(query.as_table(results))
+        _out.print(_conclusion(results, what, span, verdict))
     raise typer.Exit(EXIT_CODES[verdict])
 
 
@@ -137,29 +137,31 @@ def _length_s(window: str | None) -> float | None:
         raise CannotRun(f"--window: {error}") from error
 
 
-def _conclusion(judged: list[Judgement], what: str, window: Window | None, verdict: Verdict) -> str:
+def _conclusion(
+    results: list[SloResult], what: str, window: EvaluationWindow | None, verdict: SloState
+) -> str:
     """What it comes to, in one line."""
     where = ""
     if window is not None:
         end = datetime.fromtimestamp(window.end, UTC)
         where = f" over the {window.length_s:.0f} s until {end:%Y-%m-%d %H:%M:%S} UTC of {what}"
-    if verdict is Verdict.MET:
-        return f"All {len(judged)} objectives are met{where}."
-    named = ", ".join(each.objective for each in judged if each.verdict is Verdict.VIOLATED)
-    open_ = [each for each in judged if each.verdict is Verdict.UNKNOWN]
+    if verdict is SloState.MET:
+        return f"All {len(results)} objectives are met{where}."
+    named = ", ".join(each.objective for each in results if each.verdict is SloState.VIOLATED)
+    open_ = [each for each in results if each.verdict is SloState.UNKNOWN]
     why = "; ".join(dict.fromkeys(each.because for each in open_))
-    untold = f"{', '.join(each.objective for each in open_)} cannot be judged: {why}"
-    if verdict is Verdict.UNKNOWN:
-        return f"Unknown{where}: {untold}"
-    return f"Violated{where}: {named}." + (f" {untold}" if open_ else "")
+    unknown_objectives = f"{', '.join(each.objective for each in open_)} cannot be judged: {why}"
+    if verdict is SloState.UNKNOWN:
+        return f"Unknown{where}: {unknown_objectives}"
+    return f"Violated{where}: {named}." + (f" {unknown_objectives}" if open_ else "")
 
 
 def _as_dict(
-    judged: list[Judgement], what: str, window: Window | None, verdict: Verdict
+    results: list[SloResult], what: str, window: EvaluationWindow | None, verdict: SloState
 ) -> dict[str, object]:
     return {
         "verdict": verdict,
         "of": what,
         "window": None if window is None else {"begin": window.begin, "end": window.end},
-        "objectives": [asdict(each) for each in judged],
+        "objectives": [asdict(each) for each in results],
     }

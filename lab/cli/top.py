@@ -20,10 +20,10 @@ from lab.clients.prometheus.results import NoData
 from lab.errors import CannotRun
 from lab.substrates import registry
 from lab.substrates.provider import Keeps, Kept
-from lab.top import keys, words
-from lab.top.picture import picture, trouble
-from lab.top.reading import read, recall
-from lab.top.snapshot import History
+from lab.top import formatting, keys
+from lab.top.collect import load_curves, take_snapshot
+from lab.top.render import error_screen, render
+from lab.top.snapshot import Curves
 
 DEFAULT = "default"
 READ_S = 3.0
@@ -49,7 +49,7 @@ def command(
         raise CannotRun("this is no terminal to draw on; `lab top --once` prints one picture")
     with Prometheus(watched.url, read_s=READ_S, total_s=READ_S) as prometheus:
         if once:
-            console.print(_look(watched, prometheus, recall(prometheus, every), console.width))
+            console.print(_look(watched, prometheus, load_curves(prometheus, every), console.width))
         else:
             _watch(watched, prometheus, console, every, lambda: _is_there(provider, watched))
 
@@ -71,7 +71,7 @@ class Watched:
     def title(self) -> str:
         """Which lab, and when it was looked at."""
         now = time.time()
-        age = words.duration(max(0.0, now - self.since))
+        age = formatting.duration(max(0.0, now - self.since))
         return f"lab {self.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
 
 
@@ -103,10 +103,10 @@ def _is_there(provider: Keeps, watched: Watched) -> bool:
     return any(lab.name == watched.name for lab in provider.labs())
 
 
-def _look(watched: Watched, prometheus: Prometheus, past: History, width: int) -> RenderableType:
-    seen = read(prometheus)
-    past.remember(seen)
-    return picture(watched.title(), seen, past, width)
+def _look(watched: Watched, prometheus: Prometheus, curves: Curves, width: int) -> RenderableType:
+    snapshot = take_snapshot(prometheus)
+    curves.remember(snapshot)
+    return render(watched.title(), snapshot, curves, width)
 
 
 def _watch(
@@ -117,19 +117,19 @@ def _watch(
     is_there: Callable[[], bool],
 ) -> None:
     """Draw until a key, a signal, or the lab's end."""
-    past, ended = recall(prometheus, every_s), False
+    curves, ended = load_curves(prometheus, every_s), False
     try:
         with (
             _sigterm_interrupts(),
-            keys.listened_to() as pressed,
+            keys.pressed_keys() as pressed,
             Live(console=console, screen=True, auto_refresh=False) as live,
         ):
             while True:
                 begun = time.monotonic()
                 try:
-                    drawn = _look(watched, prometheus, past, console.width)
+                    drawn = _look(watched, prometheus, curves, console.width)
                 except NoData as error:
-                    drawn = trouble(watched.title(), f"Prometheus cannot be asked: {error}")
+                    drawn = error_screen(watched.title(), f"Prometheus cannot be asked: {error}")
                     if not is_there():
                         ended = True
                         break

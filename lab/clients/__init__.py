@@ -1,1 +1,1 @@
-"""Clients of the running services: the broker, its management, the backend, Prometheus."""
+"""Clients of the running services: the broker, its management API, the backend, Prometheus."""

@@ -1,7 +1,7 @@
-"""Looking into the broker from outside: queue depths, dead letters, and messages of any shape.
+"""The broker seen from outside: queue depths, dead letters, and messages of any shape.
 
-Looks by AMQP with the operator's rights, so it sees what is so now; the management API's numbers
-are seconds old.
+Reads by AMQP with the operator's permissions, so its numbers are current; those of the management
+API are seconds old.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WATCHED = (*WORK, DEAD_LETTER_QUEUE)
 
 
 CONNECTION_NAME = "lab"
-"""The name that the lab's own connections give themselves."""
+"""The name of the lab's own connections at the broker."""
 
 
 class BrokerSilent(LabError):  # noqa: N818
@@ -35,19 +35,19 @@ class BrokerSilent(LabError):  # noqa: N818
 
 
 TROUBLE = (BrokerSilent, AMQPError, OSError)
-"""What a look at a broker that is away or going away raises."""
+"""The errors of reading from a broker that is, or becomes, unavailable."""
 
 
 class NotTaken(LabError):  # noqa: N818
-    """The broker did not take a message: unroutable, or refused."""
+    """The broker did not accept a message: unroutable, or refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message in the dead-letter queue, and its story as far as its headers tell it.
+    """A message in the dead-letter queue, as its headers describe it.
 
     Attributes:
-        published_at, died_at: None where the headers do not say.
+        published_at, died_at: None if the headers do not say.
         queue: the queue that it came from.
     """
 
@@ -69,10 +69,10 @@ def channel(
 
     Args:
         timeout_s: bounds connecting.
-        heartbeat_s: a broker that froze is noticed after about twice this.
+        heartbeat_s: a broker that hangs is noticed after about twice this.
 
     Raises:
-        BrokerSilent: there is no connection to be had.
+        BrokerSilent: the broker cannot be reached, or refuses.
     """
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = timeout_s
@@ -81,7 +81,7 @@ def channel(
     parameters.client_properties = {"connection_name": CONNECTION_NAME}
     try:
         connection = pika.BlockingConnection(parameters)
-    except Exception as error:  # pika's are of several families here
+    except Exception as error:  # pika raises several unrelated classes here
         raise BrokerSilent(f"no connection to the broker: {error!r}") from error
     try:
         yield connection.channel()
@@ -91,17 +91,17 @@ def channel(
 
 
 def depths(on: BlockingChannel) -> dict[str, int]:
-    """How many messages each watched queue holds ready now."""
+    """The number of messages ready in each watched queue now."""
     return {queue: depth(on, queue) for queue in WATCHED}
 
 
 def depth(on: BlockingChannel, queue: str) -> int:
-    """Messages ready in `queue` now; those with a worker are not among them."""
+    """Messages ready in `queue` now, without those that are delivered and not acknowledged."""
     return int(on.queue_declare(queue, passive=True).method.message_count)
 
 
 def dead_letters(url: str, limit: int = 100_000) -> list[DeadLetter]:
-    """Look at every dead letter, and leave all of them where they are."""
+    """Read every dead letter, and leave all of them in the queue."""
     found: list[DeadLetter] = []
     with channel(url) as on:  # what is not acknowledged goes back when the channel closes
         while len(found) < limit:
@@ -120,7 +120,7 @@ def send(
     key: str,
     properties: Mapping[str, Any],
 ) -> None:
-    """Publish bytes as they are, persistent and mandatory; return once the broker has them.
+    """Publish bytes as they are, persistent and mandatory; return once they are confirmed.
 
     Args:
         on: a channel in confirm mode.
@@ -156,7 +156,7 @@ def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
 
 
 def _id_within(body: bytes) -> str:
-    """The id that the earlier system's senders put into the body, and nowhere else; or nothing."""
+    """The id in the body, the only place where the earlier system's senders put it; or ""."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

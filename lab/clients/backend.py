@@ -1,4 +1,4 @@
-"""Looking at the backend from outside, as any client does: receipts and stored matches."""
+"""The backend seen from outside, as by any client: receipts and stored matches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 
 class BackendSilent(LabError):  # noqa: N818
-    """The backend did not answer, or not as it promises."""
+    """The backend did not answer, or not as its API promises."""
 
 
 class Backend:
@@ -38,7 +38,7 @@ class Backend:
         return receipts, str(answer["next"] or after)
 
     def matches(self) -> Iterator[Mapping[str, Any]]:
-        """Every stored match, as the API shows it."""
+        """Every stored match, as the API returns it."""
         cursor = ""
         while True:
             query = {"limit": "1000", **({"cursor": cursor} if cursor else {})}

@@ -20,12 +20,12 @@ ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """What a queue holds.
+    """The messages of a queue.
 
     Attributes:
-        ready: messages that no worker has.
-        unacked: messages that a worker has and has not acknowledged.
-        acked: acknowledgements since the queue was made.
+        ready: messages that are not delivered.
+        unacked: messages that are delivered and not acknowledged.
+        acked: acknowledgements since the queue was created.
     """
 
     ready: int
@@ -46,10 +46,10 @@ class Management:
     login: str = field(repr=False)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call `path` (below `/api/`); return the decoded answer, None where there is none.
+        """Call `path` (below `/api/`); return the decoded answer, None if it is empty.
 
         Raises:
-            BrokerSilent: no answer in time, one too large, or another than success.
+            BrokerSilent: no answer in time, one too large, or a status of 400 or above.
         """
         user = urlsplit(self.login)
         try:
@@ -95,11 +95,11 @@ class Management:
         )
 
     def held(self, queues: Iterable[str]) -> int:
-        """How many messages these queues hold together, those with a worker included.
+        """The number of messages in these queues together, delivered ones included.
 
         Raises:
-            BrokerSilent: as `call` does; also where one of them is not there, or has no count: a
-                queue that nobody has counted is not an empty one.
+            BrokerSilent: as `call` does; also if one of them does not exist or has no count yet: a
+                queue that was not counted is not empty.
         """
         found = self.get("queues?columns=name,messages")
         counts = {each.get("name"): each.get("messages") for each in found}
@@ -109,12 +109,12 @@ class Management:
         return sum(counts[name] for name in queues)
 
     def close_connections(self, *, spare: str) -> int:
-        """Close every connection to the broker that is known; return how many there were.
+        """Close every known connection to the broker; return how many there were.
 
-        A connection is known here some five seconds after it was opened.
+        The API lists a connection some five seconds after it was opened.
 
         Args:
-            spare: connections that gave themselves this name stay.
+            spare: connections of this name stay open.
 
         Raises:
             BrokerSilent: as `call` does.
@@ -140,7 +140,7 @@ class Management:
         """The alarms that the broker has raised: `memory`, `disk`.
 
         Raises:
-            BrokerSilent: as `call` does; also while a node, just started, has not said yet.
+            BrokerSilent: as `call` does; also while a node that just started does not report any.
         """
         nodes = self.get("nodes")
         keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
@@ -149,7 +149,7 @@ class Management:
         return [name for name, key in keys.items() if any(node[key] for node in nodes)]
 
     def allow_everything(self, user: str) -> None:
-        """Give a user every right; for experiments that need a careless deployment.
+        """Give a user every permission; for experiments that need a careless deployment.
 
         Raises:
             BrokerSilent: as `call` does.

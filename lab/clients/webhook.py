@@ -1,4 +1,4 @@
-"""Where Alertmanager's messages arrive, for experiments: a small receiver on this machine."""
+"""A small receiver of Alertmanager's messages on this machine, for experiments."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Webhook:
         self._thread.join()
         self._server.server_close()
 
-    def told(self, name: str, status: str, since: datetime | None = None) -> list[Notice]:
-        """What arrived of one alert, since a moment where one is given; oldest first."""
+    def notices(self, name: str, status: str, since: datetime | None = None) -> list[Notice]:
+        """The notices of one alert and status, since a moment if one is given; oldest first."""
         return [
             each
             for each in list(self.received)
@@ -72,7 +72,7 @@ def parse(body: bytes) -> list[Notice]:
     """The alerts of one message of Alertmanager.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no message of Alertmanager.
     """
     message = json.loads(body)
     if not isinstance(message, dict) or not isinstance(message.get("alerts"), list):
@@ -97,7 +97,7 @@ class _Server(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = READ_WITHIN_S  # one sender at a time: a silent one must not hold up the next
+    timeout = READ_WITHIN_S  # one sender at a time: a silent one must not block the next
     server: _Server
 
     def do_POST(self) -> None:
@@ -114,4 +114,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing: the alerts themselves are the record."""
+        """Log nothing: the alerts themselves are the record."""

@@ -88,7 +88,7 @@ class Lab:
         """Publish observations for the block at a profile's rate; see `lab.workload.generator`."""
         self._loads += 1
         series = f"{self.seed}-{self._loads}"
-        return load.offered(
+        return load.offer_load(
             profile,
             series,
             self.endpoints.broker_urls["scraper"],
@@ -129,10 +129,10 @@ class Lab:
     def send_foreign(self, ordinal: int) -> None:
         """Send what other senders put into the queue: see `lab.workload.foreign`."""
         url = self.endpoints.broker_urls["admin"]
-        for parcel in foreign.parcels(self.rng, ordinal):
-            foreign.send(parcel, url, self.ledger)
-            if parcel.expect == foreign.EFFECT:
-                match = contract.parse(parcel.match)
+        for message in foreign.messages(self.rng, ordinal):
+            foreign.send(message, url, self.ledger)
+            if message.expect == foreign.EFFECT:
+                match = contract.parse(message.match)
                 self.true[match.identity] = model.of(match)
 
     def send(self, *, message_id: str | None = None, **fields: Any) -> str:

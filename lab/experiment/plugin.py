@@ -21,7 +21,7 @@ import pytest
 from lab.experiment.lab import Lab
 from lab.experiment.plan import make_plan
 from lab.experiment.session import session
-from lab.report.formatting import shown
+from lab.report.formatting import format_value
 from lab.substrates import registry
 
 EVIDENCE = "evidence"
@@ -100,7 +100,7 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
     def record(what: str, value: Any) -> None:
         plain = json.loads(json.dumps(value, default=str))  # it may have to travel, and is kept
         request.node.user_properties.append((EVIDENCE, [what, plain]))
-        request.node.add_report_section("call", "evidence", f"{what}: {shown(value)}\n")
+        request.node.add_report_section("call", "evidence", f"{what}: {format_value(value)}\n")
 
     return record
 

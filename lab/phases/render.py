@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lab.checker.verdict import Verdict
 from lab.phases.result import Account, Claim
-from lab.report.formatting import shown
+from lab.report.formatting import format_value
 
 COLUMNS_MAX = 100
 _STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN: "yellow"}
@@ -55,7 +55,7 @@ def _claim(claim: Claim) -> list[RenderableType]:
         seen.add_column(max_width=50)
         seen.add_column(overflow="fold")
         for each in claim.seen:
-            seen.add_row(Text(each.what, "dim"), Text(shown(each.value)))
+            seen.add_row(Text(each.what, "dim"), Text(format_value(each.value)))
         parts.append(Padding(seen, (0, 0, 0, 4)))
     return parts
 
@@ -72,7 +72,9 @@ def markdown(account: Account) -> str:
             lines += [f"*{claim.because}*", ""]
         if claim.seen:
             lines += ["| what was seen | |", "|---|---|"]
-            lines += [f"| {_cell(each.what)} | {_cell(shown(each.value))} |" for each in claim.seen]
+            lines += [
+                f"| {_cell(each.what)} | {_cell(format_value(each.value))} |" for each in claim.seen
+            ]
             lines.append("")
         lines.append(f"`{claim.name}`, {claim.seconds:.1f} s")
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ import altair as alt
 
 from lab.checker.measures import Latency
 from lab.checker.outcomes import Outcome
-from lab.report.series import Clock, Rows
+from lab.report.series import Rows, RunClock
 
 HEIGHT = 230
 ROOM_FOR_NAME = 8  # times the value, on a log scale
@@ -31,10 +31,10 @@ _BLUE, _AMBER, _RED, _GREY = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6"
 _SECONDS = "seconds into the run"
 
 
-def outcomes(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
+def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """Messages over time by what became of them, stacked; faults shaded behind."""
     present = {row["outcome"] for row in rows}
-    shown = [each for each in OUTCOME_COLOURS if each.value in present]
+    outcomes_present = [each for each in OUTCOME_COLOURS if each.value in present]
     bars = (
         alt.Chart(_data(rows))
         .mark_rect(stroke=None)
@@ -47,15 +47,15 @@ def outcomes(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
                 "outcome:N",
                 title=None,
                 scale=alt.Scale(
-                    domain=[each.value for each in shown],
-                    range=[OUTCOME_COLOURS[each] for each in shown],
+                    domain=[each.value for each in outcomes_present],
+                    range=[OUTCOME_COLOURS[each] for each in outcomes_present],
                 ),
                 legend=_legend("square"),
             ),
             tooltip=["outcome:N", "messages:Q", "from:Q", "to:Q"],
         )
     )
-    return _finished(_shaded(bars, faults, time))
+    return _as_spec(_shaded(bars, faults, time))
 
 
 def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
     for level, (name, value, colour) in enumerate(marks):
         place = max(value, rows[0]["from"])
         layers += _mark(place, f"{name} {value:,.3g} ms", colour, 6 + 15 * level)
-    return _finished(alt.layer(*layers).properties(height=HEIGHT))
+    return _as_spec(alt.layer(*layers).properties(height=HEIGHT))
 
 
 def _percentiles(measured: Latency) -> list[tuple[int, float]]:
@@ -101,7 +101,7 @@ def _percentiles(measured: Latency) -> list[tuple[int, float]]:
 
 
 def latency(
-    points: Rows, bands: Rows, faults: Rows, time: Clock, objective_ms: float | None
+    points: Rows, bands: Rows, faults: Rows, time: RunClock, objective_ms: float | None
 ) -> dict[str, Any]:
     """Latency over the time of publishing: single messages, and percentiles over all of them."""
     seen = [row["ms"] for row in (*points, *bands)]
@@ -138,10 +138,10 @@ def latency(
             .mark_rule(color=_RED, strokeWidth=1.5)
             .encode(y="ms:Q")
         )
-    return _finished(_shaded(layers, faults, time))
+    return _as_spec(_shaded(layers, faults, time))
 
 
-def depths(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
+def depths(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """How many messages were ready in each queue over time; faults shaded behind."""
     queues = sorted({row["queue"] for row in rows})
     lines = (
@@ -159,7 +159,7 @@ def depths(rows: Rows, faults: Rows, time: Clock) -> dict[str, Any]:
             tooltip=["queue:N", "ready:Q", "at:Q"],
         )
     )
-    return _finished(_shaded(lines, faults, time))
+    return _as_spec(_shaded(lines, faults, time))
 
 
 _UNITS = (
@@ -172,7 +172,7 @@ def _data(rows: Rows) -> Any:
     return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
-def _along(time: Clock, field: str) -> alt.X:
+def _along(time: RunClock, field: str) -> alt.X:
     return alt.X(
         f"{field}:Q",
         title=_SECONDS,
@@ -181,7 +181,7 @@ def _along(time: Clock, field: str) -> alt.X:
     )
 
 
-def _shaded(chart: Any, faults: Rows, time: Clock) -> Any:
+def _shaded(chart: Any, faults: Rows, time: RunClock) -> Any:
     """Put the windows of the faults behind a chart, each with its name."""
     if not faults:
         return alt.layer(chart).properties(height=HEIGHT)
@@ -214,7 +214,7 @@ def _decades(reach: Sequence[float]) -> list[float]:
     return [10.0**power for power in range(first, last + 1)]
 
 
-def _finished(chart: Any) -> dict[str, Any]:
+def _as_spec(chart: Any) -> dict[str, Any]:
     spec: dict[str, Any] = chart.properties(width="container").to_dict()
     spec.pop("config", None)  # the page brings its own, for light and for dark
     spec.pop("$schema", None)  # names an address; the page must reach for none

@@ -54,4 +54,4 @@ def show(audit: Audit, console: Console, run_folder: Path | None = None) -> None
     """Print the verdict for people, in at most 100 columns; with the files of `run_folder`."""
     names = (verdict.FILE, PAGE_FILE, log.FILE)
     files = () if run_folder is None else tuple(run_folder / name for name in names)
-    terminal.show(audit, console, files)
+    terminal.print_audit(audit, console, files)

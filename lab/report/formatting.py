@@ -16,12 +16,12 @@ OBJECTIVE_NAMES = {SUCCESS_RATIO: "success ratio", LATENCY_MEAN: "mean latency"}
 
 def clean(text: str, limit: int = 400) -> str:
     """Text from outside on one line: no control characters (a terminal obeys them), and cut."""
-    shown = "".join(char if char.isprintable() else " " for char in text[: limit + 1])
-    shown = " ".join(shown.split())
-    return shown if len(text) <= limit else f"{shown[: limit - 1]}…"
+    line = "".join(char if char.isprintable() else " " for char in text[: limit + 1])
+    line = " ".join(line.split())
+    return line if len(text) <= limit else f"{line[: limit - 1]}…"
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as people read it: `1,040`, `0.25`, `yes`, `a 1, b 2`; safe for a terminal."""
     match value:
         case None:
@@ -33,11 +33,14 @@ def shown(value: Any) -> str:
         case float():
             text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
         case Mapping():
-            text = ", ".join(f"{key}: {shown(each)}" for key, each in value.items()) or "nothing"
+            text = (
+                ", ".join(f"{key}: {format_value(each)}" for key, each in value.items())
+                or "nothing"
+            )
         case str():
             text = value or "(empty)"
         case Sequence():
-            text = ", ".join(map(shown, value)) or "nothing"
+            text = ", ".join(map(format_value, value)) or "nothing"
         case _:
             text = str(value)
     return clean(text)
@@ -59,7 +62,7 @@ def per_second(value: float | None) -> str:
     return f"{value:,.0f}/s" if value >= 100 else f"{value:.1f}/s"
 
 
-def measured(objective: Objective) -> str:
+def format_measured(objective: Objective) -> str:
     """The value of an objective, as people read it."""
     if objective.value is None:
         return "not measured"
@@ -69,7 +72,7 @@ def measured(objective: Objective) -> str:
     return milliseconds(objective.value)
 
 
-def wanted(objective: Objective) -> str:
+def format_goal(objective: Objective) -> str:
     """What was asked for, as people read it."""
     if objective.objective is None:
         return "no objective"

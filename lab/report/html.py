@@ -45,7 +45,7 @@ def render(audit: Audit) -> str:
         ],
         rows_left_out=max(0, len(by_reason) - REASONS_MAX),
         checks=audit.checks[:CHECKS_MAX],
-        words=formatting,
+        text=formatting,
         # A script ends where its text says so, even inside a string: no "<" of ours is left.
         specs=json.dumps({plot["id"]: plot["spec"] for plot in plots}).replace("<", "\\u003c"),
         vega=_vega() if plots else "",

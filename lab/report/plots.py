@@ -26,7 +26,7 @@ Chart = alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class FaultWindow:
     """A fault, from when to when, in seconds since the epoch."""
 
     name: str
@@ -35,33 +35,37 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class GoalLine:
     """A level that a line should stay on one side of, and its name."""
 
     name: str
     value: float
 
 
-def latency(lines: Mapping[str, Series], goal_ms: float, faults: Sequence[Window] = ()) -> Chart:
+def latency(
+    lines: Mapping[str, Series], goal_ms: float, faults: Sequence[FaultWindow] = ()
+) -> Chart:
     """Latency over time against its objective; the series are in seconds, the plot in ms."""
     in_ms = {
         name: Series(each.labels, tuple((at, value * 1000) for at, value in each.points))
         for name, each in lines.items()
     }
-    return over_time(in_ms, "latency, ms", goal=Goal(f"{goal_ms:g} ms", goal_ms), faults=faults)
+    return over_time(in_ms, "latency, ms", goal=GoalLine(f"{goal_ms:g} ms", goal_ms), faults=faults)
 
 
-def success(lines: Mapping[str, Series], objective: float, faults: Sequence[Window] = ()) -> Chart:
+def success(
+    lines: Mapping[str, Series], objective: float, faults: Sequence[FaultWindow] = ()
+) -> Chart:
     """The share of messages that took effect, over time, against its objective; both 0 to 1."""
     in_percent = {
         name: Series(each.labels, tuple((at, value * 100) for at, value in each.points))
         for name, each in lines.items()
     }
-    goal = Goal(f"{objective:.1%}", objective * 100)
+    goal = GoalLine(f"{objective:.1%}", objective * 100)
     return over_time(in_percent, "took effect, %", goal=goal, faults=faults, from_zero=False)
 
 
-def depth(lines: Mapping[str, Series], faults: Sequence[Window] = ()) -> Chart:
+def depth(lines: Mapping[str, Series], faults: Sequence[FaultWindow] = ()) -> Chart:
     """How many messages were ready in each queue."""
     return over_time(lines, "messages ready", faults=faults)
 
@@ -70,8 +74,8 @@ def over_time(
     lines: Mapping[str, Series],
     title: str,
     *,
-    goal: Goal | None = None,
-    faults: Sequence[Window] = (),
+    goal: GoalLine | None = None,
+    faults: Sequence[FaultWindow] = (),
     from_zero: bool = True,
 ) -> Chart:
     """Lines over time.
@@ -130,7 +134,7 @@ def _with_gaps(
         last = at
 
 
-def _shades(faults: Sequence[Window], begin: float, end: float) -> list[alt.Chart]:
+def _shades(faults: Sequence[FaultWindow], begin: float, end: float) -> list[alt.Chart]:
     rows = [
         {
             "fault": each.name,
@@ -150,7 +154,7 @@ def _shades(faults: Sequence[Window], begin: float, end: float) -> list[alt.Char
     ]
 
 
-def _level(goal: Goal) -> list[alt.Chart]:
+def _level(goal: GoalLine) -> list[alt.Chart]:
     base = alt.Chart(_data([{"value": goal.value, "name": goal.name}])).encode(y="value:Q")
     rule = base.mark_rule(color=_GOAL, strokeDash=[6, 4], strokeWidth=1.5)
     name = base.mark_text(align="right", dx=-4, dy=-7, color=_GOAL, fontSize=11, fontWeight="bold")

@@ -29,7 +29,7 @@ Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class RunClock:
     """Turns moments into seconds of the run, and those into bins."""
 
     begun: datetime
@@ -53,7 +53,7 @@ class Clock:
         return {"from": round(number * self.bin_s, 4), "to": round((number + 1) * self.bin_s, 4)}
 
 
-def clock(ways: Iterable[Passage], depths: Iterable[Depth], faults: Iterable[Fault]) -> Clock:
+def clock(ways: Iterable[Passage], depths: Iterable[Depth], faults: Iterable[Fault]) -> RunClock:
     """The clock that covers everything that is to be drawn; at least one second."""
     moments = [way.published_at for way in ways]
     moments += [depth.at for depth in depths]
@@ -61,10 +61,10 @@ def clock(ways: Iterable[Passage], depths: Iterable[Depth], faults: Iterable[Fau
         moments += [fault.begun, fault.to or fault.begun]
     begun = min(moments, default=datetime.min.replace(tzinfo=UTC))
     until = max(moments, default=begun)
-    return Clock(begun, max(1.0, (until - begun).total_seconds()))
+    return RunClock(begun, max(1.0, (until - begun).total_seconds()))
 
 
-def by_outcome(ways: Iterable[Passage], time: Clock) -> Rows:
+def by_outcome(ways: Iterable[Passage], time: RunClock) -> Rows:
     """Messages published in each bin, by what became of them, stacked from `bottom` to `top`."""
     counts = Counter((time.bin(way.published_at), way.outcome) for way in ways)
     height: Counter[int] = Counter()
@@ -103,7 +103,7 @@ def latency_bins(ways: Iterable[Passage]) -> Rows:
     ]
 
 
-def latency_bands(ways: Iterable[Passage], time: Clock) -> Rows:
+def latency_bands(ways: Iterable[Passage], time: RunClock) -> Rows:
     """p50 and p99 of the messages published in each bin, over all of them."""
     bins: dict[int, list[float]] = defaultdict(list)
     for way in ways:
@@ -120,7 +120,7 @@ def latency_bands(ways: Iterable[Passage], time: Clock) -> Rows:
     ]
 
 
-def latency_points(ways: Iterable[Passage], time: Clock) -> tuple[Rows, int]:
+def latency_points(ways: Iterable[Passage], time: RunClock) -> tuple[Rows, int]:
     """Single messages, at most `POINTS_MAX`: every n-th in order of publishing. Also gives n."""
     ended = sorted(
         (way.published_at, max(ms, LATENCY_MS_MIN))
@@ -132,7 +132,7 @@ def latency_points(ways: Iterable[Passage], time: Clock) -> tuple[Rows, int]:
     return rows, every
 
 
-def queue_depths(depths: Sequence[Depth], time: Clock) -> tuple[Rows, int]:
+def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
     """The deepest that each queue was in each bin; and how many queues were left out.
 
     Where there are more than `QUEUES_MAX` queues, the deepest ones are drawn.
@@ -152,7 +152,7 @@ def queue_depths(depths: Sequence[Depth], time: Clock) -> tuple[Rows, int]:
     return rows, len(deepest) - len(drawn)
 
 
-def fault_windows(faults: Sequence[Fault], time: Clock) -> Rows:
+def fault_windows(faults: Sequence[Fault], time: RunClock) -> Rows:
     """When something was broken; a fault that was not ended lasts to the end. At most 50."""
     return [
         {

@@ -18,14 +18,14 @@ COLUMNS_MAX = 100
 _STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN: "yellow"}
 
 
-def show(audit: Audit, console: Console, files: tuple[Path, ...] = ()) -> None:
+def print_audit(audit: Audit, console: Console, files: tuple[Path, ...] = ()) -> None:
     """Print the verdict, what it rests on, and where the files are."""
     parts: list[RenderableType] = ["", _headline(audit)]
     if audit.verdict is not Verdict.VALID:
         parts.append(Padding(Text(f"because {formatting.clean(audit.why, 500)}"), (0, 0, 0, 2)))
     parts.append("")
     if audit.findings:
-        parts += [_judgements(audit), "", _numbers(audit)]
+        parts += [_findings(audit), "", _numbers(audit)]
     if files:
         parts += ["", *(Text(f"  {formatting.clean(str(path))}", "dim") for path in files)]
     console.print(Group(*parts), width=min(console.width, COLUMNS_MAX))
@@ -45,28 +45,28 @@ def _headline(audit: Audit) -> Text:
     )
 
 
-def _judgements(audit: Audit) -> Table:
+def _findings(audit: Audit) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=3, justify="right")
     table.add_column(no_wrap=True)
     table.add_column()
     for each in audit.findings:
-        said = each.explanation
+        text = each.explanation
         if each.examples and each.verdict is not Verdict.VALID:
-            said += f" For example: {', '.join(each.examples[:3])}"
+            text += f" For example: {', '.join(each.examples[:3])}"
         table.add_row(
-            _mark(each.verdict), f"{each.law} {each.title}", Text(formatting.clean(said, 500))
+            _mark(each.verdict), f"{each.law} {each.title}", Text(formatting.clean(text, 500))
         )
     for check in audit.checks:
         name = formatting.clean(check.name, 30)
         table.add_row(_mark(check.verdict), Text(name), Text(formatting.clean(check.detail)))
     for objective in audit.objectives:
         sign = Text(formatting.sign(objective), _STYLES[objective.verdict])
-        said = f"{formatting.measured(objective)}, asked for {formatting.wanted(objective)}"
-        if objective.objective is None:
-            said = f"{formatting.measured(objective)} (no objective)"
+        goal = formatting.format_goal(objective)
+        goal = " (no objective)" if objective.objective is None else f", asked for {goal}"
+        text = formatting.format_measured(objective) + goal
         table.add_row(
-            sign, formatting.OBJECTIVE_NAMES[objective.name], f"{said}; {objective.explanation}"
+            sign, formatting.OBJECTIVE_NAMES[objective.name], f"{text}; {objective.explanation}"
         )
     return table
 
@@ -91,14 +91,14 @@ def _numbers(audit: Audit) -> Table:
         + (f"; {counts.others:,} sent by others" if counts.others else ""),
     )
     ms = formatting.milliseconds
-    told = (
+    latency_text = (
         "no message ended"
         if latency is None
         else f"mean {ms(latency.mean)}, p50 {ms(latency.p50)}, p95 {ms(latency.p95)}, "
         f"p99 {ms(latency.p99)}, max {ms(latency.max)}"
     )
     arrivals, effects = map(formatting.per_second, (audit.arrivals_per_s, audit.throughput_per_s))
-    table.add_row("  latency", f"{told} at {arrivals} arriving, {effects} taking effect")
+    table.add_row("  latency", f"{latency_text} at {arrivals} arriving, {effects} taking effect")
     return table
 
 

@@ -1,18 +1,18 @@
 """From objectives to rules: recorded ratios, and alerts on how fast the error budget burns. Pure.
 
-A budget that burns at rate 1 lasts exactly as long as the objective's window. An alert asks for a
-long window, so that it means something, and for a short one, so that it ends soon after the cause
-has (Google's SRE workbook, chapter 5):
+A budget that burns at rate 1 lasts exactly as long as the objective's window. An alert requires a
+long window, so that the rate is significant, and a short one, so that it ends soon after its cause
+(Google's SRE workbook, chapter 5):
 
     page    burns 14.4 times too fast over 1h and 5m, or 6 times over 6h and 30m
-    ticket  burns 3 times too fast over 1d and 2h, or as fast as it may over 3d and 6h
+    ticket  burns 3 times too fast over 1d and 2h, or exactly as fast as allowed over 3d and 6h
 
-Four traps, and what is done about each:
+Four pitfalls, and what is done about each:
 
     no failure yet, so no series of failures   counts as 0: `or vector(0)`
     no traffic, so 0/0                         no ratio is recorded: `> 0` on the total
-    little traffic, so one failure is much     nothing burns below EVENTS_MIN in the long window
-    no traffic at all is no good news          the alert NoTraffic, by hand
+    little traffic, so one failure is much     no alert below EVENTS_MIN in the long window
+    no traffic at all is no good news          the alert NoTraffic, in alerts.yaml
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from lab.slo.spec import RatioMetric, Slo
 
 EVENTS_MIN = 100
-"""In the long window. Below, a single failure would be a page by itself."""
+"""In the long window. With fewer, a single failure would be a page by itself."""
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 MEAN_WINDOWS = ("5m", "1h", "6h")
@@ -38,7 +38,7 @@ class Burn(NamedTuple):
 
 
 class Severity(NamedTuple):
-    """Who is told, by which alert, and from which burns on."""
+    """An alert: its severity, and the burn rates at which it fires."""
 
     alert: str
     name: str
@@ -64,12 +64,12 @@ LATENCY_ALERT = "LatencyHigh"
 
 
 def rules(slos: Sequence[Slo]) -> dict[str, Any]:
-    """What a rules file of Prometheus holds, for the given objectives.
+    """The content of Prometheus' rules file for the given objectives.
 
     Recorded, with the labels `slo` and `service`:
 
         slo:sli_error:ratio_rate<window>   the share of bad events; none without traffic
-        slo:sli_events:increase<window>    how many events that share is made of
+        slo:sli_events:increase<window>    the number of events behind that share
         slo:sli_mean:seconds_rate<window>  for an objective on a mean: the mean
         slo:objective:ratio                the goal of a ratio; slo:error_budget:ratio is 1 minus it
         slo:objective:seconds              the bound of a mean
@@ -122,19 +122,19 @@ def _mean(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def error_ratio(metric: RatioMetric, window: str) -> str:
-    """The share of bad events over a window, as PromQL; no answer where there was no event."""
+    """The share of bad events over a window, as PromQL; no value if there was no event."""
     total = _added("rate", metric.total.metricSource.spec.counters, window)
     if metric.bad is not None:
         bad = _added("rate", metric.bad.metricSource.spec.counters, window)
         return f"{bad}\n/\n({total} > 0)"
     if metric.good is None:
-        raise ValueError("a ratio tells good or bad events")
+        raise ValueError("a ratio has good or bad events")
     good = _added("rate", metric.good.metricSource.spec.counters, window)
     return f"1 - {good}\n/\n({total} > 0)"
 
 
 def _added(function: str, counters: Sequence[str], window: str) -> str:
-    """The sum over counters; one that has no series yet has counted nothing."""
+    """The sum over counters; one that has no series yet counts as 0."""
     parts = [f"(sum({function}({each}[{window}])) or vector(0))" for each in counters]
     return "\n+ ".join(parts) if len(parts) == 1 else "(" + "\n+ ".join(parts) + ")"
 

@@ -1,13 +1,13 @@
-"""Objectives judged: from counters over a window to met, violated or unknown. Pure.
+"""Evaluates objectives: from counters over a window to met, violated or unknown. Pure.
 
-Increases are exact differences of what was scraped, not Prometheus' `increase()`, which guesses
-what happened before the first and after the last sample: over a short run that guess is a third of
-a message here and there, and a ledger counts whole messages. A counter that falls has begun again
-at 0. Where the scrapes reach back to the beginning of everything, as in a lab, a counter that first
-appears inside the window has counted from 0, though it may be above that when it is first seen.
+Increases are exact differences of the scraped values, not Prometheus' `increase()`, which estimates
+what happened before the first and after the last sample: over a short run that estimate adds a
+third of a message here and there, and a ledger counts whole messages. A counter that falls was
+reset to 0. If the scrapes reach back to the beginning of everything, as in a lab, a counter that
+first appears inside the window has counted from 0, though its first sample may be higher.
 
-What could not be looked at is unknown: a counter that nobody scrapes, scrapes that ended early,
-have a hole, or do not reach back to the window's beginning, and a window without a message.
+What could not be observed is unknown: a counter that is not scraped, scrapes that ended early, have
+a gap, or do not reach back to the window's beginning, and a window without a message.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lab.clients.prometheus.results import Series
 from lab.slo.spec import Slo
 
 SHORTEST_S = 10.0
-"""A shorter window says nothing."""
-HOLE_S = 60.0
-"""Without any scrape of a counter; or a hundredth of the window, where that is more."""
+"""A shorter window is not evaluated."""
+GAP_S = 60.0
+"""The longest time without a scrape of a counter; or a hundredth of the window, if that is more."""
 
 
-class Verdict(StrEnum):
-    """Whether an objective is kept."""
+class SloState(StrEnum):
+    """Whether an objective is met."""
 
     MET = "met"
     VIOLATED = "violated"
@@ -35,8 +35,8 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """What is judged.
+class EvaluationWindow:
+    """The time over which objectives are evaluated.
 
     Attributes:
         begin, end: seconds since the epoch.
@@ -58,12 +58,12 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of one counter in the window.
+class CounterSamples:
+    """The samples of one counter in the window.
 
     Attributes:
         series: its values. Prometheus fills pauses between scrapes, up to five minutes.
-        moments: when it really was scraped, seconds since the epoch.
+        moments: when it was really scraped, seconds since the epoch.
     """
 
     series: Sequence[Series] = ()
@@ -71,24 +71,24 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is known of one objective.
+class SloResult:
+    """The result of one objective.
 
     Attributes:
         objective: its name.
         goal: in words.
-        value: the share of good events, or the mean in seconds; None where unknown.
+        value: the share of good events, or the mean in seconds; None if unknown.
         unit: `ratio` or `seconds`.
-        budget_left: the part of the error budget that is left, of the bound where it is a mean;
-            negative where more was used than there is.
+        budget_left: the part of the error budget that is left, or of the bound for a mean;
+            negative if more was used than there is.
         burn_rate: 1 uses the budget up exactly when the window ends.
-        events: how many were counted.
+        events: the number of events counted.
         because: why it is unknown, else empty.
     """
 
     objective: str
     goal: str
-    verdict: Verdict
+    verdict: SloState
     unit: str
     value: float | None = None
     budget_left: float | None = None
@@ -97,20 +97,20 @@ class Judgement:
     because: str = ""
 
 
-class _Unknown(Exception):  # noqa: N818 - it is no error, it ends the look at one objective
-    """The counters do not tell. The text says why."""
+class _Unknown(Exception):  # noqa: N818 - it is no error, it ends the evaluation of one objective
+    """The samples do not suffice. The text says why."""
 
 
-def overall(judgements: Sequence[Judgement]) -> Verdict:
-    """The verdict over all: one violated violates all, one unknown leaves all unknown."""
+def overall(judgements: Sequence[SloResult]) -> SloState:
+    """The state of all together: violated if one is, else unknown if one is, else met."""
     given = {each.verdict for each in judgements}
-    if Verdict.VIOLATED in given:
-        return Verdict.VIOLATED
-    return Verdict.MET if given == {Verdict.MET} else Verdict.UNKNOWN
+    if SloState.VIOLATED in given:
+        return SloState.VIOLATED
+    return SloState.MET if given == {SloState.MET} else SloState.UNKNOWN
 
 
 def counters(slos: Sequence[Slo]) -> list[str]:
-    """Every selector that the objectives rest on, each once."""
+    """Every selector that the objectives use, each once."""
     found: list[str] = []
     for slo in slos:
         if slo.mean is not None:
@@ -121,78 +121,86 @@ def counters(slos: Sequence[Slo]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def judge(slo: Slo, seen: Mapping[str, Look], window: Window) -> Judgement:
-    """Judge one objective.
+def evaluate_slo(
+    slo: Slo, samples: Mapping[str, CounterSamples], window: EvaluationWindow
+) -> SloResult:
+    """Evaluate one objective.
 
     Args:
         slo: the objective.
-        seen: what was seen of each of its counters.
-        window: what is judged.
+        samples: of each of its counters, by selector.
+        window: the time to evaluate.
     """
     if window.length_s < SHORTEST_S:
         return unknown(slo, f"a window of {window.length_s:.0f} s is too short")
     try:
         if slo.mean is not None:
-            used, events, value = _mean(slo, seen, window)
+            used, events, value = _mean(slo, samples, window)
             kept = used < 1
         else:
-            used, events, value = _ratio(slo, seen, window)
+            used, events, value = _ratio(slo, samples, window)
             kept = used <= 1
     except _Unknown as why:
         return unknown(slo, str(why))
-    verdict = Verdict.MET if kept else Verdict.VIOLATED
-    return Judgement(
+    verdict = SloState.MET if kept else SloState.VIOLATED
+    return SloResult(
         slo.name, slo.goal.displayName, verdict, _unit(slo), value, 1 - used, used, events
     )
 
 
-def unknown(slo: Slo, because: str) -> Judgement:
-    """The judgement where nothing could be looked at."""
-    return Judgement(slo.name, slo.goal.displayName, Verdict.UNKNOWN, _unit(slo), because=because)
+def unknown(slo: Slo, because: str) -> SloResult:
+    """The result if nothing could be observed."""
+    return SloResult(slo.name, slo.goal.displayName, SloState.UNKNOWN, _unit(slo), because=because)
 
 
 def _unit(slo: Slo) -> str:
     return "seconds" if slo.mean else "ratio"
 
 
-def _ratio(slo: Slo, seen: Mapping[str, Look], window: Window) -> tuple[float, float, float]:
+def _ratio(
+    slo: Slo, samples: Mapping[str, CounterSamples], window: EvaluationWindow
+) -> tuple[float, float, float]:
     """The part of the budget that was used, the number of events, the share of good ones."""
     ratio = slo.ratio
     if ratio is None:
         raise ValueError(f"{slo.name} is no ratio")
-    total = _added(ratio.total.metricSource.spec.counters, seen, window)
+    total = _added(ratio.total.metricSource.spec.counters, samples, window)
     if ratio.bad is not None:
-        bad = _added(ratio.bad.metricSource.spec.counters, seen, window)
+        bad = _added(ratio.bad.metricSource.spec.counters, samples, window)
     else:
         good = ratio.good.metricSource.spec.counters if ratio.good else []
-        bad = total - _added(good, seen, window)
+        bad = total - _added(good, samples, window)
     if total <= 0:
         raise _Unknown("no message was counted in the window")
     share = bad / total
-    # Rounded, because 1 - 0.9 is a little less than 0.1: what uses a budget up keeps it.
+    # Rounded, because 1 - 0.9 is a little less than 0.1: using up exactly the budget meets it.
     return share / round(1 - slo.goal.target, 12), total, 1 - share
 
 
-def _mean(slo: Slo, seen: Mapping[str, Look], window: Window) -> tuple[float, float, float]:
+def _mean(
+    slo: Slo, samples: Mapping[str, CounterSamples], window: EvaluationWindow
+) -> tuple[float, float, float]:
     """The part of the bound that was used, the number of events, their mean."""
     mean, bound = slo.mean, slo.goal.value
     if mean is None or bound is None:
         raise ValueError(f"{slo.name} has no mean with a bound")
-    count = _added(mean.count, seen, window)
-    summed = _added(mean.sum, seen, window)
+    count = _added(mean.count, samples, window)
+    summed = _added(mean.sum, samples, window)
     if count <= 0:
         raise _Unknown("no message was counted in the window")
     return summed / count / bound, count, summed / count
 
 
-def _added(selectors: Sequence[str], seen: Mapping[str, Look], window: Window) -> float:
+def _added(
+    selectors: Sequence[str], samples: Mapping[str, CounterSamples], window: EvaluationWindow
+) -> float:
     for each in selectors:
-        _demand_a_good_look(each, seen.get(each, Look()), window)
-    return sum(increase(series, window) for each in selectors for series in seen[each].series)
+        _require_complete_samples(each, samples.get(each, CounterSamples()), window)
+    return sum(increase(series, window) for each in selectors for series in samples[each].series)
 
 
-def increase(series: Series, window: Window) -> float:
-    """By how much a counter grew in the window, as far as was scraped."""
+def increase(series: Series, window: EvaluationWindow) -> float:
+    """By how much a counter grew in the window, according to its samples."""
     first_at, before = series.points[0]
     born_inside = first_at > window.begin + window.step_s / 2
     grown = before if born_inside and window.from_zero else 0.0
@@ -202,15 +210,17 @@ def increase(series: Series, window: Window) -> float:
     return grown
 
 
-def _demand_a_good_look(selector: str, look: Look, window: Window) -> None:
+def _require_complete_samples(
+    selector: str, look: CounterSamples, window: EvaluationWindow
+) -> None:
     moments = sorted(set(look.moments))
     if not look.series or not moments:
-        raise _Unknown(f"there is no {selector}: whoever counts it was not scraped")
+        raise _Unknown(f"there is no {selector}: the process that counts it was not scraped")
     if window.end - moments[-1] > window.fresh_s:
         raise _Unknown(f"{selector} was last seen {window.end - moments[-1]:.0f} s before the end")
     late = moments[0] - window.begin
     if not window.from_zero and late > max(window.fresh_s, 2 * window.step_s):
         raise _Unknown(f"{selector} was first seen {late:.0f} s after the window's beginning")
     widest = max((b - a for a, b in pairwise(moments)), default=0.0)
-    if widest > max(HOLE_S, window.length_s / 100, 2 * window.step_s):
+    if widest > max(GAP_S, window.length_s / 100, 2 * window.step_s):
         raise _Unknown(f"{selector} was not scraped for {widest:.0f} s in between")

@@ -1,7 +1,7 @@
 """Service level objectives, read from OpenSLO v1 and checked: `lab/slo/slo.yaml`.
 
-The part of OpenSLO that is used here, and nothing else of it: what this lab does not honour is
-refused, never ignored.
+Only the part of OpenSLO that is used here: what this lab does not support is refused, never
+ignored.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Counters(_Strict):
 
 
 class Mean(_Strict):
-    """What is summed up over how many events, as selectors in PromQL."""
+    """A sum of values and a number of events, as selectors in PromQL."""
 
     sum: _Counters
     count: _Counters
@@ -91,7 +91,7 @@ class MeanMetric(_Strict):
 
 
 class RatioMetric(_Strict):
-    """Good or bad events over all of them. Either good or bad is told, never both."""
+    """Good or bad events over all of them. Either good or bad is given, never both."""
 
     counter: Literal[True]
     good: CountersMetric | None = None
@@ -99,9 +99,9 @@ class RatioMetric(_Strict):
     total: CountersMetric
 
     @model_validator(mode="after")
-    def _tells_one(self) -> Self:
+    def _has_one(self) -> Self:
         if (self.good is None) == (self.bad is None):
-            raise ValueError("a ratioMetric tells its total and one of good and bad")
+            raise ValueError("a ratioMetric has its total and one of good and bad")
         return self
 
 
@@ -119,21 +119,21 @@ class IndicatorSpec(_Strict):
 
 
 class Metadata(_Strict):
-    """How a thing is called."""
+    """The name of a document or indicator."""
 
     name: _Name
     displayName: _Text | None = None  # noqa: N815 - the format's own name
 
 
 class Indicator(_Strict):
-    """A service level indicator, told in place."""
+    """A service level indicator, defined inside its objective."""
 
     metadata: Metadata
     spec: IndicatorSpec
 
 
-class Window(_Strict):
-    """Over how long the objective is kept."""
+class RollingWindow(_Strict):
+    """The rolling window of the objective."""
 
     duration: str
     isRolling: Literal[True]  # noqa: N815 - the format's own name
@@ -144,7 +144,7 @@ class Window(_Strict):
         return self
 
 
-class Objective(_Strict):
+class Goal(_Strict):
     """The goal: a share of good events, or a bound for the measured value."""
 
     displayName: _Text  # noqa: N815 - the format's own name
@@ -154,14 +154,14 @@ class Objective(_Strict):
 
 
 class Spec(_Strict):
-    """What an objective says."""
+    """The content of an objective."""
 
     description: _Text
     service: _Name
     indicator: Indicator
-    timeWindow: Annotated[list[Window], Field(min_length=1, max_length=1)]  # noqa: N815
+    timeWindow: Annotated[list[RollingWindow], Field(min_length=1, max_length=1)]  # noqa: N815
     budgetingMethod: Literal["Occurrences"]  # noqa: N815 - the format's own name
-    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1)]
+    objectives: Annotated[list[Goal], Field(min_length=1, max_length=1)]
 
     @model_validator(mode="after")
     def _goal_fits_the_indicator(self) -> Self:
@@ -182,11 +182,11 @@ class Slo(_Strict):
 
     @property
     def name(self) -> str:
-        """How it is called in labels, tables and alerts."""
+        """Its name in labels, tables and alerts."""
         return self.metadata.name
 
     @property
-    def goal(self) -> Objective:
+    def goal(self) -> Goal:
         """Its one objective."""
         return self.spec.objectives[0]
 
@@ -197,12 +197,12 @@ class Slo(_Strict):
 
     @property
     def ratio(self) -> RatioMetric | None:
-        """Its ratio of events, where it is one."""
+        """Its ratio of events; None if it has a mean."""
         return self.spec.indicator.spec.ratioMetric
 
     @property
     def mean(self) -> Mean | None:
-        """Its mean, where it is one."""
+        """Its mean; None if it has a ratio."""
         metric = self.spec.indicator.spec.thresholdMetric
         return metric.metricSource.spec if metric else None
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from lab.checker.verdict import Verdict
 from lab.phases import render
 from lab.phases.result import DID_NOT_RUN, Account, Claim, Seen, split
-from lab.report.formatting import shown
+from lab.report.formatting import format_value
 
 HOLDS = Claim("test_a", "A holds.", verdict=Verdict.VALID, because="")
 BROKEN = Claim("test_b", "B holds.", verdict=Verdict.INVALID, because="assert 1 == 2")
@@ -68,7 +68,7 @@ def test_the_first_paragraph_of_a_docstring_is_the_claim_and_the_rest_the_experi
     ],
 )
 def test_evidence_is_shown_as_people_read_it(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 @pytest.mark.parametrize("columns", [40, 100, 200])

@@ -81,8 +81,10 @@ def test_a_load_that_cannot_keep_up_ends_with_its_block_all_the_same(
     path = tmp_path / log.FILE
     with log.History(path) as record:
         ledger = Ledger(record, Backend("http://nowhere"), nobody)
-        offered = generator.offered("flood", "a", nobody, ledger, random.Random(1), lambda *_: None)
-        with pytest.raises(LabError, match="refused"), offered:
+        offer_load = generator.offer_load(
+            "flood", "a", nobody, ledger, random.Random(1), lambda *_: None
+        )
+        with pytest.raises(LabError, match="refused"), offer_load:
             eventually("an attempt", lambda: ledger.attempted, within_s=20)
 
     assert len(ledger.attempted) < generator.BACKLOG_MAX / 2

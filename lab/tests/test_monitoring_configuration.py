@@ -188,9 +188,9 @@ def test_a_webhook_keeps_what_arrived(receiver: Webhook) -> None:
     first, second = receiver.received
     assert (first.name, first.status, second.status) == ("BrokerDown", "firing", "resolved")
     assert first.labels["instance"] == "broker-0"
-    assert receiver.told("BrokerDown", "firing") == [first]
-    assert receiver.told("BrokerDown", "firing", since=datetime.now(UTC)) == []
-    assert receiver.told("BrokerUp", "firing") == []
+    assert receiver.notices("BrokerDown", "firing") == [first]
+    assert receiver.notices("BrokerDown", "firing", since=datetime.now(UTC)) == []
+    assert receiver.notices("BrokerUp", "firing") == []
 
 
 @pytest.mark.parametrize(

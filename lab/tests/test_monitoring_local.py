@@ -129,7 +129,9 @@ def test_the_rules_are_loaded_and_can_be_evaluated(prometheus: Prometheus) -> No
 
 
 def test_an_alert_reaches_the_webhook(lab: Lab, webhook: Webhook) -> None:
-    eventually("the Watchdog", lambda: webhook.told("Watchdog", "firing"), within_s=SEEN_WITHIN_S)
+    eventually(
+        "the Watchdog", lambda: webhook.notices("Watchdog", "firing"), within_s=SEEN_WITHIN_S
+    )
 
 
 def test_the_counters_tell_what_the_ledger_counted(lab: Lab, prometheus: Prometheus) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lab.clients.prometheus.results import Series
 from lab.report import plots
-from lab.report.plots import Window
+from lab.report.plots import FaultWindow
 
 MEAN = Series({}, ((100.0, 0.04), (101.0, math.nan), (102.0, 0.6)))
 
@@ -28,7 +28,7 @@ def test_a_line_is_broken_where_a_value_is_not_finite_or_missing() -> None:
 
 
 def test_a_fault_is_shaded_within_the_picture_and_one_outside_is_not() -> None:
-    faults = [Window("broker-killed", 90.0, 101.0), Window("too-early", 10.0, 20.0)]
+    faults = [FaultWindow("broker-killed", 90.0, 101.0), FaultWindow("too-early", 10.0, 20.0)]
     spec = plots.depth({"matches.process": MEAN}, faults).to_dict()
     rows = [row for data in _rows(spec) for row in data if "fault" in row]
     assert rows == [{"fault": "broker-killed", "from": 0.0, "to": 1.0}] * 2

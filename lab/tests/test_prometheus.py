@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.clients.prometheus.client import NoData, Prometheus, Reason
+from lab.clients.prometheus.client import NoData, NoDataReason, Prometheus
 from lab.clients.prometheus.extent import extent
 from lab.errors import CannotRun
 from lab.substrates.local.series import opened, serving
@@ -95,7 +95,7 @@ def prometheus(page: Page, folder: Path) -> Iterator[Prometheus]:
             yield asking
 
 
-def reason(asking: Prometheus, query: str, **more: float) -> Reason:
+def reason(asking: Prometheus, query: str, **more: float) -> NoDataReason:
     with pytest.raises(NoData) as caught:
         asking.value(query, **more)
     return caught.value.reason
@@ -109,26 +109,26 @@ def test_one_fresh_value_is_given(prometheus: Prometheus) -> None:
 
 
 def test_no_value_has_a_reason(prometheus: Prometheus) -> None:
-    assert reason(prometheus, "no_such_series") is Reason.EMPTY
-    assert reason(prometheus, "of_many") is Reason.MANY
-    assert reason(prometheus, "none_such") is Reason.NOT_FINITE
-    assert reason(prometheus, "still_there / 0") is Reason.NOT_FINITE
-    assert reason(prometheus, "sum(still_there") is Reason.REFUSED
-    assert reason(prometheus, "still_there[5m]") is Reason.REFUSED
+    assert reason(prometheus, "no_such_series") is NoDataReason.EMPTY
+    assert reason(prometheus, "of_many") is NoDataReason.MANY
+    assert reason(prometheus, "none_such") is NoDataReason.NOT_FINITE
+    assert reason(prometheus, "still_there / 0") is NoDataReason.NOT_FINITE
+    assert reason(prometheus, "sum(still_there") is NoDataReason.REFUSED
+    assert reason(prometheus, "still_there[5m]") is NoDataReason.REFUSED
 
 
 def test_a_default_for_an_absent_series_needs_something_that_is_there(
     prometheus: Prometheus,
 ) -> None:
     assert prometheus.value("(sum(absent_total) or vector(0)) + sum(still_there)") == 1
-    assert reason(prometheus, "sum(absent_total) or vector(0)") is Reason.EMPTY
+    assert reason(prometheus, "sum(absent_total) or vector(0)") is NoDataReason.EMPTY
 
 
 def test_a_sample_of_the_past_is_stale(prometheus: Prometheus) -> None:
     """An instant query would still answer: it looks back five minutes."""
     later = time.time() + 60
     assert prometheus.vector("still_there", at=later)
-    assert reason(prometheus, "still_there", at=later) is Reason.STALE
+    assert reason(prometheus, "still_there", at=later) is NoDataReason.STALE
     assert prometheus.value("still_there", at=later, fresh_s=120) == 1
 
 
@@ -138,10 +138,13 @@ def test_a_series_that_is_scraped_no_more_is_stale_though_its_range_is_not(
     page.text = PAGE.replace("leaving 5\n", "")
     eventually("the series to leave", lambda: not prometheus.vector("leaving"), within_s=20)
 
-    assert reason(prometheus, "leaving") is Reason.EMPTY
+    assert reason(prometheus, "leaving") is NoDataReason.EMPTY
     assert prometheus.vector("sum_over_time(leaving[5m])")
-    assert reason(prometheus, "sum(sum_over_time(leaving[5m]))") is Reason.STALE
-    assert reason(prometheus, "sum(still_there) + sum(sum_over_time(leaving[5m]))") is Reason.STALE
+    assert reason(prometheus, "sum(sum_over_time(leaving[5m]))") is NoDataReason.STALE
+    assert (
+        reason(prometheus, "sum(still_there) + sum(sum_over_time(leaving[5m]))")
+        is NoDataReason.STALE
+    )
 
 
 def test_a_range_has_the_points_that_were_scraped(prometheus: Prometheus) -> None:
@@ -158,7 +161,7 @@ def test_a_range_has_the_points_that_were_scraped(prometheus: Prometheus) -> Non
 def test_a_range_is_bounded(from_: float, to: float, step_s: float) -> None:
     with pytest.raises(NoData) as caught:
         Prometheus("http://127.0.0.1:1").range("up", from_, to, step_s)
-    assert caught.value.reason is Reason.REFUSED
+    assert caught.value.reason is NoDataReason.REFUSED
 
 
 def test_targets_alerts_and_rules_are_told(prometheus: Prometheus) -> None:
@@ -190,7 +193,7 @@ def test_a_paused_prometheus_is_unreachable_in_time(prometheus: Prometheus) -> N
         with Prometheus(prometheus.url, read_s=0.5) as impatient:
             began = time.monotonic()
             assert not impatient.ready()
-            assert reason(impatient, "still_there") is Reason.UNREACHABLE
+            assert reason(impatient, "still_there") is NoDataReason.UNREACHABLE
             assert time.monotonic() - began < 5
     finally:
         os.kill(process.pid, signal.SIGCONT)
@@ -199,7 +202,7 @@ def test_a_paused_prometheus_is_unreachable_in_time(prometheus: Prometheus) -> N
 def test_a_port_where_nobody_listens_is_unreachable() -> None:
     nobody = Prometheus("http://127.0.0.1:1")
     assert not nobody.ready()
-    assert reason(nobody, "still_there") is Reason.UNREACHABLE
+    assert reason(nobody, "still_there") is NoDataReason.UNREACHABLE
     for ask in (nobody.targets, nobody.alerts, nobody.rules):
         with pytest.raises(NoData):
             ask()
@@ -237,7 +240,7 @@ def test_what_is_not_prometheus_is_unreachable_and_asked_once(kind: str) -> None
         pytest.raises(NoData) as caught,
     ):
         asking.vector(kind)
-    assert caught.value.reason is Reason.UNREACHABLE
+    assert caught.value.reason is NoDataReason.UNREACHABLE
     assert Stranger.asked == 1
 
 

@@ -201,7 +201,7 @@ def test_a_success_ratio_is_never_rounded_up() -> None:
     audit = auditing.audit(events(sane(5)))
     ratio = next(each for each in audit.objectives if each.name == "success_ratio")
     near = type(ratio)(ratio.name, 0.9989999, ratio.objective, False, "")
-    assert formatting.measured(near) == "99.899 %"
+    assert formatting.format_measured(near) == "99.899 %"
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")

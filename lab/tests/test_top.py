@@ -17,20 +17,28 @@ from lab.substrates import registry
 from lab.substrates.local.instance import Instance
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Kept
-from lab.top import words
-from lab.top.picture import ALARMS_MAX, WORKERS_MAX, picture
-from lab.top.snapshot import HISTORY_MAX, Alarm, History, Promise, Queue, Snapshot, Worker
+from lab.top import formatting
+from lab.top.render import ALERTS_MAX, WORKERS_MAX, render
+from lab.top.snapshot import (
+    HISTORY_MAX,
+    AlertSnapshot,
+    Curves,
+    ObjectiveSnapshot,
+    QueueSnapshot,
+    Snapshot,
+    WorkerSnapshot,
+)
 
 HEALTHY = Snapshot(
     age_s=0.4,
     parts=10,
-    away=(),
+    unreachable=(),
     queues=(
-        Queue("process", 12, 3, 2),
-        Queue("retry", 0, 0, 0),
-        Queue("dead-letter", 0, 0, 0),
+        QueueSnapshot("process", 12, 3, 2),
+        QueueSnapshot("retry", 0, 0, 0),
+        QueueSnapshot("dead-letter", 0, 0, 0),
     ),
-    workers=(Worker("worker-0", True, True, 1, 2, 24.5, 0.012),),
+    workers=(WorkerSnapshot("worker-0", True, True, 1, 2, 24.5, 0.012),),
     accepted={"queue": 3.0, "http": 0.0, "outbox": 0.0},
     effects={"created": 1.0, "updated": 23.5},
     retries={"database": 0.0, "api": 0.0},
@@ -44,18 +52,18 @@ HEALTHY = Snapshot(
     mean_s=0.034,
     p50_s=0.021,
     p99_s=0.31,
-    promises=(
-        Promise("latency-mean", 0.034, 0.5, None, in_seconds=True),
-        Promise("success", 1.0, 0.999, 1.0, in_seconds=False),
+    objectives=(
+        ObjectiveSnapshot("latency-mean", 0.034, 0.5, None, in_seconds=True),
+        ObjectiveSnapshot("success", 1.0, 0.999, 1.0, in_seconds=False),
     ),
     faults=(),
-    alarms=(),
+    alerts=(),
 )
 NOBODY_TELLS = Snapshot(
     age_s=None,
     parts=0,
-    away=(),
-    queues=(Queue("process", None, None, None),),
+    unreachable=(),
+    queues=(QueueSnapshot("process", None, None, None),),
     workers=(),
     accepted={},
     effects={},
@@ -70,17 +78,17 @@ NOBODY_TELLS = Snapshot(
     mean_s=None,
     p50_s=None,
     p99_s=None,
-    promises=(Promise("success", None, 0.999, None, in_seconds=False),),
+    objectives=(ObjectiveSnapshot("success", None, 0.999, None, in_seconds=False),),
     faults=None,
-    alarms=(),
+    alerts=(),
 )
 
 
-def drawn(seen: Snapshot, width: int = 80, past: History | None = None) -> str:
+def drawn(seen: Snapshot, width: int = 80, past: Curves | None = None) -> str:
     """The picture as plain text, as a terminal without colour shows it."""
     text = StringIO()
     console = Console(file=text, width=width, color_system=None)
-    console.print(picture("lab test", seen, past or History(), width))
+    console.print(render("lab test", seen, past or Curves(), width))
     return text.getvalue()
 
 
@@ -99,16 +107,16 @@ def test_it_fits_a_terminal_of_24_lines_though_everything_is_wrong() -> None:
     """The usual terminal shows all of an outage, the alerts included."""
     wrong = replace(
         HEALTHY,
-        away=("broker-0", "worker-1"),
+        unreachable=("broker-0", "worker-1"),
         faults=("broker-killed",),
-        queues=tuple(Queue(name, None, None, None) for name in "abcde"),
-        alarms=tuple(Alarm(f"Alert{each}", "page", True, 30) for each in range(3)),
+        queues=tuple(QueueSnapshot(name, None, None, None) for name in "abcde"),
+        alerts=tuple(AlertSnapshot(f"Alert{each}", "page", True, 30) for each in range(3)),
         mean_s=0.81,
         p99_s=4.2,
-        promises=(
-            Promise("latency-mean", 0.81, 0.5, None, in_seconds=True),
-            Promise("latency-p99", 0.9712, 0.99, -2.0, in_seconds=False),
-            Promise("success", 0.99876, 0.999, -0.24, in_seconds=False),
+        objectives=(
+            ObjectiveSnapshot("latency-mean", 0.81, 0.5, None, in_seconds=True),
+            ObjectiveSnapshot("latency-p99", 0.9712, 0.99, -2.0, in_seconds=False),
+            ObjectiveSnapshot("success", 0.99876, 0.999, -0.24, in_seconds=False),
         ),
         waiting=120,
         oldest_s=41.0,
@@ -126,25 +134,31 @@ def test_a_healthy_lab_has_no_mark() -> None:
 def test_what_nobody_can_tell_is_a_dash_and_never_0() -> None:
     """An absent series is not a zero."""
     body = drawn(NOBODY_TELLS).partition("queues")[2]
-    assert words.UNTOLD in body
+    assert formatting.NO_VALUE in body
     assert not re.search(r"\b0\b", body)
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"away": ("worker-1",)}, "! away: worker-1"),
+        ({"unreachable": ("worker-1",)}, "! unreachable: worker-1"),
         ({"faults": ("broker-killed",)}, "! broken on purpose: broker-killed"),
         ({"age_s": 30.0}, "! nothing was scraped lately; the newest is 30 s old"),
-        ({"queues": (Queue("process", 5, 0, 0),)}, "! 5"),
-        ({"queues": (Queue("process", 5000, 0, 2),)}, "! 5,000"),
-        ({"workers": (Worker("worker-0", True, False, 0, 2, 0, None),)}, "! no"),
-        ({"workers": (Worker("worker-0", False, None, None, None, None, None),)}, "! away"),
+        ({"queues": (QueueSnapshot("process", 5, 0, 0),)}, "! 5"),
+        ({"queues": (QueueSnapshot("process", 5000, 0, 2),)}, "! 5,000"),
+        ({"workers": (WorkerSnapshot("worker-0", True, False, 0, 2, 0, None),)}, "! no"),
+        (
+            {"workers": (WorkerSnapshot("worker-0", False, None, None, None, None, None),)},
+            "! unreachable",
+        ),
         ({"mean_s": 0.5}, "mean 500 ms !"),
         ({"p99_s": 0.9}, "p99 900 ms !"),
-        ({"promises": (Promise("success", 0.998, 0.999, -0.2, False),)}, "! 99.8 %"),
-        ({"promises": (Promise("success", 0.998, 0.999, -0.2, False),)}, "! none"),
-        ({"alarms": (Alarm("BrokerDown", "page", True, 61),)}, "! BrokerDown, page, fires for 61"),
+        ({"objectives": (ObjectiveSnapshot("success", 0.998, 0.999, -0.2, False),)}, "! 99.8 %"),
+        ({"objectives": (ObjectiveSnapshot("success", 0.998, 0.999, -0.2, False),)}, "! none"),
+        (
+            {"alerts": (AlertSnapshot("BrokerDown", "page", True, 61),)},
+            "! BrokerDown, page, fires for 61",
+        ),
         ({"dead": {"exhausted": 2.0, "invalid": 1.0}}, "exhausted 2  invalid 1  in all"),
         ({"retries": {"database": 1.5, "api": 0.0}}, "database 1.5"),
         ({"accepted": {"queue": 0.0, "http": 2.0}}, "http 2.0"),
@@ -158,24 +172,26 @@ def test_what_is_wrong_is_said_in_words_too(wrong: dict[str, Any], said: str) ->
 
 def test_long_lists_end_with_how_many_more_there_are() -> None:
     """A lab of sixteen workers with all its alerts still fits."""
-    workers = tuple(Worker(f"worker-{each}", True, True, 0, 2, 1, None) for each in range(16))
-    alarms = tuple(Alarm(f"Alert{each}", "page", True, 1) for each in range(ALARMS_MAX + 3))
-    text = drawn(replace(HEALTHY, workers=workers, alarms=alarms))
+    workers = tuple(
+        WorkerSnapshot(f"worker-{each}", True, True, 0, 2, 1, None) for each in range(16)
+    )
+    alerts = tuple(AlertSnapshot(f"Alert{each}", "page", True, 1) for each in range(ALERTS_MAX + 3))
+    text = drawn(replace(HEALTHY, workers=workers, alerts=alerts))
     assert f"+ {16 - WORKERS_MAX} more" in text
     assert "+ 3 more" in text
-    assert text.count("fires") == ALARMS_MAX
+    assert text.count("fires") == ALERTS_MAX
     assert text.count("worker-") == WORKERS_MAX
 
 
 def test_a_pending_alert_is_not_marked() -> None:
     """It is on its way, and may not arrive."""
-    text = drawn(replace(HEALTHY, alarms=(Alarm("NoTraffic", "ticket", False, 3),)))
+    text = drawn(replace(HEALTHY, alerts=(AlertSnapshot("NoTraffic", "ticket", False, 3),)))
     assert "  NoTraffic, ticket, pending for 3.0 s" in text
 
 
 def test_history_is_bounded_and_keeps_gaps() -> None:
     """An hour of looking takes no more memory than two minutes, and silence is not drawn as 0."""
-    past = History()
+    past = Curves()
     for _ in range(HISTORY_MAX + 50):
         past.remember(HEALTHY)
     past.remember(replace(HEALTHY, mean_s=None, queues=()))
@@ -198,28 +214,28 @@ def test_a_curve_reaches_from_0_to_its_highest_point(
     points: list[float | None], width: int, curve: str
 ) -> None:
     """What lies left of the picture does not set its scale."""
-    assert words.curve(points, width) == curve
+    assert formatting.curve(points, width) == curve
 
 
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (words.count(None), words.UNTOLD),
-        (words.count(9_999), "9,999"),
-        (words.count(9_999.6), "10.0k"),
-        (words.count(999_960), "1.0M"),
-        (words.rate(0), "0.0"),
-        (words.rate(0.01), "<0.1"),
-        (words.rate(99.96), "100"),
-        (words.duration(0.9996), "1.0 s"),
-        (words.duration(0.0124), "12 ms"),
-        (words.duration(9.96), "10 s"),
-        (words.duration(119.4), "119 s"),
-        (words.duration(7_200), "2 h"),
-        (words.share(0.99999), "99.99 %"),
-        (words.share(1.0), "100 %"),
-        (words.share(0.999), "99.9 %"),
-        (words.share(-2.5), "-250 %"),
+        (formatting.count(None), formatting.NO_VALUE),
+        (formatting.count(9_999), "9,999"),
+        (formatting.count(9_999.6), "10.0k"),
+        (formatting.count(999_960), "1.0M"),
+        (formatting.rate(0), "0.0"),
+        (formatting.rate(0.01), "<0.1"),
+        (formatting.rate(99.96), "100"),
+        (formatting.duration(0.9996), "1.0 s"),
+        (formatting.duration(0.0124), "12 ms"),
+        (formatting.duration(9.96), "10 s"),
+        (formatting.duration(119.4), "119 s"),
+        (formatting.duration(7_200), "2 h"),
+        (formatting.share(0.99999), "99.99 %"),
+        (formatting.share(1.0), "100 %"),
+        (formatting.share(0.999), "99.9 %"),
+        (formatting.share(-2.5), "-250 %"),
     ],
 )
 def test_numbers_are_short_and_never_better_than_they_are(shown: str, expected: str) -> None:

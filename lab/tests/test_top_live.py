@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from lab.cli.app import app
 from lab.clients.prometheus.client import Prometheus
-from lab.clients.prometheus.results import NoData, Reason
+from lab.clients.prometheus.results import NoData, NoDataReason
 from lab.errors import CannotRun, NotWithin
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Stage, running
@@ -31,14 +31,14 @@ from lab.substrates.local import Local
 from lab.substrates.local.instance import BASE
 from lab.substrates.local.service import environment
 from lab.substrates.protocol import Role
-from lab.top.reading import read, recall
-from lab.top.snapshot import MEAN_CURVE, Queue, Snapshot, Worker
+from lab.top.collect import load_curves, take_snapshot
+from lab.top.snapshot import MEAN_CURVE, QueueSnapshot, Snapshot, WorkerSnapshot
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
 
 WITHIN_S = 30.0
-TOP = "import typer; from lab.top.command import command; typer.run(command)"
+TOP = "import typer; from lab.cli.top import command; typer.run(command)"
 """As `python -m lab top`, without loading all other commands."""
 Top = Callable[..., Any]
 ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
@@ -76,7 +76,7 @@ def seen(lab: Lab, what: str, so: Callable[[Snapshot], object]) -> Snapshot:
     with Prometheus(lab.endpoints.prometheus_url) as prometheus:
 
         def look() -> object:
-            last[:] = [read(prometheus)]
+            last[:] = [take_snapshot(prometheus)]
             return so(last[0])
 
         eventually(what, look, within_s=WITHIN_S, every_s=0.3)
@@ -109,13 +109,13 @@ def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
         snapshot = seen(lab, "messages to end", lambda each: each.mean_s)
         assert lab.endpoints.prometheus_url is not None
         with Prometheus(lab.endpoints.prometheus_url) as prometheus:
-            past = recall(prometheus, 1.0)
+            past = load_curves(prometheus, 1.0)
     untold = [name for name in Snapshot.__slots__ if getattr(snapshot, name) is None]
     assert untold == []
-    of_parts: list[Queue | Worker] = [*snapshot.queues, *snapshot.workers]
+    of_parts: list[QueueSnapshot | WorkerSnapshot] = [*snapshot.queues, *snapshot.workers]
     for each in of_parts:
         assert [field.name for field in fields(each) if getattr(each, field.name) is None] == []
-    assert {each.name for each in snapshot.promises if each.value is not None} == {
+    assert {each.name for each in snapshot.objectives if each.value is not None} == {
         "success",
         "latency-mean",
         "latency-p99",
@@ -129,17 +129,19 @@ def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
 def test_a_fault_is_shown_with_what_comes_of_it(lab: Lab, top: Top) -> None:
     """Cause and effect stand in one picture, and both go."""
     with lab.fault("worker-killed"):
-        snapshot = seen(lab, "the fault and its effect", lambda each: each.faults and each.away)
-        assert (snapshot.faults, snapshot.away) == (["worker-killed"], ["worker-0"])
+        snapshot = seen(
+            lab, "the fault and its effect", lambda each: each.faults and each.unreachable
+        )
+        assert (snapshot.faults, snapshot.unreachable) == (["worker-killed"], ["worker-0"])
         assert [each.there for each in snapshot.workers] == [False]
         said = top("--once").output
         assert "! broken on purpose: worker-killed" in said
-        assert "! away: worker-0" in said
+        assert "! unreachable: worker-0" in said
 
     def well() -> bool:
         nonlocal said
         said = top("--once").output
-        return "broken on purpose: nothing" in said and "! away" not in said
+        return "broken on purpose: nothing" in said and "! unreachable" not in said
 
     try:
         eventually("the picture to be well again", well, within_s=WITHIN_S, every_s=0.3)
@@ -228,7 +230,7 @@ def test_nobody_to_ask_is_an_error_that_says_so(lab: Lab, place: Path, top: Top)
         try:
             done = top("--once")
             assert isinstance(done.exception, NoData)
-            assert done.exception.reason is Reason.UNREACHABLE
+            assert done.exception.reason is NoDataReason.UNREACHABLE
             screen.shows("! Prometheus cannot be asked")
         finally:
             lab.substrate.start(Role.PROMETHEUS)

@@ -1,5 +1,5 @@
-"""`lab top`: a running lab in one picture that moves.
+"""`lab top`: a running lab on one screen that is updated.
 
-`reading` asks Prometheus and gives a `Snapshot`; `picture` draws it; `command` repeats that until a
-key ends it. Only `reading` and `command` touch the world.
+`collect` queries Prometheus and gives a `Snapshot`; `render` draws it; `lab.cli.top` repeats that
+until a key ends it. Only `collect`, `keys` and `lab.cli.top` do input and output.
 """

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, for as long as a picture is shown; the terminal is put back."""
+"""Single keys from the terminal while the screen is shown; the terminal is restored afterwards."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Pressed = Callable[[float], bool]
 
 
 @contextmanager
-def listened_to() -> Iterator[Pressed]:
-    """Take keys as they are pressed, for the block.
+def pressed_keys() -> Iterator[Pressed]:
+    """Read keys as they are pressed, for the block.
 
-    Gives a function that waits up to so many seconds, and says whether a key that ends was pressed.
-    Without a terminal to read from it only waits.
+    Gives a function that waits for up to the given seconds, and returns whether a key of `ENDS` was
+    pressed. Without a terminal to read from it only waits.
     """
     source = sys.stdin.fileno() if sys.stdin.isatty() else None
     if source is None:

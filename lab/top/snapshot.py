@@ -1,4 +1,4 @@
-"""What `lab top` shows of one moment, as values. None is "nobody can tell", and never 0."""
+"""What `lab top` shows of one moment, as values. None means "not known", and never 0."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 HISTORY_MAX = 120
-"""Points of each curve: two minutes at a look a second."""
+"""Points of each curve: two minutes at one snapshot a second."""
 
 Number = float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueSnapshot:
     """A queue, or several that are shown as one."""
 
     name: str
@@ -23,13 +23,13 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerSnapshot:
     """One worker.
 
     Attributes:
         there: whether Prometheus reaches it.
         consuming: whether it takes deliveries.
-        in_flight, places: tasks that run, and how many can.
+        in_flight, places: running tasks, and how many can run.
         per_s: attempts each second.
         runtime_s: mean of one attempt.
     """
@@ -44,8 +44,8 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """An alert that is pending or firing, for so many seconds."""
+class AlertSnapshot:
+    """An alert that has been pending or firing for `for_s` seconds."""
 
     name: str
     severity: str
@@ -54,11 +54,11 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ObjectiveSnapshot:
     """One objective.
 
     Attributes:
-        value: what is kept now: a share, or a mean in seconds.
+        value: the present value: a share, or a mean in seconds.
         goal: the share to reach, or the seconds to stay under.
         left: the share of the error budget that is left; None for a mean, which has none.
     """
@@ -71,7 +71,7 @@ class Promise:
 
     @property
     def kept(self) -> bool | None:
-        """Whether the value meets the goal; None where one of them is not known."""
+        """Whether the value meets the goal; None if one of them is not known."""
         if self.value is None or self.goal is None:
             return None
         return self.value < self.goal if self.in_seconds else self.value >= self.goal
@@ -83,22 +83,22 @@ class Snapshot:
 
     Attributes:
         age_s: how old the newest scrape is.
-        parts: how many parts are scraped; `away` names those that do not answer.
+        parts: the number of parts that are scraped; `unreachable` names those that do not answer.
         accepted: rates of the scraper's messages, by way.
         effects: rates of effects, by effect.
         retries: rates of retries, by reason.
-        dead: dead letters that workers made since they began, by reason.
+        dead: dead letters of the workers since they started, by reason.
         received, acknowledged, redelivered: rates of the broker, over all queues.
         waiting, refused, oldest_s: the outbox; how long its first message waits.
-        mean_s, p50_s, p99_s: latency of what ended within the last seconds.
-        faults: those that are active; None where no run of the lab tells of faults.
+        mean_s, p50_s, p99_s: latency of the messages that ended within the last seconds.
+        faults: those that are active; None if no run of the lab reports faults.
     """
 
     age_s: Number
     parts: int
-    away: Sequence[str]
-    queues: Sequence[Queue]
-    workers: Sequence[Worker]
+    unreachable: Sequence[str]
+    queues: Sequence[QueueSnapshot]
+    workers: Sequence[WorkerSnapshot]
     accepted: Mapping[str, float]
     effects: Mapping[str, float]
     retries: Mapping[str, float]
@@ -112,31 +112,31 @@ class Snapshot:
     mean_s: Number
     p50_s: Number
     p99_s: Number
-    promises: Sequence[Promise]
+    objectives: Sequence[ObjectiveSnapshot]
     faults: Sequence[str] | None
-    alarms: Sequence[Alarm]
+    alerts: Sequence[AlertSnapshot]
 
 
 MEAN_CURVE, EFFECTS_CURVE = "mean", "effects"
 
 
 def queue_curve(name: str) -> str:
-    """What the curve of a queue's ready messages is called."""
+    """The name of the curve of a queue's ready messages."""
     return f"queue {name}"
 
 
 @dataclass
-class History:
-    """The last values of what is drawn as a curve, oldest first; bounded."""
+class Curves:
+    """The last values of everything that is drawn as a curve, oldest first; bounded."""
 
     curves: dict[str, deque[Number]] = field(default_factory=dict)
 
-    def recall(self, name: str, points: Sequence[Number]) -> None:
-        """Begin a curve with what was before."""
+    def begin(self, name: str, points: Sequence[Number]) -> None:
+        """Begin a curve with earlier points."""
         self.curves[name] = deque(points, maxlen=HISTORY_MAX)
 
     def remember(self, seen: Snapshot) -> None:
-        """Add a moment to every curve; one that the moment has no value for gets a gap."""
+        """Add a snapshot to every curve; a curve without a value in it gets a gap."""
         now = {queue_curve(each.name): each.ready for each in seen.queues}
         now |= {MEAN_CURVE: seen.mean_s, EFFECTS_CURVE: total(seen.effects)}
         for name in self.curves.keys() | now.keys():
@@ -148,5 +148,5 @@ class History:
 
 
 def total(parts: Mapping[str, float]) -> Number:
-    """The sum; None where there is no part."""
+    """The sum; None if there is no part."""
     return sum(parts.values()) if parts else None

@@ -1,7 +1,7 @@
-"""The other senders: programs of the earlier system, and whatever else finds its way to a queue.
+"""Foreign messages: those of the earlier system's programs, and broken ones.
 
-Beside the scraper, a real queue gets messages in the earlier system's form, and now and then one
-that nobody can use. The lab sends both on purpose, with the fate of each known beforehand.
+Beside the scraper's messages, a real queue gets messages in the earlier system's format, and now
+and then one that is useless. The lab sends both on purpose, with the outcome of each known before.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ForeignMessage:
     """A message of a sender other than the scraper.
 
     Attributes:
         kind: what is special about it, in words.
         expect: `effect` or `dead-letter`.
-        match: what it says, where it says something.
+        match: its content, if it has a readable one.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Parcel:
     match: Mapping[str, Any] | None = None
 
 
-def parcels(rng: random.Random, ordinal: int) -> Iterator[Parcel]:
+def messages(rng: random.Random, ordinal: int) -> Iterator[ForeignMessage]:
     """The foreign messages of one round: a few of the earlier system, and one of each broken kind.
 
     Args:
@@ -74,7 +74,7 @@ def parcels(rng: random.Random, ordinal: int) -> Iterator[Parcel]:
         published_at=datetime.now(UTC),
         task="somebody.elses.task",
     )
-    yield Parcel(
+    yield ForeignMessage(
         "a task nobody knows",
         DEAD_LETTER,
         unknown.message_id,
@@ -83,28 +83,28 @@ def parcels(rng: random.Random, ordinal: int) -> Iterator[Parcel]:
     )
 
 
-def send(parcel: Parcel, url: str, ledger: Ledger) -> None:
+def send(message: ForeignMessage, url: str, ledger: Ledger) -> None:
     """Send one, and record the attempt before it and the confirm after it."""
     now = datetime.now(UTC).isoformat()
     ledger.attempt(
-        message_id=parcel.message_id,
-        identity="" if parcel.match is None else _identity(parcel.match),
+        message_id=message.message_id,
+        identity="" if message.match is None else _identity(message.match),
         published_at=now,
         observed_at=now,
-        sender="legacy" if parcel.expect == EFFECT else "broken",
-        expect=parcel.expect,
-        kind=parcel.kind,
+        sender="legacy" if message.expect == EFFECT else "broken",
+        expect=message.expect,
+        kind=message.kind,
     )
     with amqp.channel(url) as on:
         on.confirm_delivery()
         amqp.send(
-            on, parcel.body, exchange=EXCHANGE, key=PROCESS_QUEUE, properties=parcel.properties
+            on, message.body, exchange=EXCHANGE, key=PROCESS_QUEUE, properties=message.properties
         )
-    ledger.accept(parcel.message_id, "queue")
+    ledger.accept(message.message_id, "queue")
 
 
-def _legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -> Parcel:
-    """As the earlier system sends it: protocol 1, everything in the body, no headers, no ids."""
+def _legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -> ForeignMessage:
+    """In the earlier system's format: protocol 1, everything in the body, no headers, no ids."""
     message_id = _new_id(rng)
     body = {
         "id": message_id,
@@ -115,16 +115,20 @@ def _legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -
         "eta": None,
         "expires": None,
     }
-    return Parcel(kind, expect, message_id, json.dumps(body).encode(), _JSON, match)
+    return ForeignMessage(kind, expect, message_id, json.dumps(body).encode(), _JSON, match)
 
 
-def _raw(rng: random.Random, kind: str, body: bytes, properties: Mapping[str, Any]) -> Parcel:
+def _raw(
+    rng: random.Random, kind: str, body: bytes, properties: Mapping[str, Any]
+) -> ForeignMessage:
     message_id = _new_id(rng)
-    return Parcel(kind, DEAD_LETTER, message_id, body, {**properties, "message_id": message_id})
+    return ForeignMessage(
+        kind, DEAD_LETTER, message_id, body, {**properties, "message_id": message_id}
+    )
 
 
 def _legacy_match(ordinal: int, number: int) -> dict[str, Any]:
-    """A match with the field set of today's senders: no `observed_at`, but source and division."""
+    """A match with the earlier system's fields: no `observed_at`, but source and division."""
     return {
         "home_team": "Bayside FC",
         "away_team": "Seacoast United",

@@ -1,8 +1,8 @@
-"""Load: observations of matches, published at a rate of their own, whatever the system does.
+"""Load: observations of matches, published at a given rate, whatever the system does.
 
-The loop is open: when each message is due is drawn beforehand, so a slow system is not spared, and
-latency counts from when a message was due. Each attempt is on record before it is made, and is
-repeated under the same id until the broker has confirmed it.
+The loop is open: the time at which each message is due is drawn beforehand, so a slow system gets
+the same load, and latency counts from the time when a message was due. Each attempt is recorded
+before it is made, and is repeated under the same id until the broker has confirmed it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from lab.errors import CannotRun, LabError, NotWithin
 from lab.history.ledger import Ledger
 from lab.wait import eventually
-from lab.workload.publisher import Outlet
+from lab.workload.publisher import LoadPublisher
 from system.contract import envelope as wire
 from system.contract import match as contract
 from system.contract.envelope import Envelope
@@ -28,18 +28,18 @@ from system.contract.match import Match
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 
 BACKLOG_MAX = 20_000
-"""With so many unconfirmed, no more are attempted until the broker takes some."""
+"""With so many unconfirmed messages, no more are attempted until the broker confirms some."""
 FLUSH_S = 90.0
-"""After its block, how long a load goes on to send what it has attempted."""
+"""How long after its block a load goes on to send what it has attempted."""
 MATCHES = 200
-"""So many matches are observed again and again: newest wins is tested all the time."""
+"""So many matches are observed again and again, so that newest wins is tested all the time."""
 
 Remember = Callable[[Match, datetime, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How messages come: phases of (seconds, messages a second), one after the other, for ever."""
+    """The rate of a load: phases of (seconds, messages a second), repeated without end."""
 
     summary: str
     phases: tuple[tuple[float, float], ...]
@@ -85,7 +85,7 @@ def observation(rng: random.Random, series: str, due: datetime) -> dict[str, Any
 
 
 @contextmanager
-def offered(
+def offer_load(
     name: str, series: str, url: str, ledger: Ledger, rng: random.Random, remember: Remember
 ) -> Iterator[None]:
     """Offer a load for the block, from a thread of its own.
@@ -96,7 +96,7 @@ def offered(
         url: of the broker, as the scraper reaches it.
         ledger: where attempts and confirms are recorded.
         rng: seeded, so that the same load can be offered again.
-        remember: told of each observation that the broker has.
+        remember: called with each observation that the broker has confirmed.
 
     Raises:
         CannotRun: no profile has that name.
@@ -117,7 +117,7 @@ def offered(
 
 
 class _Load:
-    """One load: what its thread does."""
+    """One load, run by a thread of its own."""
 
     def __init__(
         self,
@@ -132,18 +132,18 @@ class _Load:
         self.failure: Exception | None = None
         self._profile, self._series, self._rng = profile, series, rng
         self._ledger, self._remember = ledger, remember
-        self._outlet = Outlet(url, EXCHANGE, PROCESS_QUEUE, self._confirmed)
+        self._publisher = LoadPublisher(url, EXCHANGE, PROCESS_QUEUE, self._confirmed)
         self._unconfirmed: dict[str, tuple[Match, datetime]] = {}
 
     def run(self) -> None:
-        """Attempt, until told to stop; then see to it that everything attempted is confirmed."""
+        """Attempt until `stop` is set; then wait until everything attempted is confirmed."""
         try:
             self._offer()
             self._flush()
-        except Exception as error:  # told by the one who offered the load
+        except Exception as error:  # raised again by `offer_load`
             self.failure = error
         finally:
-            self._outlet.close()
+            self._publisher.close()
 
     def _offer(self) -> None:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
@@ -151,14 +151,14 @@ class _Load:
             while (early := begun + due - time.monotonic()) > 0 or self._is_full():
                 if self.stop.is_set():
                     return
-                self._outlet.work(min(max(early, 0.0), 0.05))
-            if self.stop.is_set():  # also where it is late all the time
+                self._publisher.work(min(max(early, 0.0), 0.05))
+            if self.stop.is_set():  # also if it is late all the time
                 return
             self._attempt(begun_at + timedelta(seconds=due))
-            self._outlet.work(0)
+            self._publisher.work(0)
 
     def _is_full(self) -> bool:
-        return self._outlet.pending >= BACKLOG_MAX
+        return self._publisher.pending >= BACKLOG_MAX
 
     def _attempt(self, due: datetime) -> None:
         match = contract.parse(observation(self._rng, self._series, due))
@@ -172,7 +172,7 @@ class _Load:
             expect="effect",
         )
         self._unconfirmed[message_id] = (match, due)
-        self._outlet.todo.append(wire.wrap(match, message_id=message_id, published_at=due))
+        self._publisher.queue.append(wire.wrap(match, message_id=message_id, published_at=due))
 
     def _confirmed(self, envelope: Envelope) -> None:
         match, due = self._unconfirmed.pop(envelope.message_id)
@@ -181,18 +181,18 @@ class _Load:
 
     def _flush(self) -> None:
         def look() -> bool:
-            self._outlet.work(0.05)
-            return not self._outlet.pending
+            self._publisher.work(0.05)
+            return not self._publisher.pending
 
         try:
             eventually("the broker to confirm every message", look, within_s=FLUSH_S, every_s=0)
         except NotWithin as error:
             for message_id in self._unconfirmed:
-                sent = message_id in self._outlet.sent
+                sent = message_id in self._publisher.sent
                 self._ledger.history.write(
                     "unknown" if sent else "refused",
                     message_id=message_id,
                     way="queue",
-                    detail=self._outlet.trouble,
+                    detail=self._publisher.last_error,
                 )
-            raise LabError(f"{error}; trouble: {self._outlet.trouble}") from error
+            raise LabError(f"{error}; trouble: {self._publisher.last_error}") from error

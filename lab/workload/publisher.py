@@ -1,7 +1,7 @@
-"""Publishing for load: many messages on their way at once, each sent again until it is confirmed.
+"""Publishing for load: many messages in flight at once, each sent again until it is confirmed.
 
-The lab's own, on another library than the pipeline's publisher, so that a mistake of that one
-cannot hide itself. It belongs to one thread; nothing happens outside of `work`.
+The lab's own publisher, on another library than the pipeline's, so that a mistake in the pipeline's
+publisher cannot hide itself. It belongs to one thread; nothing happens outside of `work`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ CONFIRM_S = 10.0
 _PERSISTENT = 2
 
 
-class Outlet:
+class LoadPublisher:
     """A publisher of messages that must arrive.
 
     Attributes:
-        todo: not sent, or not known to have arrived.
-        sent: ids that were put on the wire at least once and are not confirmed.
-        trouble: what went wrong last, in words.
+        queue: messages not sent, or to be sent again.
+        sent: ids that were sent at least once and are not confirmed.
+        last_error: what went wrong last, in words.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Outlet:
             url: of the broker.
             exchange: where to.
             key: the routing key.
-            confirmed: told of each message that the broker has on disk, in a queue.
+            confirmed: called for each message that the broker has on disk, in a queue.
         """
         self._exchange, self._key = exchange, key
         self._confirmed = confirmed
-        self.todo: deque[Envelope] = deque()
+        self.queue: deque[Envelope] = deque()
         self.sent: set[str] = set()
-        self.trouble = ""
+        self.last_error = ""
         # kombu's own connection would try again for seconds by itself; its transport does not.
         patience = {"read_timeout": CONNECT_S, "write_timeout": CONNECT_S}
         self._transport: Any = Connection(
@@ -61,39 +61,39 @@ class Outlet:
             *self._transport.channel_errors,
             OSError,
         )
-        self._link: Any = None
+        self._connection: Any = None
         self._channel: Any = None
         self._next_tag = 1
         self._next_try = 0.0
-        self._on_the_way: dict[int, tuple[Envelope, float]] = {}
+        self._in_flight: dict[int, tuple[Envelope, float]] = {}
         self._returned: set[str] = set()
         self._blocked = False
 
     @property
     def pending(self) -> int:
-        """How many are not confirmed."""
-        return len(self.todo) + len(self._on_the_way)
+        """The number of messages that are not confirmed."""
+        return len(self.queue) + len(self._in_flight)
 
     def work(self, for_s: float) -> None:
-        """Send what may be sent, and take in confirms, for about `for_s` seconds."""
-        if self._link is None and not self._connect():
+        """Send what may be sent, and receive confirms, for about `for_s` seconds."""
+        if self._connection is None and not self._connect():
             run_for(for_s)
             return
         try:
             self._send()
             with suppress(TimeoutError):
-                self._link.drain_events(timeout=max(for_s, 0.001))
-            oldest = next(iter(self._on_the_way.values()), None)
+                self._connection.drain_events(timeout=max(for_s, 0.001))
+            oldest = next(iter(self._in_flight.values()), None)
             if oldest and time.monotonic() - oldest[1] > CONFIRM_S:
                 self._drop(f"no confirm within {CONFIRM_S:g} s")
         except self._errors as error:
             self._drop(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Close the connection: in order where all is confirmed, else at once."""
-        if self._link is not None and not self.pending:
+        """Close the connection: in order if everything is confirmed, else at once."""
+        if self._connection is not None and not self.pending:
             with suppress(*self._errors):
-                self._link.close()
+                self._connection.close()
         self._drop("closed")
 
     def _connect(self) -> bool:
@@ -101,13 +101,13 @@ class Outlet:
             return False
         self._next_try = time.monotonic() + PAUSE_S
         try:
-            self._link = self._transport.establish_connection()
-            channel = self._link.channel()
+            self._connection = self._transport.establish_connection()
+            channel = self._connection.channel()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(self._on_nack)
             channel.events["basic_return"].add(self._on_return)
-            self._link.on_blocked = self._on_blocked
-            self._link.on_unblocked = self._on_unblocked
+            self._connection.on_blocked = self._on_blocked
+            self._connection.on_unblocked = self._on_unblocked
             channel.confirm_select()
         except self._errors as error:
             self._drop(f"{type(error).__name__}: {error}")
@@ -117,19 +117,19 @@ class Outlet:
 
     def _drop(self, why: str) -> None:
         """Give the connection up. What was on its way is sent again first, in its order."""
-        self.trouble = why
-        self.todo.extendleft(envelope for envelope, _ in reversed(self._on_the_way.values()))
-        self._on_the_way.clear()
+        self.last_error = why
+        self.queue.extendleft(envelope for envelope, _ in reversed(self._in_flight.values()))
+        self._in_flight.clear()
         self._returned.clear()
-        if self._link is not None:
-            with suppress(Exception):  # it is broken in whatever way; nothing more is asked of it
-                self._link.collect()
-        self._link = self._channel = None
+        if self._connection is not None:
+            with suppress(Exception):  # it is broken in an unknown way, and not used any more
+                self._connection.collect()
+        self._connection = self._channel = None
 
     def _send(self) -> None:
-        while self.todo and len(self._on_the_way) < WINDOW and not self._blocked:
-            envelope = self.todo.popleft()
-            self._on_the_way[self._next_tag] = (envelope, time.monotonic())
+        while self.queue and len(self._in_flight) < WINDOW and not self._blocked:
+            envelope = self.queue.popleft()
+            self._in_flight[self._next_tag] = (envelope, time.monotonic())
             self.sent.add(envelope.message_id)
             self._next_tag += 1
             message = self._channel.prepare_message(
@@ -148,35 +148,35 @@ class Outlet:
             )
 
     def _on_return(self, _why: object, _exchange: str, _key: str, message: Any) -> None:
-        """Unroutable; its confirm follows, and then means only that the broker looked."""
+        """Unroutable; its confirm follows, and says only that the broker looked."""
         self._returned.add(message.properties["message_id"])
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         for envelope in self._take(tag, multiple):
             if envelope.message_id in self._returned:
                 self._returned.discard(envelope.message_id)
-                self._again(envelope, "unroutable")
+                self._send_again(envelope, "unroutable")
             else:
                 self.sent.discard(envelope.message_id)
                 self._confirmed(envelope)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         for envelope in self._take(tag, multiple):
-            self._again(envelope, "refused")
+            self._send_again(envelope, "refused")
 
     def _on_blocked(self, reason: str) -> None:
         self._blocked = True
-        self.trouble = f"the broker blocks publishers: {reason}"
+        self.last_error = f"the broker blocks publishers: {reason}"
 
     def _on_unblocked(self) -> None:
         self._blocked = False
 
     def _take(self, tag: int, multiple: bool) -> list[Envelope]:
-        tags = [each for each in self._on_the_way if each <= tag] if multiple else [tag]
-        return [self._on_the_way.pop(each)[0] for each in tags if each in self._on_the_way]
+        tags = [each for each in self._in_flight if each <= tag] if multiple else [tag]
+        return [self._in_flight.pop(each)[0] for each in tags if each in self._in_flight]
 
-    def _again(self, envelope: Envelope, why: str) -> None:
-        """It is certainly in no queue: send it once more, after those that wait."""
-        self.trouble = why
+    def _send_again(self, envelope: Envelope, why: str) -> None:
+        """It is certainly in no queue: send it once more, after those that are queued."""
+        self.last_error = why
         self.sent.discard(envelope.message_id)
-        self.todo.append(envelope)
+        self.queue.append(envelope)

@@ -1,4 +1,4 @@
-"""Running the scraper as its users do: a command, an environment, an exit code."""
+"""Runs the scraper as its users do: a command, an environment, an exit code."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Scraper:
         place: where it runs; its journals are in the working folder there.
         logs: the folder of the run's logs.
         seed: of its message ids.
-        wrapper: a module that starts in place of the scraper and is given its name and arguments,
+        wrapper: a module that is run in place of the scraper and gets its name and arguments,
             for experiments that switch a guard off.
-        settings: environment variables over those that it usually has; None takes one away.
+        settings: environment variables over those that it usually has; None removes one.
         prefix: of its files' names, so that two runs in one working folder keep them apart.
     """
 
@@ -41,12 +41,12 @@ class Scraper:
         return self._journal(f"{self.prefix}journal-{index}.jsonl")
 
     @property
-    def drained(self) -> Journal:
+    def drain_journal(self) -> Journal:
         """The journal of all drains."""
         return self._journal(f"{self.prefix}journal-drained.jsonl")
 
     def scrape(self, moment: datetime, index: int, *, within_s: float = SCRAPE_WITHIN_S) -> int:
-        """Read the whole site as it stands at `moment`; return the exit code.
+        """Read the whole site as of `moment`; return the exit code.
 
         Raises:
             LabError: it still ran after `within_s`, and was killed.
@@ -68,25 +68,25 @@ class Scraper:
         """Send what waits in the outbox.
 
         Raises:
-            LabError: something stayed there.
+            LabError: something stayed in it.
         """
-        done = self._run("drain", "--journal", self.drained.name)
+        done = self._run("drain", "--journal", self.drain_journal.name)
         if done.code != 0:
             raise LabError(f"the outbox did not drain: {done.stdout.strip()} {done.stderr.strip()}")
 
     def try_to_drain(self) -> int:
         """Send what waits in the outbox, and return the exit code."""
-        return self._run("drain", "--journal", self.drained.name).code
+        return self._run("drain", "--journal", self.drain_journal.name).code
 
     def waiting(self) -> int:
         """How many messages wait in the outbox.
 
         Raises:
-            LabError: the scraper did not say.
+            LabError: the scraper failed to count them.
         """
         done = self._run("waiting")
         if done.code != 0:
-            raise LabError(f"the scraper cannot tell what is in its outbox: {done.stderr.strip()}")
+            raise LabError(f"the scraper cannot count its outbox: {done.stderr.strip()}")
         return int(done.stdout)
 
     def _journal(self, name: str) -> Journal:

@@ -1,4 +1,4 @@
-"""Waiting for alerts to arrive, as somebody who is on call does, and making them have a reason."""
+"""Waits for alerts to arrive, as an engineer on call does, and causes them."""
 
 from __future__ import annotations
 
@@ -20,56 +20,56 @@ ARRIVES_WITHIN_S = 90.0
 FIRING, RESOLVED = "firing", "resolved"
 
 
-class Bell:
-    """Listens for alerts; tells after how many seconds, from its making, each arrived.
+class AlertWaiter:
+    """Waits for alerts; reports how many seconds after its creation each arrived.
 
     Args:
         webhook: where Alertmanager sends them.
-        always: counts what arrived before it was made, too.
+        always: whether what arrived before its creation counts, too.
     """
 
     def __init__(self, webhook: Webhook, *, always: bool = False) -> None:
         self._webhook = webhook
         self._since = None if always else datetime.now(UTC)
 
-    def rings(self, *names: str, within_s: float = ARRIVES_WITHIN_S) -> dict[str, str]:
-        """Wait until each of the alerts has arrived; when that was, by name.
+    def fired(self, *names: str, within_s: float = ARRIVES_WITHIN_S) -> dict[str, str]:
+        """Wait until each of the alerts fires; return when it did, by name.
 
         Raises:
-            NotWithin: one did not; says which have.
+            NotWithin: one does not fire.
         """
         return self._wait(FIRING, names, within_s)
 
-    def falls_silent(self, *names: str, within_s: float = ARRIVES_WITHIN_S) -> dict[str, str]:
-        """Wait until the end of each alert has been told after this moment; when that was, by name.
+    def resolved(self, *names: str, within_s: float = ARRIVES_WITHIN_S) -> dict[str, str]:
+        """Wait until the end of each alert has arrived; return when it did, by name.
 
         Raises:
-            NotWithin: one goes on; says which have ended.
+            NotWithin: one goes on.
         """
         return self._wait(RESOLVED, names, within_s)
 
-    def heard(self, name: str) -> bool:
+    def has_arrived(self, name: str) -> bool:
         """Whether the alert has arrived."""
-        return bool(self._webhook.told(name, FIRING, self._since))
+        return bool(self._webhook.notices(name, FIRING, self._since))
 
     def _wait(self, status: str, names: Iterable[str], within_s: float) -> dict[str, str]:
         wanted = list(names)
 
         def look() -> bool:
-            return all(self._webhook.told(name, status, self._since) for name in wanted)
+            return all(self._webhook.notices(name, status, self._since) for name in wanted)
 
-        eventually(f"{', '.join(wanted)} to be told as {status}", look, within_s=within_s)
+        eventually(f"{', '.join(wanted)} to arrive as {status}", look, within_s=within_s)
         return {name: f"{status} {self._when(name, status)}" for name in wanted}
 
     def _when(self, name: str, status: str) -> str:
         if self._since is None:
             return "from the start"
-        waited = self._webhook.told(name, status, self._since)[0].at - self._since
+        waited = self._webhook.notices(name, status, self._since)[0].at - self._since
         return f"after {waited.total_seconds():.0f} s"
 
 
 def wait_until_firing(lab: Lab, name: str) -> None:
-    """Wait until Prometheus has an alert firing, and a moment more, in which it could be told.
+    """Wait until an alert fires in Prometheus, and long enough for its notice to arrive.
 
     Raises:
         NotWithin: it does not fire.
@@ -85,12 +85,12 @@ def wait_until_firing(lab: Lab, name: str) -> None:
 
 
 def flood(lab: Lab, count: int) -> None:
-    """Put many good messages into the queue at once, past scraper and ledger; no worker need run.
+    """Put many valid messages into the queue at once, without scraper, ledger or worker.
 
     Each is about a match of its own, so that they do not wait for each other's row.
 
     Raises:
-        broker.TROUBLE: the broker did not take them.
+        amqp.TROUBLE: the broker did not accept them.
     """
     now = datetime.now(UTC)
     with amqp.channel(lab.endpoints.broker_urls["admin"]) as on:

@@ -1,7 +1,7 @@
 """Each rule of the contract, with one message that breaks it and no other.
 
-Derived from the schema, so that a rule that is added there is broken here too. What a schema cannot
-say is added by hand.
+Derived from the schema, so that a rule that is added there is broken here too. Rules that a schema
+cannot express are added by hand.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lab.clients.amqp import DeadLetter
-from system.contract.errors import Violation, shown
+from system.contract.errors import Violation, abbreviate
 from system.contract.schema import SCHEMA
 from system.contract.topology import PROCESS_QUEUE
 
@@ -36,13 +36,13 @@ _BEYOND_THE_SCHEMA: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class BrokenRule:
     """One broken rule.
 
     Attributes:
         rule: the field and the schema's keyword, or the rule in words.
-        field: which the refusal must name.
-        value: what the refusal must show as having been there; empty for rules across fields.
+        field: the field that the refusal must name.
+        value: the value that the refusal must quote; empty for rules across fields.
         match: the match that breaks the rule.
     """
 
@@ -52,21 +52,24 @@ class Breach:
     match: Any
 
 
-def of(plain: Mapping[str, Any]) -> list[Breach]:
+def broken_rules(plain: Mapping[str, Any]) -> list[BrokenRule]:
     """Every rule broken once, by a match that is otherwise `plain`."""
     return [*_of_fields(plain), *_of_the_whole(plain)]
 
 
 def disagreements(
-    breach: Breach, answer: Mapping[str, Any], post: tuple[int, Mapping[str, Any]], dead: DeadLetter
+    breach: BrokenRule,
+    answer: Mapping[str, Any],
+    post: tuple[int, Mapping[str, Any]],
+    dead: DeadLetter,
 ) -> list[str]:
-    """Where the three doors say other things of one breach than they should, in words.
+    """Where the three entry points answer otherwise than they should, in words.
 
     Args:
         breach: what was sent to all of them.
         answer: of `validate_match_data`.
         post: status and answer of the API.
-        dead: what `process_match_data` made of it.
+        dead: the dead letter of `process_match_data`.
     """
     status, refusal = post
     told = [Violation(**each) for each in answer["violations"]]
@@ -83,29 +86,31 @@ def disagreements(
     return [f"{breach.rule}: not so: {words}" for words, holds in right.items() if not holds]
 
 
-def _of_fields(plain: Mapping[str, Any]) -> Iterator[Breach]:
+def _of_fields(plain: Mapping[str, Any]) -> Iterator[BrokenRule]:
     for field, rule in SCHEMA["properties"].items():
         for keyword, bound in _rules(rule):
             value = _breaking(keyword, bound)
-            yield Breach(f"{field}: {keyword}", field, shown(value), {**plain, field: value})
+            yield BrokenRule(
+                f"{field}: {keyword}", field, abbreviate(value), {**plain, field: value}
+            )
     for field in SCHEMA["required"]:
         left = {name: value for name, value in plain.items() if name != field}
-        yield Breach(f"{field}: required", field, NOTHING, left)
-    yield Breach("no other fields", "referee", shown("x"), {**plain, "referee": "x"})
+        yield BrokenRule(f"{field}: required", field, NOTHING, left)
+    yield BrokenRule("no other fields", "referee", abbreviate("x"), {**plain, "referee": "x"})
 
 
-def _of_the_whole(plain: Mapping[str, Any]) -> Iterator[Breach]:
+def _of_the_whole(plain: Mapping[str, Any]) -> Iterator[BrokenRule]:
     for rule in SCHEMA["allOf"]:
         words = rule["description"]
-        yield Breach(words, ACROSS, "", {**plain, **_ACROSS[words]})
+        yield BrokenRule(words, ACROSS, "", {**plain, **_ACROSS[words]})
     for words, (field, change) in _BEYOND_THE_SCHEMA.items():
-        value = "" if field == ACROSS else shown(change[field])
-        yield Breach(words, field, value, {**plain, **change})
-    yield Breach("an object", ACROSS, shown([dict(plain)]), [dict(plain)])
+        value = "" if field == ACROSS else abbreviate(change[field])
+        yield BrokenRule(words, field, value, {**plain, **change})
+    yield BrokenRule("an object", ACROSS, abbreviate([dict(plain)]), [dict(plain)])
 
 
 def _rules(rule: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The keywords of a field's rule and their bounds, each once; whether null is fine is left."""
+    """The keywords of a field's rule and their bounds, each once; null is not considered."""
     found: dict[str, Any] = {}
     for keyword, bound in rule.items():
         match keyword:
@@ -146,4 +151,4 @@ def _breaking(keyword: str, bound: Any) -> Any:
             return bound + 1
         case "format":
             return _NO_SUCH_DAY[bound]
-    raise ValueError(f"the schema has the keyword {keyword!r}, which nobody knows how to break")
+    raise ValueError(f"the schema has the keyword {keyword!r}; add how to break it")

@@ -1,4 +1,4 @@
-"""A cluster that nobody should touch: it counts who knocks, and notes every call of kubectl."""
+"""A cluster that must not be touched: it counts connections, and records every call of kubectl."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Cluster:
     """
 
     def __init__(self, folder: Path, contexts: tuple[str, ...]) -> None:
-        """Prepare the listener, the configuration, and a kubectl that notes its calls.
+        """Prepare the listener, the configuration, and a kubectl that records its calls.
 
         Args:
             folder: where the files go, in a folder of their own.
-            contexts: names; all of them lead here.
+            contexts: names; all of them point to this cluster.
         """
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.1)
@@ -78,11 +78,11 @@ class Cluster:
         self._listener.close()
 
     @property
-    def knocks(self) -> int:
-        """Connections so far, those that still wait to be let in among them."""
+    def connections(self) -> int:
+        """The number of connections so far, including those not yet accepted."""
         self._quiet.clear()
         if not self._quiet.wait(CALL_WITHIN_S):
-            raise LabError("the cluster that counts its visitors does not come to rest")
+            raise LabError("connections to the cluster do not stop")
         return self._knocks
 
     @property
@@ -91,7 +91,7 @@ class Cluster:
         return self._notes.read_text().splitlines()
 
     def careless_call(self) -> None:
-        """Ask the current context's cluster for something, as a tool might without being told.
+        """Query the current context's cluster, as a careless tool might.
 
         It is not among the `calls`.
         """

@@ -1,4 +1,4 @@
-"""Two consumers that share a queue, one slow and one quick; how the work falls to them."""
+"""Two consumers that share a queue, one slow and one quick; how the work is divided."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHARE_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many messages each did, and how long the whole took."""
+    """How many messages each consumer handled, and how long the whole took."""
 
     counts: dict[str, int]
     seconds: float

@@ -18,13 +18,13 @@ READY_WITHIN_S = 60.0
 def in_place_of_the_worker(
     lab: Lab, name: str, settings: Mapping[str, str], *, wrapper: str | None = None
 ) -> Iterator[None]:
-    """The lab's worker ends in order, this one works during the block, then the lab's is back.
+    """Stop the lab's worker in order, run this one for the block, then start the lab's again.
 
     Args:
         lab: where.
         name: of its log.
         settings: environment variables over those of the lab's own worker.
-        wrapper: a module that starts in place of the worker and is given its name.
+        wrapper: a module that is run in place of the worker and gets its name.
     """
     ready = f"{name}.ready"
     usual = {"MISSING_TABLE_CONCURRENCY": "1", "MISSING_TABLE_READY_FILE": ready}

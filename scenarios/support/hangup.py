@@ -1,4 +1,4 @@
-"""Something that listens where the broker should be, takes every call, and hangs up at once."""
+"""A server in place of the broker that accepts every connection, and closes it at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 LISTEN_S = 0.2
 
 
-class HangsUp:
+class HangUpServer:
     """Use as a context manager.
 
     Attributes:
-        calls: when each call came, in seconds of the monotonic clock.
+        calls: when each connection came, in seconds of the monotonic clock.
         port: where it listens, on 127.0.0.1.
     """
 
@@ -25,7 +25,7 @@ class HangsUp:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="hangs-up", daemon=True)
 
-    def __enter__(self) -> HangsUp:
+    def __enter__(self) -> HangUpServer:
         self._thread.start()
         return self
 
@@ -35,7 +35,7 @@ class HangsUp:
         self._socket.close()
 
     def pauses(self) -> list[float]:
-        """Seconds between one call and the next."""
+        """Seconds between one connection and the next."""
         return [after - before for before, after in zip(self.calls, self.calls[1:], strict=False)]
 
     def _listen(self) -> None:

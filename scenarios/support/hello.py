@@ -1,7 +1,7 @@
-"""The task for learning, `hello`: sent by hand, and watched at each station of its life.
+"""The task for learning, `hello`: sent by hand, and observed at each stage of its life.
 
-Nothing of the worker's code is needed to send a task: a message in the right form, in the right
-exchange, is one (`system.contract.envelope`).
+No code of the worker is needed to send a task: it is a message of the right format, sent to the
+right exchange (`system.contract.envelope`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def send(lab: Lab, count: int = 1, *, name: str = "world", seconds: Any = 0.0) -
 
 
 def waiting(lab: Lab) -> int:
-    """How many such messages are in the queue and with no worker."""
+    """The number of such messages that are in the queue and not delivered."""
     with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
         return amqp.depth(on, LEARN_QUEUE)
 
@@ -82,19 +82,19 @@ def results(lab: Lab) -> Iterator[redis.Redis]:
 
 
 def key(message_id: str) -> str:
-    """Where Celery keeps the answer of a task in Redis."""
+    """The key under which Celery keeps the answer of a task in Redis."""
     return _KEY + message_id
 
 
 def answer(lab: Lab, message_id: str) -> dict[str, Any] | None:
-    """What Redis holds for a task: `status`, `result`, and more; None where it holds nothing."""
+    """What Redis holds for a task: `status`, `result`, and more; None if it holds nothing."""
     with results(lab) as client:
         content = client.get(key(message_id))
     return None if content is None else dict(json.loads(str(content)))
 
 
-def answered(lab: Lab, ids: list[str]) -> int:
-    """How many of these tasks have an answer in Redis."""
+def count_answers(lab: Lab, ids: list[str]) -> int:
+    """The number of these tasks that have an answer in Redis."""
     with results(lab) as client:
         return int(client.exists(*map(key, ids)))
 
@@ -103,7 +103,7 @@ def wait_for(lab: Lab, ids: list[str], *, within_s: float = WORKER_WITHIN_S) -> 
     """Wait until every one of these tasks has its answer."""
     eventually(
         f"{len(ids)} answers",
-        lambda: answered(lab, ids) == len(ids),
+        lambda: count_answers(lab, ids) == len(ids),
         within_s=within_s,
     )
 
@@ -128,7 +128,7 @@ def caller(lab: Lab) -> Iterator[Celery]:
 
 @contextmanager
 def no_worker(lab: Lab) -> Iterator[None]:
-    """The worker is asked to end, and is back after the block."""
+    """Stop the worker in order for the block, and start it again."""
     on = killable(lab)
     on.terminate(Role.WORKER)
     try:

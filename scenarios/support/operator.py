@@ -1,4 +1,4 @@
-"""The operator's tool for dead letters, as an operator runs it."""
+"""Runs the operator's tool for dead letters, as an operator does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def dead_letters(lab: Lab, *words: str) -> Finished:
     return lab.programs.run(Program.DEAD_LETTERS, *words, settings={"COLUMNS": "200"})
 
 
-def listed(lab: Lab, ids: list[str]) -> list[dict[str, Any]]:
-    """What `list --json` says of these messages, in the order of their deaths."""
-    said = dead_letters(lab, "list", "--json", *by_id(ids))
-    return [json.loads(line) for line in said.stdout.splitlines()]
+def list_dead_letters(lab: Lab, ids: list[str]) -> list[dict[str, Any]]:
+    """The output of `list --json` about these messages, in the order of their deaths."""
+    output = dead_letters(lab, "list", "--json", *by_id(ids))
+    return [json.loads(line) for line in output.stdout.splitlines()]
 
 
 def by_id(ids: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Exchanges and queues of an experiment's own, beside the system's, and gone when it ends.
+"""Exchanges and queues of an experiment's own, beside the system's, deleted when it ends.
 
-They are *classic* queues: the plain kind, on which each guard can be left out to see what it does.
-The system itself uses quorum queues, which are durable and persistent always.
+They are *classic* queues: on these each guard can be left out to see what it does. The system
+itself uses quorum queues, which are always durable and persistent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Playground:
 
     @contextmanager
     def channel(self, *, confirm: bool = True) -> Iterator[BlockingChannel]:
-        """A channel, in confirm mode unless that is just what is left out."""
+        """A channel, in confirm mode unless the experiment is about leaving that out."""
         with amqp.channel(self.url) as on:
             if confirm:
                 on.confirm_delivery()
@@ -78,7 +78,7 @@ class Playground:
         return whole
 
     def bind(self, queue: str, exchange: str, key: str = "") -> None:
-        """Let `exchange` pass on to `queue` what fits `key`."""
+        """Bind `queue` to `exchange` for messages that match `key`."""
         with self.channel() as on:
             on.queue_bind(queue, exchange, key)
 
@@ -95,7 +95,7 @@ class Playground:
         """Publish messages one by one, each confirmed by the broker.
 
         Raises:
-            UnroutableError: no queue wanted a message, and it was mandatory.
+            UnroutableError: a message was routed to no queue, and it was mandatory.
             NackError: the broker refused it.
         """
         about = pika.BasicProperties(delivery_mode=2 if persistent else 1, **(properties or {}))
@@ -104,7 +104,7 @@ class Playground:
                 on.basic_publish(exchange, key, body.encode(), about, mandatory=mandatory)
 
     def depth(self, queue: str) -> int | None:
-        """Messages ready in `queue`; None where there is no such queue."""
+        """Messages ready in `queue`; None if there is no such queue."""
         with self.channel() as on:
             try:
                 return amqp.depth(on, queue)
@@ -125,5 +125,5 @@ class Playground:
         return found
 
     def bodies(self, queue: str) -> list[str]:
-        """Take every message out of `queue`; what they say, in order."""
+        """Take every message out of `queue`; their bodies, in order."""
         return [body for body, _ in self.take(queue)]

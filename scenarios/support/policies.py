@@ -1,4 +1,4 @@
-"""A queue's limits for an experiment, by a policy that goes before the system's own."""
+"""A queue's limits for an experiment, by a policy of higher priority than the system's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEFORE_OURS = 10
 
 @contextmanager
 def at_most(lab: Lab, queue: str, messages: int) -> Iterator[None]:
-    """For the block, `queue` takes so many messages at most, and refuses more."""
+    """For the block, `queue` accepts at most `messages`, and refuses more."""
     (usual,) = (each.policy for each in QUEUES if each.name == queue)
     name = f"lab-{queue}"
     path = f"policies/{quote(VHOST, safe='')}/{quote(name, safe='')}"
@@ -40,7 +40,7 @@ def at_most(lab: Lab, queue: str, messages: int) -> Iterator[None]:
 
 def _wait_for(lab: Lab, queue: str, policy: str) -> None:
     where = f"queues/{quote(VHOST, safe='')}/{quote(queue, safe='')}?columns=policy"
-    # For a moment it tells of no policy at all, and then its answer is an empty list.
+    # For a moment it reports no policy at all, and then its answer is an empty list.
     eventually(
         f"the policy {policy} to hold for {queue}",
         lambda: lab.endpoints.management.call("GET", where) == {"policy": policy},

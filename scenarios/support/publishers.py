@@ -1,4 +1,4 @@
-"""A publisher at a broker that hangs and then dies, with confirms and without."""
+"""A publisher whose broker hangs and then dies, with confirms and without."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Belief:
     Attributes:
         begun: calls of `publish` that were made.
         sent: those of them that returned without an error.
-        error: what the first other one raised; empty where none did.
+        error: the class of the first error; empty if there was none.
     """
 
     begun: int = 0
@@ -43,9 +43,9 @@ def publish_into_the_dark(
     """Connect, let the broker hang, publish, let the broker die; return what is believed then.
 
     Args:
-        confirm: whether the publisher waits for the broker's word on each message.
-        hang: from then on, what is sent stays in buffers.
-        die: what is in buffers is gone.
+        confirm: whether the publisher waits for the broker's confirm of each message.
+        hang: makes the broker hang: from then on, what is sent stays in buffers.
+        die: kills it: what is in buffers is lost.
     """
     belief = Belief()
 
@@ -58,7 +58,7 @@ def publish_into_the_dark(
                     on.basic_publish("", queue, body.encode(), _PERSISTENT)
                     belief.sent += 1
         except (AMQPError, OSError) as error:
-            if belief.sent < len(bodies):  # else it was only the leave-taking that failed
+            if belief.sent < len(bodies):  # else only closing the connection failed
                 belief.error = type(error).__name__
 
     with ThreadPoolExecutor(max_workers=1) as pool:

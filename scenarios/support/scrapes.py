@@ -1,6 +1,6 @@
-"""A scraper run by hand: its command line, its outbox, its journal, and what it says.
+"""A scraper run by hand: its command line, its outbox, its journal, and its output.
 
-Each experiment has a sender of its own, so that nothing of another one is in its outbox.
+Each experiment has a sender of its own, so that nothing of another experiment is in its outbox.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ SAFE_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What one command of the scraper came to.
+class ScraperRun:
+    """The result of one command of the scraper.
 
     Attributes:
         code: its exit code.
-        said: its standard output; JSON, decoded, where it is that.
-        warned: the events of its log, in order.
+        output: its standard output; decoded, if it is JSON.
+        log_events: the events of its log, in order.
         seconds: how long it took.
     """
 
     code: int
-    said: Any
-    warned: list[dict[str, Any]]
+    output: Any
+    log_events: list[dict[str, Any]]
     seconds: float
 
     @property
     def why(self) -> str:
-        """What the scraper's log says of the first messages that were not confirmed; or empty."""
+        """The log's detail about the first messages that were not confirmed; or empty."""
         return next(
-            (each["detail"] for each in self.warned if each["event"] == "not confirmed"), ""
+            (each["detail"] for each in self.log_events if each["event"] == "not confirmed"), ""
         )
 
 
@@ -55,8 +55,8 @@ class Sender:
         name: of both files, in the working folder. The same name, moment and pages give the same
             message ids again.
         moment: when it looks at the league's pages.
-        settings: environment variables over the usual ones; None takes one away.
-        drift: what it does otherwise than the contract says; see `system.tests.weakened`.
+        settings: environment variables over the usual ones; None removes one.
+        drift: how it deviates from the contract; see `system.tests.weakened`.
     """
 
     lab: Lab
@@ -65,12 +65,12 @@ class Sender:
     settings: Mapping[str, str | None] = field(default_factory=dict)
     drift: Mapping[str, Any] | None = None
 
-    def scrape(self, pages: Sequence[str] = (), *, mode: str = "queue") -> Run:
-        """Read saved pages, or else the whole site; return when it is done."""
+    def scrape(self, pages: Sequence[str] = (), *, mode: str = "queue") -> ScraperRun:
+        """Read saved pages, or else the whole site; return when it has ended."""
         return self._type("scrape", *self._scraping(pages, mode))
 
     def scraping(self, pages: Sequence[str]) -> AbstractContextManager[Started]:
-        """The same, while it goes on; it is killed at the end if it has not ended by then."""
+        """The same for the block, without waiting; it is killed at the end if it still runs."""
         return self.lab.programs.started(
             Program.SCRAPER,
             "scrape",
@@ -80,13 +80,13 @@ class Sender:
             wrapper=self._wrapper,
         )
 
-    def drain(self) -> Run:
+    def drain(self) -> ScraperRun:
         """Send what waits in the outbox."""
         return self._type("drain", "--json", "--journal", self._journal)
 
     def waiting(self) -> int:
         """How many messages wait in the outbox."""
-        return int(self._type("waiting").said)
+        return int(self._type("waiting").output)
 
     def journal(self, event: str) -> list[dict[str, Any]]:
         """The journal's entries of one kind so far, in order."""
@@ -96,21 +96,21 @@ class Sender:
         return [each for each in whole if each["event"] == event]
 
     def ids(self) -> list[str]:
-        """The messages that it set out to send, in order, each once."""
+        """The messages that it attempted to send, in order, each once."""
         return list(dict.fromkeys(each["message_id"] for each in self.journal("attempted")))
 
     def ways(self) -> dict[str, int]:
-        """How many messages it calls safe, by the way that they went."""
+        """The number of messages that it accepted, by way."""
         return dict(Counter(each["way"] for each in self.journal("accepted")))
 
     def seconds_to_safety(self) -> float:
-        """How long its first messages took from being attempted to being safe somewhere."""
+        """How long its first message took from the attempt until it was accepted."""
         first, safe = self.journal("attempted")[0], self.journal("accepted")[0]
         taken = datetime.fromisoformat(safe["at"]) - datetime.fromisoformat(first["at"])
         return taken.total_seconds()
 
     def wait_until_safe(self, *, more_than: int = 0) -> None:
-        """Wait until more messages are safe than that, and none is under way."""
+        """Wait until more than `more_than` messages are accepted, and none is in flight."""
         eventually(
             "the page's messages to be safe",
             lambda: len(self.journal("accepted")) == len(self.ids()) > more_than,
@@ -134,7 +134,7 @@ class Sender:
             *("--journal", self._journal, "--json"),
         ]
 
-    def _type(self, *words: str) -> Run:
+    def _type(self, *words: str) -> ScraperRun:
         with stopwatch() as seconds:
             done = self.lab.programs.run(
                 Program.SCRAPER,
@@ -144,11 +144,11 @@ class Sender:
                 within_s=COMMAND_WITHIN_S,
             )
         try:
-            said = json.loads(done.stdout)
+            output = json.loads(done.stdout)
         except ValueError:
-            said = done.stdout
+            output = done.stdout
         log = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-        return Run(done.code, said, log, round(seconds(), 1))
+        return ScraperRun(done.code, output, log, round(seconds(), 1))
 
     def _settings(self) -> dict[str, str | None]:
         own: dict[str, str | None] = {

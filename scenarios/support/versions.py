@@ -1,4 +1,4 @@
-"""Services asked for their versions over the network, each in its own words."""
+"""Asks services for their versions over the network, each in its own way."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lab.substrates.protocol import Endpoints
 WITHIN_S = 5
 
 
-def told(ends: Endpoints) -> dict[str, str]:
-    """What each service of a watched lab says of its version, by the name that the doctor uses."""
+def ask_versions(ends: Endpoints) -> dict[str, str]:
+    """The versions that the services of a monitored lab report, by the doctor's names."""
     with redis.Redis.from_url(ends.results_url, socket_timeout=WITHIN_S) as client:
         results = str(client.info("server")["redis_version"])
     with psycopg.connect(ends.database_url, connect_timeout=WITHIN_S) as connection:

@@ -1,6 +1,6 @@
 """Serve the backend, or migrate its database: `python -m system.backend [serve|migrate]`.
 
-Exit codes: 0 well, 1 failed, 2 a setting is missing or wrong.
+Exit codes: 0 success, 1 failed, 2 a setting is missing or wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ cli = typer.Typer(add_completion=False, no_args_is_help=False, help="The Missing
 
 @cli.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
-    """Serve, where no command is named."""
+    """Serve, if no command is named."""
     if context.invoked_subcommand is None:
         serve()
 
@@ -49,7 +49,7 @@ def serve(
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database to the newest shape; safe to run twice, also at once."""
+    """Bring the database to the newest schema; safe to run twice, also at the same time."""
     read = _settings()
     try:
         migrations.upgrade(read.database_url.get_secret_value())

@@ -12,7 +12,7 @@ from system.contract.submission import Outcome
 
 
 class ErrorBody(BaseModel):
-    """What went wrong: a word for programs, a sentence for people, and more where there is more."""
+    """What went wrong: a word for programs, a sentence for people, and details if there are any."""
 
     code: str
     message: str
@@ -39,7 +39,7 @@ class Outcomes(BaseModel):
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: {"model": Error, "description": "Invalid parameters"},
-    HTTPStatus.SERVICE_UNAVAILABLE: {"model": Error, "description": "The database is away"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"model": Error, "description": "The database is unavailable"},
 }
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from system.backend import errors, health, pages, reading, writing
 from system.backend.database import Database
-from system.backend.metrics import CountRequests, Metrics
+from system.backend.metrics import BackendMetrics, CountRequests
 from system.contract import schema
 from system.settings import BackendSettings
 
@@ -18,9 +18,10 @@ from system.settings import BackendSettings
 def create(settings: BackendSettings) -> FastAPI:
     """Build the application. It connects when it starts, and serves before the database is there.
 
-    While the database is away, whatever needs it is answered by 503; it recovers by itself.
+    While the database is unavailable, requests that need it are answered by 503; it recovers by
+    itself.
     """
-    metrics = Metrics()
+    metrics = BackendMetrics()
     database = Database(settings.database_url.get_secret_value(), settings.pool_size, metrics)
 
     @asynccontextmanager

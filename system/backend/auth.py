@@ -1,4 +1,4 @@
-"""Who may write: whoever holds the token. Reading is public."""
+"""Writing needs the token; reading is public."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _require_token(
             headers={"WWW-Authenticate": "Bearer"},
         )
     expected: str = request.app.state.settings.api_token.get_secret_value()
-    # In constant time, so that the time to refuse says nothing about the right token.
+    # In constant time, so that the time to refuse reveals nothing about the right token.
     if not secrets.compare_digest(
         credentials.credentials.encode("utf-8"), expected.encode("utf-8")
     ):

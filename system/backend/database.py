@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: a bounded pool, and nothing that waits without an end."""
+"""The connections to PostgreSQL: a bounded pool, and a limit for every wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from system.backend import migrations
-from system.backend.metrics import Metrics
+from system.backend.metrics import BackendMetrics
 from system.errors import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -21,15 +21,15 @@ T = TypeVar("T")
 CONNECT_S = 3
 STATEMENT_S = 10
 ANSWER_S = STATEMENT_S + 2.0
-"""After this the connection is given up: a server that is there ends the statement sooner."""
+"""After this the connection is given up: a server that answers ends the statement sooner."""
 WAIT_S = 3.0
-"""A request waits this long for its turn; a longer queue only makes everybody late."""
+"""A request waits this long for its turn; a longer queue would only make all of them late."""
 RECONNECT_S = 2.0
 """The pool gives up connecting after this; the next request makes it try again."""
 
 
 class BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that gives up when nobody answers, as behind a link that swallows everything."""
+    """A connection that gives up if no answer comes, as behind a link that drops everything."""
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does, but never longer than ANSWER_S."""
@@ -38,7 +38,7 @@ class BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
             return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
         except errors.OperationalError:
             if time.monotonic() >= deadline:
-                self.pgconn.finish()  # what it may still say is an answer to nobody
+                self.pgconn.finish()  # a late answer would belong to no request
             raise
 
 
@@ -47,10 +47,10 @@ class Database:
 
     Args:
         url: as in `BackendSettings.database_url`.
-        size: connections at most, and so pieces of work at a time.
+        size: connections at most, and so operations at a time.
     """
 
-    def __init__(self, url: str, size: int, metrics: Metrics) -> None:
+    def __init__(self, url: str, size: int, metrics: BackendMetrics) -> None:
         self._metrics = metrics
         self._size = size
         self._turns: CapacityLimiter | None = None
@@ -85,7 +85,7 @@ class Database:
         """Do `work` with a connection, in a thread; `operation` names it in the metrics.
 
         Raises:
-            DatabaseUnavailable: away, too busy, or not migrated.
+            DatabaseUnavailable: not reached, too busy, or not migrated.
         """
         if self._turns is None:
             raise DatabaseUnavailable("the backend is not started")
@@ -98,7 +98,7 @@ class Database:
                 f"all {self._size} database connections stayed busy for {WAIT_S:g} s"
             ) from None
         try:
-            # The turn is the limit; the threads' own would be a second queue, without an end.
+            # The turn is the limit; the threads' own limit would be a second, unbounded queue.
             return await to_thread.run_sync(self._run, operation, work, limiter=CapacityLimiter(1))
         finally:
             self._turns.release_on_behalf_of(turn)
@@ -119,10 +119,10 @@ class Database:
             raise DatabaseUnavailable(f"PostgreSQL: {str(error).strip()}") from error
 
     async def check(self) -> None:
-        """Look whether the database answers and is migrated.
+        """Check that the database answers and is migrated.
 
         Raises:
-            DatabaseUnavailable: it does not, or is not; says what to do.
+            DatabaseUnavailable: it does not, or is not; the text says what to do.
         """
         revision = await self.run("ready", _revision)
         if revision != migrations.head():

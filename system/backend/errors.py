@@ -1,4 +1,4 @@
-"""How the API says no: every error is `{"error": {"code", "message", "details"}}`."""
+"""The errors of the API: each is `{"error": {"code", "message", "details"}}`."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def error_body(code: str, message: str, details: Sequence[Any] = ()) -> dict[str
 
 
 def install(app: FastAPI) -> None:
-    """Give every error of `app` the one shape."""
+    """Give every error of `app` this shape."""
 
     @app.exception_handler(ApiError)
     async def refused(_: Request, error: ApiError) -> JSONResponse:
         return JSONResponse(error.body, error.status, error.headers)
 
     @app.exception_handler(DatabaseUnavailable)
-    async def away(_: Request, error: DatabaseUnavailable) -> JSONResponse:
+    async def unavailable(_: Request, error: DatabaseUnavailable) -> JSONResponse:
         log.warning("database unavailable: %s", error)
         return JSONResponse(
             error_body("database_unavailable", f"{error} Try again; nothing is lost."),

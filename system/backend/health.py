@@ -1,4 +1,4 @@
-"""What machines ask: is the process alive, can it serve, and how does it do."""
+"""The endpoints for machines: is the process alive, can it serve, and its metrics."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from system.backend.answers import ERRORS
 from system.backend.database import Database
-from system.backend.metrics import Metrics
+from system.backend.metrics import BackendMetrics
 
 router = APIRouter()
 
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """The process is alive; it asks nobody else."""
+    """The process is alive; nothing else is checked."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses=ERRORS)
 async def readyz(request: Request) -> dict[str, str]:
-    """The database answers and is migrated; 503 and the reason, where it is not."""
+    """The database answers and is migrated; 503 and the reason, if not."""
     database: Database = request.app.state.database
     await database.check()
     return {"status": "ready"}
@@ -29,5 +29,5 @@ async def readyz(request: Request) -> dict[str, str]:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics, as text."""
-    kept: Metrics = request.app.state.metrics
+    kept: BackendMetrics = request.app.state.metrics
     return Response(generate_latest(kept.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,4 +1,4 @@
-"""Read a request's body: bounded, JSON, and whatever is wrong with it is the caller's to know."""
+"""Read a request's body: bounded, JSON, with an error that says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def read_json(request: Request) -> Any:
     """Return the decoded body; at most BODY_BYTES_MAX of it are ever held.
 
     Raises:
-        ApiError: 415 not JSON by its own account, 413 too large, 400 not JSON in fact.
+        ApiError: 415 not declared as JSON, 413 too large, 400 not valid JSON.
     """
     _require_json(request)
     body = await _read_body(request)

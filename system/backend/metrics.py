@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, effects, latency, and time in the database."""
+"""The backend's metrics: requests, effects, latency, and time in the database."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from system.contract.submission import Way
-from system.metrics.effects import EffectMetrics, End, Latency
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
+from system.metrics.effects import EffectMetrics, End, LatencyMetric
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Metrics:
+class BackendMetrics:
     """The metrics of one backend.
 
     Attributes:
-        registry: its own.
-        effects: of what was committed.
+        registry: of this backend alone.
+        effects: counts what was committed.
     """
 
-    def __init__(self, maker: Maker | None = None) -> None:
-        maker = maker or Maker()
-        self.registry = maker.registry
-        self._requests = maker.counter(
+    def __init__(self, factory: MetricFactory | None = None) -> None:
+        factory = factory or MetricFactory()
+        self.registry = factory.registry
+        self._requests = factory.counter(
             "http_requests", "Requests answered", {"route": (), "method": (), "status": ()}
         )
-        self._seconds = maker.histogram(
+        self._seconds = factory.histogram(
             "http_request_seconds",
             "Time from the request's head to the end of the answer",
             {"route": (), "method": ()},
         )
-        self._in_flight = maker.gauge(
-            "http_requests_in_flight", "Requests that are being answered", several="livesum"
+        self._in_flight = factory.gauge(
+            "http_requests_in_flight",
+            "Requests that are being answered",
+            multiprocess_mode="livesum",
         )
-        latency = Latency(maker, (End.COMMITTED,), tuple(Way))
-        self.effects = EffectMetrics(maker, latency, tuple(Way))
-        self._database = maker.histogram(
+        latency = LatencyMetric(factory, (End.COMMITTED,), tuple(Way))
+        self.effects = EffectMetrics(factory, latency, tuple(Way))
+        self._database = factory.histogram(
             "database_seconds", "Time in the database, by operation", {"operation": ()}
         )
 
@@ -51,13 +53,13 @@ class Metrics:
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
-        """A request is being answered in the block."""
+        """Count a request as being answered for the block."""
         with self._in_flight.track_inprogress():
             yield
 
     @contextmanager
     def database(self, operation: str) -> Iterator[None]:
-        """Time a piece of work in the database."""
+        """Time an operation in the database."""
         with self._database.labels(operation).time():
             yield
 
@@ -65,7 +67,7 @@ class Metrics:
 class CountRequests:
     """ASGI middleware that counts each request under its route's template, never its path."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: BackendMetrics) -> None:
         self._app = app
         self._metrics = metrics
 

@@ -1,4 +1,4 @@
-"""The parameters of reading requests: what they may look like, and what they mean."""
+"""The parameters of reading requests: their format and their meaning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MatchFilters(BaseModel):
     league: _Text | None = Field(None, description="Homegrown or Academy" + _OrNone)
     division: _Text | None = Field(None, description="Its exact name" + _OrNone)
     team: _Text | None = Field(None, description="The exact name of either team")
-    status: Status | None = Field(None, description="Where the match stands")
+    status: Status | None = Field(None, description="The status of the match")
     date_from: date | None = Field(None, description="First day, US Eastern")
     date_to: date | None = Field(None, description="Last day, US Eastern")
     external_match_id: _Text | None = Field(None, description="The league's id of the match")
@@ -44,7 +44,7 @@ class MatchFilters(BaseModel):
 
 
 class TableFilters(BaseModel):
-    """What `GET /api/table` is about."""
+    """Which league table `GET /api/table` returns."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class TableFilters(BaseModel):
 
 
 class ReceiptFilters(BaseModel):
-    """Where `GET /api/receipts` reads on."""
+    """Where `GET /api/receipts` continues."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from system.backend.standings import Result, Row, Team, table
+from system.backend.standings import FinalScore, Standing, Team, league_table
 
 PAGE_MAX = 1000
 TABLE_MATCHES_MAX = 20_000
@@ -85,7 +85,7 @@ class StoredMatch(BaseModel):
 
 
 class Group(NamedTuple):
-    """What one league table is about; a league or division of "" stands for none."""
+    """The matches of one league table; a league or division of "" stands for none."""
 
     season: str
     age_group: str
@@ -95,7 +95,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MatchPage:
-    """Some matches in the order of their ids, and the cursor behind them, None at the end."""
+    """Some matches in the order of their ids, and the cursor after them, None at the end."""
 
     matches: list[StoredMatch]
     next: str | None
@@ -116,8 +116,8 @@ def match(connection: psycopg.Connection, match_id: int) -> StoredMatch | None:
 def matches(connection: psycopg.Connection, filters: Mapping[str, Any], limit: int) -> MatchPage:
     """Return up to `limit` matches that pass all filters; those that are None are left out.
 
-    They come in the order of their ids, which never change: a reader that pages on sees every match
-    that was there when it began exactly once, whatever is written meanwhile.
+    They come in the order of their ids, which never change: a reader that pages through them sees
+    every match that existed when it began exactly once, whatever is written meanwhile.
     """
     found = _matches(connection, filters, order=sql.SQL("m.id"), limit=limit + 1)
     page = found[:limit]
@@ -157,7 +157,7 @@ def groups(connection: psycopg.Connection) -> list[Group]:
     return [Group(*row) for row in rows]
 
 
-def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> list[Row]:
+def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> list[Standing]:
     """Return the league table of the matches that pass all filters (see `matches`)."""
     statement = sql.SQL(
         "SELECT h.id, h.name, a.id, a.name, m.status IN ('completed', 'forfeit'),"
@@ -165,14 +165,14 @@ def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> lis
         " ORDER BY m.match_date, m.kickoff, m.id LIMIT %(limit)s"
     ).format(tables=_FROM, conditions=_where(filters))
     teams: set[Team] = set()
-    played: list[Result] = []
+    played: list[FinalScore] = []
     rows = connection.execute(statement, {**filters, "limit": TABLE_MATCHES_MAX})
     for home_id, home_name, away_id, away_name, over, home_score, away_score in rows:
         home, away = Team(home_id, home_name), Team(away_id, away_name)
         teams |= {home, away}
         if over:
-            played.append(Result(home, away, home_score, away_score))
-    return table(played, teams)
+            played.append(FinalScore(home, away, home_score, away_score))
+    return league_table(played, teams)
 
 
 def _where(filters: Mapping[str, Any], *more: sql.SQL) -> sql.Composed:

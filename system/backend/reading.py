@@ -13,7 +13,7 @@ from system.backend.answers import ERRORS, Error, json_response
 from system.backend.database import Database
 from system.backend.errors import ApiError
 from system.backend.parameters import MatchQuery, ReceiptQuery, TableQuery
-from system.backend.standings import Row
+from system.backend.standings import Standing
 from system.contract.submission import Receipt
 
 router = APIRouter(prefix="/api", responses=ERRORS)
@@ -56,13 +56,13 @@ class Table(BaseModel):
 
 
 class Receipts(BaseModel):
-    """A page of receipts, and the cursor behind the last of them, to read on from later."""
+    """A page of receipts, and the cursor after the last of them, to continue from later."""
 
     receipts: list[Receipt]
     next: str
 
 
-def _line(row: Row) -> Line:
+def _line(row: Standing) -> Line:
     return Line(
         rank=row.rank,
         team_id=row.team.id,
@@ -129,5 +129,5 @@ async def get_table(request: Request, query: TableQuery) -> Response:
 async def list_receipts(request: Request, query: ReceiptQuery) -> Response:
     """What took effect, in an order in which none is ever skipped."""
     database: Database = request.app.state.database
-    page = await database.run("receipts", lambda c: receipts.page(c, query.after, query.limit))
+    page = await database.run("receipts", lambda c: receipts.read_page(c, query.after, query.limit))
     return json_response(Receipts(receipts=page.receipts, next=page.next))

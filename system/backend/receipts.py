@@ -3,10 +3,10 @@
 Numbers are given out in the order in which transactions ask, but become visible in the order in
 which they commit: a reader that only remembers the highest number misses one that commits late. So
 receipts are read in the order of their transactions, and only up to the oldest transaction that is
-still running: everything below it is decided and never changes again.
+still running: everything below it is final.
 
-The price: a transaction left open anywhere in the PostgreSQL server holds this reading back (never
-the writing). Those of the backend are bounded in time; see `database`.
+The price: a transaction left open anywhere in the PostgreSQL server delays this reading (never the
+writing). Those of the backend are bounded in time; see `database`.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ LIMIT %(limit)s
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some receipts, and the cursor behind the last of them."""
+class ReceiptPage:
+    """Some receipts, and the cursor after the last of them."""
 
     receipts: list[Receipt]
     next: str
 
 
-def page(connection: psycopg.Connection, after: str, limit: int) -> Page:
-    """Return up to `limit` receipts behind the cursor `after`; START begins at the first.
+def read_page(connection: psycopg.Connection, after: str, limit: int) -> ReceiptPage:
+    """Return up to `limit` receipts after the cursor `after`; START begins at the first.
 
     Raises:
         ApiError: `after` is no cursor.
@@ -53,7 +53,7 @@ def page(connection: psycopg.Connection, after: str, limit: int) -> Page:
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(READ, {"xid": str(xid), "seq": seq, "limit": limit})
         receipts = [Receipt.model_validate(row) for row in cursor]
-    return Page(receipts, receipts[-1].cursor if receipts else after)
+    return ReceiptPage(receipts, receipts[-1].cursor if receipts else after)
 
 
 def _numbers(cursor: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The league table, worked out from results. Pure: no clock, no database.
+"""The league table, computed from results. Pure: no clock, no database.
 
 Order: points (3, 1, 0), goal difference, goals scored; among teams equal in all three the points
 and then the goal difference of the matches between them; then the name.
@@ -22,7 +22,7 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class FinalScore:
     """The final score of a match."""
 
     home: Team
@@ -32,8 +32,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table.
+class Standing:
+    """A team's line in the table.
 
     Attributes:
         rank: from 1.
@@ -79,11 +79,11 @@ class _Tally:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What ranks first by being greatest."""
+        """The sort key; the greatest ranks first."""
         return self.points, self.difference, self.goals_for
 
 
-def table(results: Sequence[Result], teams: Iterable[Team] = ()) -> list[Row]:
+def league_table(results: Sequence[FinalScore], teams: Iterable[Team] = ()) -> list[Standing]:
     """Return the table, best first.
 
     Args:
@@ -97,7 +97,7 @@ def table(results: Sequence[Result], teams: Iterable[Team] = ()) -> list[Row]:
     return [_row(rank, each) for rank, each in enumerate(ranked, start=1)]
 
 
-def _tally(results: Iterable[Result], teams: Iterable[Team]) -> list[_Tally]:
+def _tally(results: Iterable[FinalScore], teams: Iterable[Team]) -> list[_Tally]:
     tallies = {team: _Tally(team, []) for team in teams}
     for result in results:
         for team, scored, conceded in (
@@ -108,7 +108,7 @@ def _tally(results: Iterable[Result], teams: Iterable[Team]) -> list[_Tally]:
     return list(tallies.values())
 
 
-def _among_themselves(tied: list[_Tally], results: Iterable[Result]) -> list[_Tally]:
+def _among_themselves(tied: list[_Tally], results: Iterable[FinalScore]) -> list[_Tally]:
     teams = {each.team for each in tied}
     between = [each for each in results if each.home in teams and each.away in teams]
     direct = {each.team: each for each in _tally(between, teams)}
@@ -123,8 +123,8 @@ def _among_themselves(tied: list[_Tally], results: Iterable[Result]) -> list[_Ta
     )
 
 
-def _row(rank: int, tally: _Tally) -> Row:
-    return Row(
+def _row(rank: int, tally: _Tally) -> Standing:
+    return Standing(
         rank=rank,
         team=tally.team,
         played=len(tally.results),

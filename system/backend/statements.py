@@ -1,7 +1,7 @@
 """The SQL that changes matches; `store` runs it.
 
 The statements are constants so that an experiment can weaken one and watch what breaks, for example
-`UPSERT_MATCHES.replace(NEWEST_WINS, "")`. Each takes its rows as one array per column.
+`UPSERT_MATCHES.replace(NEWEST_WINS, "")`. Each takes its rows as one array for each column.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ON CONFLICT (identity) DO UPDATE SET
 RETURNING m.identity, m.id, CASE m.message_id
     WHEN m.created_by THEN 'created' WHEN m.changed_by THEN 'updated' ELSE 'unchanged' END
 """  # noqa: S608 - put together from constants of this page only
-"""Gives nothing back for a match that is newer already: the message is stale."""
+"""Returns no row for a match that is newer already: the message is stale."""
 
 FIND_MATCHES: LiteralString = "SELECT identity, id FROM matches WHERE identity = ANY(%s)"
 
@@ -68,8 +68,8 @@ FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::in
 ON CONFLICT DO NOTHING
 RETURNING message_id
 """
-"""Gives nothing back for a receipt that is there already. It waits for one that is being written
-by somebody else, until that one is committed or undone."""
+"""Returns no row for a receipt that exists already. It waits for one that another transaction is
+writing, until that transaction is committed or rolled back."""
 
 FIND_RECEIPTS: LiteralString = """
 SELECT message_id, match_id FROM receipts WHERE message_id = ANY(%s)

@@ -2,12 +2,12 @@
 
     teams ──> matches ──> receipts          each step one statement, its rows in one fixed order
 
-A receipt is written with the change that it records. Where one is there already, the whole
-transaction is undone and done again without that message, so a message takes effect once, however
-often it comes. A match shows its newest observation, by (observed_at, message_id), and shows it
-entirely: a null in the newest one erases what an older one said. The statements are safe for any
-number of writers at READ COMMITTED: a later writer waits for the row, then compares itself with
-what is there by then.
+A receipt is written with the change that it records. If one exists already, the whole transaction
+is rolled back and done again without that message, so a message takes effect once, however often it
+comes. A match shows its newest observation, by (observed_at, message_id), and shows it entirely: a
+null in the newest one erases what an older one said. The statements are safe for any number of
+writers at READ COMMITTED: a later writer waits for the row, then compares itself with what is
+stored by then.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Message = tuple[Submission, Observation]
 """What was submitted, and its match as read by `contract.match.read`."""
 
 VIOLATIONS_MAX = 50
-"""A refusal tells this many at most: a payload may break the contract in as many ways as it has
+"""A refusal lists this many at most: a payload may break the contract in as many ways as it has
 bytes."""
 
 _TeamKey = tuple[str, str, str, str]  # name, age group, league or "", division or ""
@@ -57,7 +57,7 @@ def submit(
 
 
 def invalid(message_id: str, error: ContractViolation) -> Outcome:
-    """Return the outcome of a message that breaks the contract; VIOLATIONS_MAX are told."""
+    """Return the outcome of a message that breaks the contract, with VIOLATIONS_MAX at most."""
     violations = [each.as_dict() for each in error.violations[:VIOLATIONS_MAX]]
     return Outcome(message_id=message_id, effect=Effect.INVALID, violations=violations)
 
@@ -70,17 +70,17 @@ def apply(
 ) -> list[Outcome]:
     """Apply messages in one transaction; their outcomes come in the same order.
 
-    What several messages do to one match is as if they had been applied one after another, in the
-    order given. The second message of one id is a DUPLICATE. It is all or nothing: where this
+    Several messages about one match have the same effect as if they were applied one after another,
+    in the order given. The second message of one id is a DUPLICATE. It is all or nothing: if this
     raises, no message took effect. A deadlock or serialization failure is tried once more.
 
     Args:
         connection: outside of any transaction, at READ COMMITTED (PostgreSQL's default).
         messages: some hundreds at most; they go into each statement together.
-        received_at: when they came in at this side's door; now, where left out.
+        received_at: when the backend received them; now, if left out.
 
     Raises:
-        psycopg.Error: what the database said; an OperationalError is worth a later try.
+        psycopg.Error: from the database; an OperationalError is worth a later attempt.
     """
     received_at = received_at or datetime.now(UTC)
     first = {each[0].message_id: at for at, each in reversed(list(enumerate(messages)))}
@@ -138,8 +138,8 @@ def _transact_once(
 def _turns(messages: Iterable[Message]) -> list[list[Message]]:
     """Split so that no turn holds a match twice, and each match keeps the order of its messages.
 
-    Each is sorted, so that all writers lock rows in one order. The matches of a later turn are
-    among those of the first, which holds their locks: it waits for nobody.
+    Each turn is sorted, so that all writers lock rows in one order. The matches of a later turn are
+    among those of the first, which holds their locks: a later turn waits for no other writer.
     """
     turns: list[list[Message]] = []
     seen: dict[str, int] = {}
@@ -159,7 +159,7 @@ def _teams(connection: psycopg.Connection, matches: Iterable[Match]) -> dict[_Te
     missing = sorted(wanted - found.keys())
     if missing:
         connection.execute(statements.CREATE_TEAMS, _columns(missing))
-        # Somebody else may have created them meanwhile; a new statement sees those too.
+        # Another writer may have created them meanwhile; a new statement sees those too.
         found |= _find_teams(connection, missing)
     return found
 

@@ -1,4 +1,4 @@
-"""`POST /api/matches`: the door through which messages come in."""
+"""`POST /api/matches`: the entry point of all messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from system.backend.auth import Writer
 from system.backend.database import Database
 from system.backend.errors import ApiError, error_body
 from system.backend.limits import read_json
-from system.backend.metrics import Metrics
+from system.backend.metrics import BackendMetrics
 from system.contract.schema import SCHEMA
 from system.contract.submission import (
     BATCH_MAX,
@@ -29,7 +29,7 @@ from system.contract.submission import (
     Submission,
     Way,
 )
-from system.errors import ContractViolation, Violation, shown
+from system.errors import ContractViolation, Violation, abbreviate
 
 log = structlog.get_logger("backend")
 router = APIRouter(prefix="/api")
@@ -48,7 +48,7 @@ def _body_schema() -> dict[str, Any]:
     "/matches",
     response_model=Outcome | Outcomes,
     responses={
-        HTTPStatus.CREATED: {"model": Outcome, "description": "A single message made a match"},
+        HTTPStatus.CREATED: {"model": Outcome, "description": "A single message created a match"},
         HTTPStatus.BAD_REQUEST: {"model": Error, "description": "Malformed JSON"},
         HTTPStatus.UNAUTHORIZED: {"model": Error, "description": "No token"},
         HTTPStatus.FORBIDDEN: {"model": Error, "description": "Wrong token"},
@@ -67,10 +67,10 @@ def _body_schema() -> dict[str, Any]:
 async def post_matches(request: Request, _: Writer) -> Response:
     """Apply one message, or a batch in one transaction; safe to repeat, by message id.
 
-    A single message is answered by its outcome: 201 where it made a new match, 422 where it breaks
-    the contract, else 200. A batch is always answered by 200 and an outcome for each message, in
-    order. What cannot even be read as a message is INVALID too, under its message id where that is
-    one, else under "".
+    A single message is answered by its outcome: 201 if it created a match, 422 if it breaks the
+    contract, else 200. A batch is always answered by 200 and an outcome for each message, in order.
+    What cannot even be read as a message is INVALID too, under its message id if that is valid,
+    else under "".
     """
     received_at = datetime.now(UTC)
     body = await read_json(request)
@@ -97,13 +97,13 @@ def _single(outcome: Outcome) -> Response:
 
 async def _apply(request: Request, payloads: Sequence[Any], received_at: datetime) -> list[Outcome]:
     database: Database = request.app.state.database
-    metrics: Metrics = request.app.state.metrics
+    metrics: BackendMetrics = request.app.state.metrics
     read = [_read(payload) for payload in payloads]
     submissions = [each for each in read if isinstance(each, Submission)]
 
     def work(connection: psycopg.Connection) -> list[Outcome]:
         outcomes = store.submit(connection, submissions, received_at=received_at)
-        # Here, in the thread that made the commit: whoever asked may have hung up meanwhile.
+        # Here, in the thread that made the commit: the caller may have hung up meanwhile.
         metrics.effects.applied(submissions, outcomes, received_at)
         for submission, outcome in zip(submissions, outcomes, strict=True):
             _log(outcome, submission.way)
@@ -119,13 +119,13 @@ async def _apply(request: Request, payloads: Sequence[Any], received_at: datetim
 
 
 def _log(outcome: Outcome, way: Way) -> None:
-    """One line for a message, under its id. What rules it breaks is told to whoever sent it."""
+    """Log one line for a message, under its id; the rules that it breaks go to its sender only."""
     say = log.warning if outcome.effect is Effect.INVALID else log.info
     say("applied", message_id=outcome.message_id, effect=outcome.effect, way=way)
 
 
 def _read(payload: Any) -> Submission | Outcome:
-    """Read a message's wrapping; its match is the store's to read."""
+    """Read a message's envelope; the store reads its match."""
     try:
         return Submission.model_validate(payload)
     except ValidationError as error:
@@ -134,8 +134,8 @@ def _read(payload: Any) -> Submission | Outcome:
             message_id = ""
         violations = [
             Violation(
-                shown(".".join(map(str, each["loc"]))).strip("'\"") or "(message)",
-                shown(each.get("input")),
+                abbreviate(".".join(map(str, each["loc"]))).strip("'\"") or "(message)",
+                abbreviate(each.get("input")),
                 str(each["msg"]),
             )
             for each in error.errors(include_url=False, include_context=False)

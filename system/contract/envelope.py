@@ -1,6 +1,6 @@
 """How a match travels: a Celery protocol 2 message, written by hand.
 
-Publishers never import worker code; they need this page only. The shape is Celery's message
+Publishers never import worker code; they need this module only. The format is Celery's message
 protocol, version 2 (docs.celeryq.dev, "Message Protocol"). `message_id` is the task id, and stays
 the same over every resend, retry and replay: the store's receipt is kept under it.
 """
@@ -55,12 +55,12 @@ class Envelope:
 
     @property
     def published_at(self) -> datetime:
-        """When the sender put it on the wire for the first time; latency counts from here."""
+        """When the sender published it for the first time; latency counts from here."""
         return datetime.fromisoformat(self.headers[PUBLISHED_AT])
 
     @property
     def attempt(self) -> int:
-        """Which try to apply it comes next, from 1."""
+        """Which attempt to apply it comes next, from 1."""
         return int(self.headers[ATTEMPT])
 
     @property
@@ -69,11 +69,11 @@ class Envelope:
         return list(json.loads(self.body)[0])
 
     def for_attempt(self, attempt: int) -> Envelope:
-        """The same message, for a later try."""
+        """The same message, for a later attempt."""
         return self.with_headers({**self.headers, ATTEMPT: attempt})
 
     def with_headers(self, headers: Mapping[str, Any]) -> Envelope:
-        """The same message under other headers."""
+        """The same message with other headers."""
         return replace(self, headers=headers)
 
 
@@ -103,7 +103,7 @@ def wrap_arguments(
     task: str = PROCESS_TASK,
     attempt: int = 1,
 ) -> Envelope:
-    """Put the arguments of any task into an envelope, unchecked: a retry passes on what came."""
+    """Put the arguments of any task into an envelope, unchecked: a retry passes on what arrived."""
     options = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     body = json.dumps([list(args), dict(kwargs), options], separators=(",", ":")).encode()
     return Envelope(message_id, body, _headers(task, message_id, published_at, attempt))
@@ -147,7 +147,7 @@ BROKER_DEATHS = "x-death"
 def dead_headers(
     headers: Mapping[str, Any], *, reason: str, detail: str, where: str, queue: str, at: datetime
 ) -> dict[str, Any]:
-    """Return `headers` with the story of a death added."""
+    """Return `headers` with the headers of a dead letter added."""
     return {
         **headers,
         DEAD_REASON: reason,
@@ -159,7 +159,7 @@ def dead_headers(
 
 
 def reason_of(headers: Mapping[str, Any]) -> str:
-    """Why a dead letter died: ours where given, else the broker's newest death, else "unknown"."""
+    """Why a dead letter died: our reason, else the broker's newest one, else "unknown"."""
     if DEAD_REASON in headers:
         return str(headers[DEAD_REASON])
     deaths = headers.get(BROKER_DEATHS)

@@ -15,7 +15,7 @@ class Violation:
     """One rule broken by one field.
 
     Attributes:
-        field: name on the wire, dotted where nested; `(match)` for rules across fields.
+        field: name on the wire, dotted if nested; `(match)` for rules across fields.
         value: what was there, shortened to at most 200 characters.
         rule: what the contract asks for, in words.
     """
@@ -32,7 +32,7 @@ class Violation:
         return {"field": self.field, "value": self.value, "rule": self.rule}
 
 
-def shown(value: Any, limit: int = 200) -> str:
+def abbreviate(value: Any, limit: int = 200) -> str:
     """Return `value` as a person can read it, cut to `limit` characters: input may be huge."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

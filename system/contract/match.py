@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic import Field as Bounded
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from system.contract.errors import ContractViolation, Violation, shown
+from system.contract.errors import ContractViolation, Violation, abbreviate
 from system.contract.schema import Integer, Line, Name, Score, ShortName, Text, shape_of
 
 LEAGUE_TIME = ZoneInfo("America/New_York")
@@ -34,7 +34,7 @@ LEAGUE_TIME = ZoneInfo("America/New_York")
 
 
 class Status(StrEnum):
-    """Where a match stands."""
+    """The status of a match."""
 
     SCHEDULED = "scheduled"
     TBD = "tbd"
@@ -51,7 +51,7 @@ class Status(StrEnum):
 
 
 class ObservedFrom(StrEnum):
-    """Where the time of an observation was taken from."""
+    """Which clock the time of an observation comes from."""
 
     MESSAGE = "message"
     PUBLISHED = "published"
@@ -62,7 +62,7 @@ class Match(BaseModel):
     """One observation of one match. Frozen; every field as on the wire.
 
     `match_date` and `match_time` are US Eastern, as the league prints them; `match_time` is None
-    where the kickoff is not known yet.
+    if the kickoff is not known yet.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -101,7 +101,7 @@ class Match(BaseModel):
 
     @property
     def status(self) -> Status:
-        """The status, worked out from the scores where the sender left it open."""
+        """The status; derived from the scores if the sender left it open."""
         if self.match_status is not None:
             return self.match_status
         return Status.SCHEDULED if self.home_score is None else Status.COMPLETED
@@ -116,9 +116,9 @@ class Match(BaseModel):
     def identity(self) -> str:
         """The key under which a match is one match: the league's id, or a derived one.
 
-        Where the league gives no id, the key is made from what names the match (season, league, age
+        If the league gives no id, the key is made from what names the match (season, league, age
         group, division, type, teams, date), so it is the same from scrape to scrape. A match
-        without an id that moves to another day cannot be told from a new one.
+        without an id that moves to another day cannot be distinguished from a new one.
         """
         return self.external_match_id or derived_identity(self)
 
@@ -180,8 +180,8 @@ class Observation:
     Attributes:
         match: what was seen.
         observed_at: when, in UTC; newest wins by this, then by the message's id.
-        observed_from: which clock `observed_at` is: the sender's observation where it says so,
-            else the time of publishing, else that of arrival.
+        observed_from: which clock `observed_at` is: the sender's observation if it gives one, else
+            the time of publishing, else that of arrival.
     """
 
     match: Match
@@ -190,9 +190,10 @@ class Observation:
 
 
 def read(payload: Any, *, published_at: datetime | None, arrived_at: datetime) -> Observation:
-    """Read a payload from whichever sender and door; the only place that does.
+    """Read a payload, from any sender and by any way; the only function that does.
 
-    Senders of today leave `observed_at` out; then `published_at` stands in, then `arrived_at`.
+    Senders of the earlier system leave `observed_at` out; then `published_at` stands in, then
+    `arrived_at`.
 
     Raises:
         ContractViolation: with every rule that the payload breaks.
@@ -213,7 +214,7 @@ def _utc(field: str, at: datetime) -> datetime:
         return at.astimezone(UTC)
     except OverflowError:
         rule = "lies beyond the calendar (years 1 to 9999) in UTC"
-        raise ContractViolation([Violation(field, shown(at.isoformat()), rule)]) from None
+        raise ContractViolation([Violation(field, abbreviate(at.isoformat()), rule)]) from None
 
 
 def parse(payload: Any) -> Match:
@@ -226,7 +227,9 @@ def parse(payload: Any) -> Match:
         raise ContractViolation(
             [
                 Violation(
-                    "(match)", shown(payload), f"must be an object, not {type(payload).__name__}"
+                    "(match)",
+                    abbreviate(payload),
+                    f"must be an object, not {type(payload).__name__}",
                 )
             ]
         )
@@ -237,7 +240,7 @@ def parse(payload: Any) -> Match:
 
 
 def dump(match: Match) -> dict[str, Any]:
-    """The match as JSON, without the fields that say nothing."""
+    """The match as JSON, without the fields that are null."""
     return match.model_dump(mode="json", exclude_none=True)
 
 
@@ -254,8 +257,8 @@ _WORDS = {
 def _violation(error: ErrorDetails, payload: Mapping[str, Any]) -> Violation:
     if not error["loc"]:
         teams = {k: payload.get(k) for k in ("home_team", "away_team", "home_score", "away_score")}
-        return Violation("(match)", shown(teams), error["msg"])
+        return Violation("(match)", abbreviate(teams), error["msg"])
     field = str(error["loc"][0])
-    value = "nothing" if error["type"] == "missing" else shown(payload.get(field))
+    value = "nothing" if error["type"] == "missing" else abbreviate(payload.get(field))
     rule = _WORDS.get(error["type"], error["msg"]).format_map(error.get("ctx", {}))
-    return Violation(shown(field).strip("'\""), value, rule)
+    return Violation(abbreviate(field).strip("'\""), value, rule)

@@ -1,4 +1,4 @@
-"""Why a message was given up: the words that stand in a dead letter, and whose fault each one is.
+"""Why a message was given up: the reasons in dead letters, and whose fault each one is.
 
 The broker gives up messages too (`delivery_limit`, `rejected`, …); those words are its own.
 """
@@ -12,9 +12,9 @@ class Reason(StrEnum):
     """Why a worker gave a message up.
 
     INVALID       the match breaks the contract
-    UNREADABLE    it is no message that any task could take
+    UNREADABLE    it is no message that any task could read
     UNKNOWN_TASK  it is for a task that does not exist here
-    REFUSED       the backend understood the request and said no: a wrong token, perhaps
+    REFUSED       the backend understood the request and refused it: a wrong token, perhaps
     EXHAUSTED     it was tried as often as the policy allows
     """
 
@@ -26,4 +26,4 @@ class Reason(StrEnum):
 
 
 OWN_FAULT = frozenset({Reason.INVALID, Reason.UNREADABLE, Reason.UNKNOWN_TASK})
-"""The message's own fault: to give it up was right. With any other reason we failed it."""
+"""The message's own fault: to give it up was right. With any other reason the pipeline failed."""

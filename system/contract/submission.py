@@ -22,7 +22,7 @@ MessageId = Annotated[str, StringConstraints(pattern=MESSAGE_ID_PATTERN)]
 
 
 class Way(StrEnum):
-    """How a message came to the store."""
+    """How a message reached the store."""
 
     HTTP = "http"
     QUEUE = "queue"
@@ -31,8 +31,8 @@ class Way(StrEnum):
 class Submission(BaseModel):
     """One message for the store.
 
-    `match` stays as it came: the store's door reads it by `contract.match.read`, so that one broken
-    match in a batch is refused alone.
+    `match` stays as it came: the store reads it by `contract.match.read`, so that one broken match
+    in a batch is refused alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,9 +1,9 @@
-"""Exchanges, queues, policies and users of the broker, as data. Everyone reads them here.
+"""Exchanges, queues, policies and users of the broker, as data; the only place that defines them.
 
-The broker gets all of this as one definitions file before anybody connects, so that nobody but the
-operator needs the right to declare anything. Limits live in policies, not in queue arguments:
-changed arguments of a queue that exists are refused by the broker (406) and stop its workers, a
-changed policy is just applied.
+The broker gets all of this as one definitions file before a client connects, so that only the
+administrator needs permission to declare anything. Limits are in policies, not in queue arguments:
+the broker refuses changed arguments of an existing queue (406), which stops its workers; a changed
+policy is just applied.
 
         key = queue                       ┌────────────── expired ───────────────┐
 publisher ─────────> (matches) ──> [matches.process] <── worker ── (matches.retry) ─> [… .retry.Ns]
@@ -33,17 +33,17 @@ DEAD_LETTER_QUEUE = "matches.dead-letter"
 WORK_QUEUES = (PROCESS_QUEUE, VALIDATE_QUEUE, LEARN_QUEUE)
 
 EVENTS_EXCHANGE = "celeryev"
-"""Celery's own, of its workers' events for Flower; only there where events are asked for."""
+"""Celery's own exchange, for its workers' events for Flower; exists only if events are enabled."""
 
 RETRY_DELAYS_S = (1, 5, 15, 60, 300, 900)
-"""The steps of the ladder a message waits on before it is tried again."""
+"""The retry steps: how long a message waits before each further attempt; the last one repeats."""
 
 DELIVERY_LIMIT = 50
 """Deliveries after which a message counts as poison. Each death of a worker counts for every
 message it held, so this is far above what restarts cause and still ends a crash loop."""
 
 QUEUE_LENGTH_MAX = 1_000_000
-"""Then publishers are refused (and go to the outbox) rather than the broker's disk filled."""
+"""Beyond this the broker refuses publishers (who use the outbox) rather than filling its disk."""
 
 
 def retry_queue(delay_s: int) -> str:
@@ -56,7 +56,7 @@ class Queue:
     """A durable quorum queue and its binding.
 
     Attributes:
-        exchange: where it is bound, by the routing key `key`.
+        exchange: what it is bound to, by the routing key `key`.
         policy: limits, dead-lettering and expiry; see the module's docstring.
     """
 
@@ -68,7 +68,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of the broker with the rights of its role, as regular expressions over names."""
+    """A user of the broker with the permissions of its role, as regular expressions over names."""
 
     name: str
     password: str
@@ -105,8 +105,8 @@ QUEUES: tuple[Queue, ...] = (
         )
         for delay_s in RETRY_DELAYS_S
     ),
-    # Looking at dead letters hands them out and takes them back, which counts as deliveries;
-    # RabbitMQ 4 would drop them at its own default of 20.
+    # Reading dead letters without taking them counts as deliveries; RabbitMQ 4 would drop them at
+    # its own default limit of 20.
     Queue(DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, "#", {**_BOUNDED, "delivery-limit": 1_000_000}),
 )
 
@@ -117,7 +117,7 @@ def scraper(password: str, name: str = "scraper") -> User:
 
 
 def worker(password: str, name: str = "worker", *, events: bool = False) -> User:
-    """May consume work, put it aside for a retry, and dead-letter it; and tell of it, if asked."""
+    """May consume work, publish retries and dead letters, and, with `events`, Celery's events."""
     put_aside = r"matches\.(retry|dead-letter)"
     return User(
         name,
@@ -135,7 +135,7 @@ def monitor(password: str, name: str = "monitor") -> User:
 
 
 def operator(password: str, name: str = "operator") -> User:
-    """May look at every queue and replay dead letters."""
+    """May read every queue and replay dead letters."""
     return User(name, password, "^$", r"^matches(\..*)?$", r"^matches(\..*)?$", ("monitoring",))
 
 
@@ -149,7 +149,7 @@ def definitions(users: list[User], *, events: bool = False) -> dict[str, Any]:
 
     Args:
         users: who may log in.
-        events: whether workers are to tell of their tasks, for Flower.
+        events: whether workers send events of their tasks, for Flower.
     """
     exchanges = {**EXCHANGES, EVENTS_EXCHANGE: "topic"} if events else EXCHANGES
     return {

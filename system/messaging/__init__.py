@@ -1,1 +1,1 @@
-"""Publishing to RabbitMQ: the publisher, its connection, and the books of a batch."""
+"""Publishing to RabbitMQ: the publisher, its connection, and the state of a batch."""

@@ -1,4 +1,4 @@
-"""The books of one batch of messages under way to the broker: sent, answered, or still to do. Pure.
+"""The state of one batch of messages: pending, in flight to the broker, or settled. Pure.
 
 A message is named by its index in the batch. Once sent it stands under its delivery tag until the
 broker answers or the connection is lost; a tag counts the messages of one channel, from 1.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Confirmed(StrEnum):
-    """What is known of a message after `publish`.
+class PublishOutcome(StrEnum):
+    """What is known about a message after `publish`.
 
     CONFIRMED  the broker has it, on disk, in a queue
     REFUSED    it is certainly in no queue
@@ -25,11 +25,11 @@ class Confirmed(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Told(StrEnum):
-    """What the broker said, or why it said nothing: finer than `Confirmed`, for the metrics.
+class DetailedOutcome(StrEnum):
+    """The broker's answer, or why there was none: finer than `PublishOutcome`, for the metrics.
 
-    RETURNED and NACKED are its own words for a refusal; with REFUSED it was not asked, or of no use
-    to ask again.
+    RETURNED and NACKED are the broker's own refusals. REFUSED means that the message was not sent,
+    or that sending it again is of no use.
     """
 
     CONFIRMED = "confirmed"
@@ -40,33 +40,33 @@ class Told(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The fate of one message; `detail` says why, where it was not confirmed."""
+class PublishResult:
+    """The outcome of one message; `detail` says why, if it was not confirmed."""
 
     message_id: str
-    outcome: Confirmed
+    outcome: PublishOutcome
     detail: str = ""
 
 
 class Batch:
-    """What is known of every message of one batch.
+    """What is known about every message of one batch.
 
     Attributes:
-        todo: indexes still to be sent, ascending.
-        on_the_way: delivery tag → index, in the order of sending; tags ascend, and so do indexes.
-        fates: by index; None until a message is settled.
-        told: how many were settled otherwise than by a confirm, by what was said. It and `seconds`
-            are for whoever counts, to read and to empty.
-        seconds: of each that was confirmed, the time since it was first sent.
+        pending: indexes still to be sent, ascending.
+        in_flight: delivery tag → index, in the order of sending; tags ascend, and so do indexes.
+        results: by index; None until a message is settled.
+        failures: number of messages settled without a confirm, by outcome. The metrics read this
+            and `confirm_seconds`, and then empty both.
+        confirm_seconds: for each confirmed message, the time since it was first sent.
     """
 
     def __init__(self, message_ids: Sequence[str]) -> None:
-        self.todo: deque[int] = deque(range(len(message_ids)))
-        # Ordered: what one answer settles is taken off its front, whatever stands behind.
-        self.on_the_way: OrderedDict[int, int] = OrderedDict()
-        self.fates: list[Confirmation | None] = [None] * len(message_ids)
-        self.told: Counter[Told] = Counter()
-        self.seconds: list[float] = []
+        self.pending: deque[int] = deque(range(len(message_ids)))
+        # Ordered: the messages that one answer settles are taken off the front.
+        self.in_flight: OrderedDict[int, int] = OrderedDict()
+        self.results: list[PublishResult | None] = [None] * len(message_ids)
+        self.failures: Counter[DetailedOutcome] = Counter()
+        self.confirm_seconds: list[float] = []
         self._ids = message_ids
         self._sent_at: list[float | None] = [None] * len(message_ids)
         self._unanswered: set[int] = set()  # sent on a connection that was lost: perhaps arrived
@@ -75,21 +75,21 @@ class Batch:
     @property
     def done(self) -> bool:
         """Whether every message is settled."""
-        return not self.todo and not self.on_the_way
+        return not self.pending and not self.in_flight
 
-    def send_first(self, tag: int, at: float = 0.0) -> None:
-        """The first message to do has been put on the wire under `tag`, at second `at`."""
-        index = self.todo.popleft()
-        self.on_the_way[tag] = index
+    def mark_first_sent(self, tag: int, at: float = 0.0) -> None:
+        """The first pending message was written to the wire under `tag`, at second `at`."""
+        index = self.pending.popleft()
+        self.in_flight[tag] = index
         if self._sent_at[index] is None:
             self._sent_at[index] = at
 
     def refuse_first(self, why: str) -> None:
-        """The first message to do cannot be sent at all."""
-        self._refuse(self.todo.popleft(), why)
+        """The first pending message cannot be sent at all."""
+        self._refuse(self.pending.popleft(), why)
 
-    def came_back(self, message_id: str) -> None:
-        """The broker found no queue for it. Its confirm follows, and means only that it looked."""
+    def mark_returned(self, message_id: str) -> None:
+        """The broker found no queue for it. Its confirm follows, and says only that it looked."""
         self._returned[message_id] += 1
 
     def answer(
@@ -98,9 +98,9 @@ class Batch:
         """The broker has answered for `tag`, and if `multiple` for all before it as well.
 
         Args:
-            at: which second it is, on the clock of `send_first`.
-            nack: why, where the answer is a refusal.
-            unroutable: what to say of a message that came back.
+            at: which second it is, on the clock of `mark_first_sent`.
+            nack: why, if the answer is a refusal.
+            unroutable: the detail for a message that was returned.
         """
         for index in self._take(tag, multiple=multiple):
             message_id = self._ids[index]
@@ -108,40 +108,46 @@ class Batch:
             if returned:
                 self._returned[message_id] -= 1
             if nack or returned:
-                self._refuse(index, nack or unroutable, Told.NACKED if nack else Told.RETURNED)
+                self._refuse(
+                    index,
+                    nack or unroutable,
+                    DetailedOutcome.NACKED if nack else DetailedOutcome.RETURNED,
+                )
             else:
-                self.settle(index, Confirmed.CONFIRMED)
-                self.seconds.append(at - (self._sent_at[index] or 0.0))
+                self.settle(index, PublishOutcome.CONFIRMED)
+                self.confirm_seconds.append(at - (self._sent_at[index] or 0.0))
 
-    def settle(self, index: int, outcome: Confirmed, detail: str = "") -> None:
-        """Write down the fate of one message."""
-        self.fates[index] = Confirmation(self._ids[index], outcome, detail)
+    def settle(self, index: int, outcome: PublishOutcome, detail: str = "") -> None:
+        """Record the outcome of one message."""
+        self.results[index] = PublishResult(self._ids[index], outcome, detail)
 
-    def take_back(self) -> None:
-        """The connection is lost: what was on its way comes first again, in its order."""
-        self.todo.extendleft(reversed(self.on_the_way.values()))
-        self._unanswered.update(self.on_the_way.values())
-        self.on_the_way.clear()
+    def requeue_in_flight(self) -> None:
+        """The connection is lost: what was in flight is pending again, first and in its order."""
+        self.pending.extendleft(reversed(self.in_flight.values()))
+        self._unanswered.update(self.in_flight.values())
+        self.in_flight.clear()
         self._returned.clear()  # of an attempt that nobody answers any more
 
     def give_up(self, why: str) -> None:
-        """Whatever was on the wire may have arrived; the rest certainly has not."""
-        self.take_back()
-        while self.todo:
+        """Settle the rest: what was in flight may have arrived, what was pending certainly not."""
+        self.requeue_in_flight()
+        while self.pending:
             self.refuse_first(why)
 
-    def _refuse(self, index: int, why: str, told: Told = Told.REFUSED) -> None:
-        """An attempt came to nothing; an earlier one that was never answered may not have."""
+    def _refuse(
+        self, index: int, why: str, refusal: DetailedOutcome = DetailedOutcome.REFUSED
+    ) -> None:
+        """The attempt failed; an earlier one that was never answered may have arrived."""
         unsure = index in self._unanswered
-        self.settle(index, Confirmed.UNKNOWN if unsure else Confirmed.REFUSED, why)
-        self.told[Told.UNKNOWN if unsure else told] += 1
+        self.settle(index, PublishOutcome.UNKNOWN if unsure else PublishOutcome.REFUSED, why)
+        self.failures[DetailedOutcome.UNKNOWN if unsure else refusal] += 1
 
     def _take(self, tag: int, *, multiple: bool) -> list[int]:
-        """The indexes that an answer is about. A tag that is not on its way was settled before."""
+        """The indexes that an answer is about. A tag that is not in flight was settled before."""
         if not multiple:
-            index = self.on_the_way.pop(tag, None)
+            index = self.in_flight.pop(tag, None)
             return [] if index is None else [index]
         taken = []
-        while self.on_the_way and next(iter(self.on_the_way)) <= tag:
-            taken.append(self.on_the_way.popitem(last=False)[1])
+        while self.in_flight and next(iter(self.in_flight)) <= tag:
+            taken.append(self.in_flight.popitem(last=False)[1])
         return taken

@@ -1,6 +1,6 @@
-"""A connection to RabbitMQ with one confirming channel, that comes back when it is lost.
+"""A connection to RabbitMQ with one channel in confirm mode, reopened when it is lost.
 
-Run by its user, in that thread, for as long as it is wanted; see `system.messaging.publisher`.
+Its event loop runs only while the publisher runs it, in the publisher's thread.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 5.0
 HEARTBEAT_S = 10
 _DROP_WITHIN_S = 1.0
 
-# No right; no such exchange; a message or a property that the broker does not take.
-_LASTING = (403, 404, 406, 311)
+# No permission; no such exchange; a message or a property that the broker does not take.
+_PERMANENT = (403, 404, 406, 311)
 
 
 def pause_s(failures: int, chance: float) -> float:
@@ -35,14 +35,14 @@ def pause_s(failures: int, chance: float) -> float:
 
     Args:
         failures: at least 1.
-        chance: between 0 and 1; spreads those who lost the same broker at the same moment.
+        chance: between 0 and 1; spreads the clients that lost the broker at the same moment.
     """
     longest = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 30))
     return longest / 2 * (1 + chance)
 
 
 def parameters(url: str, name: str, trust: ssl.SSLContext | None) -> pika.ConnectionParameters:
-    """What pika needs to connect, every wait of it bounded."""
+    """Pika's parameters of a connection; every wait is bounded."""
     found = pika.URLParameters(url)
     found.heartbeat = HEARTBEAT_S
     found.blocked_connection_timeout = 15
@@ -54,24 +54,24 @@ def parameters(url: str, name: str, trust: ssl.SSLContext | None) -> pika.Connec
     return found
 
 
-class User(Protocol):
-    """Who works over the link. The loop calls these."""
+class ConnectionListener(Protocol):
+    """The user of the connection; the event loop calls these methods."""
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to connect for."""
+        """Whether a connection is needed now."""
 
     def ready(self) -> None:
-        """The channel is open, or open again, or no longer blocked; its delivery tags count on."""
+        """Messages can be sent: the channel was opened, or the broker no longer blocks it."""
 
     def opened(self) -> None:
         """The channel is new: its delivery tags begin at 1. `ready` follows."""
 
     def lost(self) -> None:
-        """What was on its way will not be answered any more. The link comes back by itself."""
+        """What was in flight will not be answered any more. The connection reopens by itself."""
 
     def refused(self) -> None:
-        """The same, but trying again is of no use; `Link.trouble` says why."""
+        """Like `lost`, but trying again is of no use; `BrokerConnection.last_error` says why."""
 
     def returned(self, message_id: str) -> None:
         """The broker found no queue for this message."""
@@ -80,36 +80,41 @@ class User(Protocol):
         """A Basic.Ack or a Basic.Nack."""
 
 
-class Link:
-    """See the module's text. Made before a fork, it may be used after; not the other way round.
+class BrokerConnection:
+    """See the module's text. It may be created before a fork if it is first opened after it.
 
     Attributes:
         channel: None while there is none.
-        blocked: the broker wants nothing for now.
-        trouble: what went wrong last, in words.
+        blocked: the broker accepts nothing for now (an alarm).
+        last_error: what went wrong last, in words.
     """
 
-    def __init__(self, how: pika.ConnectionParameters, rng: random.Random, user: User) -> None:
+    def __init__(
+        self,
+        connection_parameters: pika.ConnectionParameters,
+        rng: random.Random,
+        listener: ConnectionListener,
+    ) -> None:
         self.channel: Channel | None = None
         self.blocked = False
-        self.trouble = ""
-        self._how = how
+        self.last_error = ""
+        self._parameters = connection_parameters
         self._rng = rng
-        self._user = user
+        self._listener = listener
         self._loop: IOLoop | None = None
         self._connection: SelectConnection | None = None
         self._failures = 0
         self._running = False
 
     def open(self) -> None:
-        """Begin to connect; `run` brings it about."""
+        """Begin to connect; the connection is made while `run` runs."""
         if self._loop is None:
             self._loop = IOLoop()
         if self._connection is None:
             self._connect()
 
     def run(self, seconds: float) -> None:
-        """Run the loop until `stop` is called, or for so long."""
+        """Run the loop until `stop` is called, for `seconds` at most."""
         if self._loop is None:
             return
         timeout = self._loop.call_later(max(0.0, seconds), self._loop.stop)
@@ -121,20 +126,23 @@ class Link:
             self._loop.remove_timeout(timeout)
 
     def stop(self) -> None:
-        """Let `run` return. Does nothing where it does not run."""
+        """Let `run` return. Does nothing if it does not run."""
         if self._loop is not None and self._running:  # else the next run would end at once
             self._loop.stop()
 
-    def works(self) -> None:
-        """An answer came: the pauses begin small again."""
+    def reset_backoff(self) -> None:
+        """The broker answered: the pauses begin small again."""
         self._failures = 0
 
-    def end(self, *, polite_s: float) -> None:
-        """End the connection: by agreement within `polite_s`, else by dropping it. In any state."""
-        if self._connection is not None and self._connection.is_open and polite_s > 0:
-            self._wait_for_end(self._connection.close, polite_s)
+    def close(self, *, handshake_s: float) -> None:
+        """Close by AMQP's handshake within `handshake_s`, else drop the connection. In any state.
+
+        With 0 it is dropped at once.
+        """
+        if self._connection is not None and self._connection.is_open and handshake_s > 0:
+            self._wait_for_end(self._connection.close, handshake_s)
         if self._connection is not None:
-            # pika has no public word for it, and a socket must not be left behind.
+            # pika has no public method for it, and a socket must not be left behind.
             drop, why = self._connection._terminate_stream, ConnectionOpenAborted("dropped")  # noqa: SLF001
             self._wait_for_end(lambda: drop(why), _DROP_WITHIN_S)
         if self._loop is not None:
@@ -143,17 +151,18 @@ class Link:
         self._failures = 0
 
     def _wait_for_end(self, begin: Callable[[], object], within_s: float) -> None:
-        # pika 1.4 asserts where a connection is ended amid its handshake, having ended it.
+        # pika 1.4 raises AssertionError when a connection is ended amid its handshake; it has
+        # ended.
         with suppress(AssertionError):
             begin()
             self.run(within_s)
 
     def _connect(self) -> None:
-        if not self._user.busy:
+        if not self._listener.busy:
             return
         self.blocked = False
         self._connection = SelectConnection(
-            self._how,
+            self._parameters,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_lost,
             on_close_callback=self._on_lost,
@@ -173,13 +182,13 @@ class Link:
 
     def _on_lost(self, _connection: SelectConnection, reason: Exception | str) -> None:
         self._connection = self.channel = None
-        self.trouble = f"connection to the broker: {_words(reason)}"
-        if not self._user.busy:
+        self.last_error = f"connection to the broker: {_words(reason)}"
+        if not self._listener.busy:
             self.stop()
-        elif _is_lasting(reason):
-            self._user.refused()
+        elif _is_permanent(reason):
+            self._listener.refused()
         else:
-            self._user.lost()
+            self._listener.lost()
             self._again(self._connect)
 
     def _open_channel(self) -> None:
@@ -188,15 +197,16 @@ class Link:
 
     def _on_channel_open(self, channel: Channel) -> None:
         self.channel = channel
-        self._user.opened()
+        self._listener.opened()
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_return_callback(
-            lambda _channel, _method, properties, _body: self._user.returned(
+            lambda _channel, _method, properties, _body: self._listener.returned(
                 str(properties.message_id)
             )
         )
         channel.confirm_delivery(
-            lambda frame: self._user.answered(frame.method), callback=lambda _: self._user.ready()
+            lambda frame: self._listener.answered(frame.method),
+            callback=lambda _: self._listener.ready(),
         )
 
     def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
@@ -204,36 +214,36 @@ class Link:
             return
         self.channel = None
         if self._connection is None or not self._connection.is_open:
-            return  # the connection is going too; that is handled there
-        self.trouble = f"the broker closed the channel: {_words(reason)}"
-        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code in _LASTING:
-            self._user.refused()
+            return  # the connection is closing too; that is handled there
+        self.last_error = f"the broker closed the channel: {_words(reason)}"
+        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code in _PERMANENT:
+            self._listener.refused()
             self._open_channel()  # for what comes next
         else:
-            self._user.lost()
+            self._listener.lost()
             self._again(self._open_channel)
 
     def _on_blocked(self, _connection: object, _method: object) -> None:
         self.blocked = True
-        self.trouble = "the broker blocks publishers (memory or disk alarm)"
+        self.last_error = "the broker blocks publishers (memory or disk alarm)"
 
     def _on_unblocked(self, _connection: object, _method: object) -> None:
         self.blocked = False
-        self._user.ready()
+        self._listener.ready()
 
 
-def _is_lasting(reason: Exception | str) -> bool:
-    """Whether the broker said no: wrong password (403), no such virtual host or no right (530).
+def _is_permanent(reason: Exception | str) -> bool:
+    """Whether the broker refused: wrong password (403), no such virtual host, no permission (530).
 
-    pika takes a connection that is lost amid the handshake for such a no; only the words within
-    tell them apart.
+    pika reports a connection that is lost amid the handshake as such a refusal, too; only the text
+    distinguishes them.
     """
     probable = (ProbableAuthenticationError, ProbableAccessDeniedError)
     return isinstance(reason, probable) and any(no in str(reason) for no in ("(403)", "(530)"))
 
 
 def _words(reason: Exception | str) -> str:
-    """What pika means, without its nesting: what went wrong in the last attempt, in the end."""
+    """The cause that pika nests innermost: what went wrong in the last attempt."""
     inner: Any = reason
     while True:
         attempts = getattr(inner, "exceptions", None)

@@ -1,12 +1,12 @@
-"""Publishing that says what became of every message: confirmed, refused, or unknown.
+"""Publishing that reports the outcome of every message: confirmed, refused, or unknown.
 
-One connection; messages are persistent and `mandatory`; up to a window of them is on its way
-unconfirmed at a time, since waiting for each confirm alone would cost a round trip and a disk write
-apiece. A lost connection is opened again with growing, jittered pauses, and what was not confirmed
-is sent again under its own id: the store's receipts make that harmless.
+One connection; messages are persistent and `mandatory`; up to a window of them is unconfirmed at a
+time, since waiting for each confirm alone would cost a round trip and a disk write for each. A lost
+connection is opened again with growing, jittered pauses, and what was not confirmed is sent again
+under its own id: the store's receipts make that harmless.
 
 The loop runs only inside `publish`, in the thread that calls it; there is no thread of its own, so
-nothing beats for an idle connection either. One that was idle for long is replaced, not trusted.
+an idle connection sends no heartbeats. One that was idle for long is replaced, not trusted.
 
 Scraper, worker (retries, dead letters) and operator's tools publish by this one module.
 """
@@ -25,31 +25,31 @@ from pika.exceptions import AMQPError
 from pika.spec import PERSISTENT_DELIVERY_MODE, Basic, BasicProperties
 
 from system.contract.envelope import Envelope
-from system.messaging.batch import Batch, Confirmation, Confirmed, Told
-from system.messaging.connection import HEARTBEAT_S, Link, parameters
+from system.messaging.batch import Batch, DetailedOutcome, PublishOutcome, PublishResult
+from system.messaging.connection import HEARTBEAT_S, BrokerConnection, parameters
 
-__all__ = ["Confirmation", "Confirmed", "Publisher"]
+__all__ = ["PublishOutcome", "PublishResult", "Publisher"]
 
 WINDOW = 500
 IDLE_MAX_S = float(HEARTBEAT_S)
 CLOSE_WITHIN_S = 2.0
-TELL_EVERY = 64
-"""Messages settled between two reports to the metrics: one for each would cost the fast path."""
+REPORT_EVERY = 64
+"""Messages settled between two reports to the metrics: one for each would slow every message."""
 
 
-class Metrics(Protocol):
-    """Who counts what is published; see `metrics.publishing`."""
+class PublishObserver(Protocol):
+    """Counts what is published; see `metrics.publishing`."""
 
-    def settled(self, told: Mapping[Told, int], seconds: Sequence[float]) -> None:
-        """Messages by what was told of them, and the times of those confirmed."""
+    def settled(self, outcomes: Mapping[DetailedOutcome, int], seconds: Sequence[float]) -> None:
+        """Count messages by outcome; `seconds` are the times to confirm of those confirmed."""
 
-    def on_the_way(self, count: int) -> None:
-        """So many are unanswered now."""
+    def in_flight(self, count: int) -> None:
+        """`count` messages are unanswered now."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """What one call of `publish` asks for."""
+class _Request:
+    """The arguments of one call of `publish`."""
 
     envelopes: Sequence[Envelope]
     exchange: str
@@ -60,16 +60,16 @@ class _Order:
 class Publisher:
     """A confirmed publisher; see the module's text. Use as a context manager.
 
-    Not for two threads at once. It may be made before a fork, as long as it is used only after.
+    Not for two threads at once. It may be created before a fork if it is first used after it.
 
     Args:
         url: amqp://user:password@host:port/vhost
-        window: messages on their way unconfirmed at most.
+        window: messages that may be unconfirmed at a time.
         name: shown among the broker's connections.
         rng: for the jitter of the pauses between connection attempts.
         trust: what an amqps:// url trusts; see `system.tls`.
         idle_max_s: a connection that was not used for longer is replaced before the next message.
-        metrics: told of every message; None to count nothing.
+        metrics: counts every message; None to count nothing.
     """
 
     def __init__(
@@ -81,15 +81,17 @@ class Publisher:
         rng: random.Random | None = None,
         trust: ssl.SSLContext | None = None,
         idle_max_s: float = IDLE_MAX_S,
-        metrics: Metrics | None = None,
+        metrics: PublishObserver | None = None,
     ) -> None:
-        self._link = Link(parameters(url, name, trust), rng or random.Random(), self)
+        self._connection = BrokerConnection(
+            parameters(url, name, trust), rng or random.Random(), self
+        )
         self._window = window
         self._metrics = metrics
         self._idle_max_s = idle_max_s
         self._used_at = time.monotonic()
         self._next_tag = 1
-        self._order = _Order((), "", "", None)
+        self._request = _Request((), "", "", None)
         self._batch: Batch | None = None
 
     def __enter__(self) -> Publisher:
@@ -106,10 +108,10 @@ class Publisher:
         key: str,
         within_s: float = 10.0,
         expiration_ms: int | None = None,
-    ) -> list[Confirmation]:
-        """Send all, and return the fate of each, in order.
+    ) -> list[PublishResult]:
+        """Send all, and return the result of each, in order.
 
-        Never raises for trouble with the broker: trouble is a fate. Returns once every message is
+        Never raises for a failure of the broker: that is an outcome. Returns once every message is
         settled, or after `within_s`.
 
         Args:
@@ -117,43 +119,43 @@ class Publisher:
             exchange: where to; it has to exist.
             key: routing key; some queue has to be bound to it, else the message is refused.
             within_s: seconds after which what has no answer is given up as refused or unknown.
-            expiration_ms: per-message time to live, for the retry ladder.
+            expiration_ms: per-message time to live, for a retry step.
         """
         batch = Batch([each.message_id for each in envelopes])
         if batch.done:
             return []
         begun = time.monotonic()
         if begun - self._used_at > self._idle_max_s:
-            self._link.end(polite_s=min(CLOSE_WITHIN_S, within_s) / 4)
-        self._link.trouble = "no answer from the broker"
-        self._batch, self._order = batch, _Order(envelopes, exchange, key, expiration_ms)
+            self._connection.close(handshake_s=min(CLOSE_WITHIN_S, within_s) / 4)
+        self._connection.last_error = "no answer from the broker"
+        self._batch, self._request = batch, _Request(envelopes, exchange, key, expiration_ms)
         try:
-            self._link.open()
-            self.ready()  # where it was open already
+            self._connection.open()
+            self.ready()  # if it was open already
             if not batch.done:
-                self._link.run(begun + within_s - time.monotonic())
-        except BaseException:  # a time limit, Ctrl-C: what pika was amid of, nobody knows
+                self._connection.run(begun + within_s - time.monotonic())
+        except BaseException:  # a time limit, Ctrl-C: pika's state is not known
             self._batch = None
-            self._link.end(polite_s=0)
+            self._connection.close(handshake_s=0)
             batch.give_up("interrupted")
-            self._tell(batch)
+            self._report(batch)
             raise
         self._batch, self._used_at = None, time.monotonic()
         if not batch.done:
-            batch.give_up(self._link.trouble)
-            self._link.end(polite_s=0)  # a late confirm must not meet the next batch
-        self._tell(batch)
-        return [fate for fate in batch.fates if fate is not None]
+            batch.give_up(self._connection.last_error)
+            self._connection.close(handshake_s=0)  # a late confirm must not meet the next batch
+        self._report(batch)
+        return [result for result in batch.results if result is not None]
 
     def close(self) -> None:
         """Close the connection, in three seconds at most. May be called twice, and in any state."""
-        self._link.end(polite_s=CLOSE_WITHIN_S)
+        self._connection.close(handshake_s=CLOSE_WITHIN_S)
 
-    # What the link tells; see `link.User`.
+    # Called by the connection; see `connection.ConnectionListener`.
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is at work."""
+        """Whether a batch is being published."""
         return self._batch is not None
 
     def opened(self) -> None:
@@ -165,79 +167,79 @@ class Publisher:
         self._pump()
 
     def lost(self) -> None:
-        """What was on its way has to be sent again."""
+        """What was in flight has to be sent again."""
         if self._batch is not None:
-            self._batch.take_back()
+            self._batch.requeue_in_flight()
 
     def refused(self) -> None:
         """Nothing more can be done for the batch."""
         if self._batch is not None:
-            self._batch.give_up(self._link.trouble)
-        self._link.stop()
+            self._batch.give_up(self._connection.last_error)
+        self._connection.stop()
 
     def returned(self, message_id: str) -> None:
         """Unroutable; its confirm follows."""
         if self._batch is not None:
-            self._batch.came_back(message_id)
+            self._batch.mark_returned(message_id)
 
     def answered(self, method: Any) -> None:
         """Settle what the answer is about, and send what now fits into the window."""
         if self._batch is None:
             return
-        self._link.works()
-        order, nack = self._order, isinstance(method, Basic.Nack)
+        self._connection.reset_backoff()
+        request, nack = self._request, isinstance(method, Basic.Nack)
         self._batch.answer(
             method.delivery_tag,
             multiple=method.multiple,
             nack="the broker refused it (a full queue does that)" if nack else "",
-            unroutable=f"unroutable: no queue is bound to exchange {order.exchange!r}"
-            f" with key {order.key!r}",
+            unroutable=f"unroutable: no queue is bound to exchange {request.exchange!r}"
+            f" with key {request.key!r}",
             at=time.monotonic(),
         )
         self._pump()
-        if len(self._batch.seconds) >= TELL_EVERY:
-            self._tell(self._batch)
+        if len(self._batch.confirm_seconds) >= REPORT_EVERY:
+            self._report(self._batch)
 
-    def _tell(self, batch: Batch) -> None:
+    def _report(self, batch: Batch) -> None:
         if self._metrics is not None:
             # Not counted one by one: this is the path of every message.
-            told = {**batch.told, Told.CONFIRMED: len(batch.seconds)}
-            self._metrics.settled(told, batch.seconds)
-            self._metrics.on_the_way(len(batch.on_the_way))
-        batch.told.clear()
-        batch.seconds.clear()
+            outcomes = {**batch.failures, DetailedOutcome.CONFIRMED: len(batch.confirm_seconds)}
+            self._metrics.settled(outcomes, batch.confirm_seconds)
+            self._metrics.in_flight(len(batch.in_flight))
+        batch.failures.clear()
+        batch.confirm_seconds.clear()
 
     def _pump(self) -> None:
-        batch, order, link = self._batch, self._order, self._link
+        batch, request, connection = self._batch, self._request, self._connection
         if batch is None:
             return
-        idle = not batch.on_the_way
+        idle = not batch.in_flight
         while (
-            batch.todo
-            and len(batch.on_the_way) < self._window
-            and not link.blocked
-            and link.channel is not None
-            and link.channel.is_open
+            batch.pending
+            and len(batch.in_flight) < self._window
+            and not connection.blocked
+            and connection.channel is not None
+            and connection.channel.is_open
         ):
-            envelope = order.envelopes[batch.todo[0]]
+            envelope = request.envelopes[batch.pending[0]]
             try:
-                link.channel.basic_publish(
-                    order.exchange,
-                    order.key,
+                connection.channel.basic_publish(
+                    request.exchange,
+                    request.key,
                     envelope.body,
-                    _properties(envelope, order.expiration_ms),
+                    _properties(envelope, request.expiration_ms),
                     mandatory=True,
                 )
             except (AMQPError, ValueError, TypeError, struct.error) as error:
                 # Nothing of it was written: pika encodes all of a message first.
                 batch.refuse_first(f"it cannot be written as AMQP: {error!r}")
                 continue
-            batch.send_first(self._next_tag, time.monotonic())
+            batch.mark_first_sent(self._next_tag, time.monotonic())
             self._next_tag += 1
         if idle and self._metrics is not None:
-            self._metrics.on_the_way(len(batch.on_the_way))
+            self._metrics.in_flight(len(batch.in_flight))
         if batch.done:
-            link.stop()
+            connection.stop()
 
 
 def _properties(envelope: Envelope, expiration_ms: int | None) -> BasicProperties:

@@ -1,1 +1,1 @@
-"""Metrics: how they are made, kept over the death of their process, and served to Prometheus."""
+"""Metrics: how they are defined, kept over the death of their process, served to Prometheus."""

@@ -1,6 +1,6 @@
 """What messages did to the stored matches, and how long after their publishing it was done.
 
-Observed by whoever made the commit: the backend, or a worker that writes to the database itself.
+Observed by the process that made the commit: the backend, or a worker with the database sink.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from system.contract.submission import Effect, Outcome, Submission, Way
-from system.metrics.making import LATENCY_BUCKETS_S, Maker, values
+from system.metrics.definitions import LATENCY_BUCKETS_S, MetricFactory, values
 
 
 class End(StrEnum):
-    """How a message's way ended: its effect is committed, or it was given up."""
+    """How the way of a message ended: its effect is committed, or it was given up."""
 
     COMMITTED = "committed"
     DEAD_LETTERED = "dead_lettered"
 
 
-class Latency:
+class LatencyMetric:
     """Time from a message's first publish to its end.
 
     Args:
-        ends: those that are observed in this role.
-        ways: those by which messages come to it.
+        ends: the ends that this role observes.
+        ways: the ways by which messages come to this role.
     """
 
-    def __init__(self, maker: Maker, ends: Sequence[End], ways: Sequence[Way]) -> None:
-        self._seconds = maker.histogram(
+    def __init__(self, factory: MetricFactory, ends: Sequence[End], ways: Sequence[Way]) -> None:
+        self._seconds = factory.histogram(
             "message_latency_seconds",
             "Time from a message's first publish (its arrival, where that is unknown) to its end;"
             " not of messages that are themselves at fault",
@@ -46,9 +46,9 @@ class Latency:
 class EffectMetrics:
     """Counts effects, and the latency of those that were committed."""
 
-    def __init__(self, maker: Maker, latency: Latency, ways: Sequence[Way]) -> None:
+    def __init__(self, factory: MetricFactory, latency: LatencyMetric, ways: Sequence[Way]) -> None:
         self._latency = latency
-        self._effects = maker.counter(
+        self._effects = factory.counter(
             "effects",
             "Messages by what they did to the stored match",
             {"effect": values(Effect), "way": values(ways)},
@@ -57,9 +57,9 @@ class EffectMetrics:
     def applied(
         self, submissions: Iterable[Submission], outcomes: Iterable[Outcome], arrived_at: datetime
     ) -> None:
-        """Count what messages did; call it after the commit.
+        """Count the effects of messages; call it after the commit.
 
-        Redeliveries and refusals have no latency: nothing was committed by them.
+        Duplicates and invalid messages have no latency: they committed nothing.
         """
         for submission, outcome in zip(submissions, outcomes, strict=True):
             self._effects.labels(outcome.effect, submission.way).inc()

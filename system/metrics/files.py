@@ -3,10 +3,10 @@
     <process>.lock                     locked for as long as the process lives
     counter_<process>.db  …            prometheus_client's files, mapped into memory
 
-What is written to mapped memory is the kernel's, so SIGKILL takes nothing of it. A process is known
-by a name that is never used twice, not by its number, which is. Whether it lives is asked of the
-kernel: it lets go of the lock at the process's end, whatever that was. `metrics.folder` reads all
-this, and brings the files of the dead together.
+What is written to mapped memory belongs to the kernel, so SIGKILL loses nothing. A process has a
+name that is never used twice, unlike its number. The kernel knows whether it is alive: it releases
+the lock when the process ends, for whatever reason. `metrics.folder` reads all this, and merges the
+files of dead processes.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from prometheus_client import values
 from system.errors import SettingsError
 
 LOCK_SUFFIX = ".lock"
-OWN: set[str] = set()
-"""Names that this process has taken. It must not try their locks: to close one again ends it."""
+OWN_PROCESSES: set[str] = set()
+"""Names of this process. It must not try their locks: closing a lock file releases the lock."""
 
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextmanager
-def kept_in(folder: Path | None) -> Iterator[None]:
-    """Metrics that are made in the block live in files of `folder`; in memory, where it is None.
+def persist_in(folder: Path | None) -> Iterator[None]:
+    """Keep the metrics created in the block in files of `folder`; in memory, if it is None.
 
-    All their series have to be made in the block too. Call it once in a process, and after a fork
-    again, for metrics of the child's own: two processes must not write to one file.
+    All their series have to be created in the block too. Call it once in a process, and again after
+    a fork, for metrics of the child: two processes must not write to one file.
 
     Raises:
-        SettingsError: the folder cannot be made or written.
+        SettingsError: the folder cannot be created or written.
     """
     if folder is None:
         yield
         return
     try:
-        make(folder)
-        process = _begin_to_live(folder)
+        create_folder(folder)
+        process = _register_process(folder)
     except OSError as error:
-        raise unusable(folder, error) from error
-    # The library looks for the folder in the environment and takes the class from its module; both
-    # only while a metric is made, so that it is settled here rather than by the order of imports.
+        raise folder_error(folder, error) from error
+    # The library takes the folder from the environment and the class from its module, both only
+    # when a metric is created. So they are set here, and the order of imports does not matter.
     before, variable = values.ValueClass, os.environ.get(_FOLDER_VARIABLE)
     os.environ[_FOLDER_VARIABLE] = str(folder)
     values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
@@ -62,13 +62,13 @@ def kept_in(folder: Path | None) -> Iterator[None]:
             os.environ[_FOLDER_VARIABLE] = variable
 
 
-def make(folder: Path) -> None:
-    """Make the folder where it is missing, for its owner only."""
+def create_folder(folder: Path) -> None:
+    """Create the folder if it is missing, readable for its owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def lock(path: Path) -> int | None:
-    """Lock a file, made where it is missing; None where another process holds it.
+    """Lock a file, created if it is missing; None if another process holds the lock.
 
     Returns:
         The open file. The lock belongs to this process alone: a fork does not inherit it, and it
@@ -83,20 +83,20 @@ def lock(path: Path) -> int | None:
     return file
 
 
-def unusable(folder: Path, error: Exception) -> SettingsError:
-    """What to raise where the folder cannot be used."""
+def folder_error(folder: Path, error: Exception) -> SettingsError:
+    """The error to raise if the folder cannot be used."""
     return SettingsError(
         f"metrics folder {folder}: {error}; set MISSING_TABLE_METRICS_FOLDER to a folder that can"
-        " be written, or move what is in there away"
+        " be written, or move what is in it away"
     )
 
 
-def _begin_to_live(folder: Path) -> str:
+def _register_process(folder: Path) -> str:
     """Take a name, and lock its file until this process ends."""
     process = f"{os.getpid()}-{secrets.token_hex(6)}"
     # Locked before anybody can see it: a file that is there unlocked is that of a dead process.
     hidden = folder / f".{process}"
     lock(hidden)
     hidden.rename(folder / f"{process}{LOCK_SUFFIX}")
-    OWN.add(process)
+    OWN_PROCESSES.add(process)
     return process

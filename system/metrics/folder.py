@@ -1,15 +1,15 @@
 """A folder of metrics, read and kept small by the one process that owns it.
 
     owner                   locked by the owner
-    folded-<n>/             what the dead have counted, in files of the same kind as theirs
-    folded-<n>/processes    whose files are in there
+    folded-<n>/             what dead processes have counted, in files of the same kind
+    folded-<n>/processes    the names of those processes
 
-The files of processes that have died are folded into one set, so that their number is bounded;
-their live gauges (`tasks_in_flight`) go with them. A fold becomes valid by one rename, together
-with the list of what it holds: where the owner is killed before it, nothing was folded; where it is
-killed after, the next owner finds files that are on the list and removes them. So nothing is
-counted twice or lost at any line. Metrics whose names or meanings changed with a version stay in
-the folder until it is removed.
+The files of dead processes are folded into one set, so that the number of files is bounded; live
+gauges (`tasks_in_flight`) end with their process. A fold becomes valid by one rename, together with
+the list of what it holds. If the owner is killed before the rename, nothing was folded; if it is
+killed after it, the next owner finds files that are on the list and removes them. So nothing is
+counted twice or lost, wherever the owner dies. Metrics whose names or meanings changed with a
+version stay in the folder until it is removed.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from system.errors import SettingsError
-from system.metrics.files import LOCK_SUFFIX, OWN, lock, make, unusable
+from system.metrics.files import LOCK_SUFFIX, OWN_PROCESSES, create_folder, folder_error, lock
 
 OWNED_WITHIN_S = 2.0
 _OWNER, _FOLDED, _PROCESSES, _DB = "owner", "folded-", "processes", ".db"
-_EMPTY_BYTES = 8  # a file that is being made, or whose process died over it
+_EMPTY_BYTES = 8  # a file that is being created, or whose process died meanwhile
 
-Unreadable = (OSError, ValueError, RuntimeError, struct.error)
-"""What reading a file that is no good raises."""
+READ_ERRORS = (OSError, ValueError, RuntimeError, struct.error)
+"""What reading a damaged file raises."""
 
 
-class Folder(Collector):
-    """What all processes of a folder have counted; see the module's text. Made by `owned`."""
+class MetricsFolder(Collector):
+    """What all processes of a folder have counted; see the module's text. Use `open_folder`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def collect(self) -> Iterable[Metric]:
-        """Every metric, summed over the living and the dead.
+        """Every metric, summed over living and dead processes.
 
         Raises:
             OSError, ValueError, RuntimeError, struct.error: a file cannot be read.
@@ -58,7 +58,7 @@ class Folder(Collector):
         )
 
     def fold(self) -> None:
-        """Bring the files of dead processes together."""
+        """Merge the files of dead processes."""
         before = self._newest()
         self._tidy(before)
         dead = self._dead()
@@ -74,7 +74,7 @@ class Folder(Collector):
         return max(found, key=lambda each: _number(each) or 0, default=None)
 
     def _tidy(self, folded: Path | None) -> None:
-        """Finish the fold that made `folded`: what is in it, or older, is not needed any more."""
+        """Finish the fold that wrote `folded`: remove the files that are in it, and older folds."""
         if folded is not None:
             for name in (folded / _PROCESSES).read_text().split():
                 for file in self._path.glob(f"*_{name}{_DB}"):
@@ -84,7 +84,7 @@ class Folder(Collector):
                 shutil.rmtree(other)
 
     def _dead(self) -> list[str]:
-        """The processes whose lock nobody holds, and those whose lock is gone already."""
+        """The processes whose lock is free, and those whose lock file is gone already."""
         names = {_process(file) for file in self._path.glob(f"*{_DB}")}
         names |= {
             file.name.removesuffix(LOCK_SUFFIX) for file in self._path.glob(f"*{LOCK_SUFFIX}")
@@ -92,7 +92,7 @@ class Folder(Collector):
         return sorted(name for name in names if not self._lives(name))
 
     def _lives(self, name: str) -> bool:
-        if name in OWN:
+        if name in OWN_PROCESSES:
             return True
         file = self._path / f"{name}{LOCK_SUFFIX}"
         if not file.exists():
@@ -105,28 +105,30 @@ class Folder(Collector):
 
     def _write(self, before: Path | None, dead: list[str], files: list[Path]) -> None:
         number = 1 + ((_number(before) or 0) if before else 0)
-        made = self._path / f"{_FOLDED}{number}.new"
-        made.mkdir(mode=0o700)
+        new_fold = self._path / f"{_FOLDED}{number}.new"
+        new_fold.mkdir(mode=0o700)
         for kind, values in _sums([*(before.glob(f"*{_DB}") if before else ()), *files]).items():
-            into = MmapedDict(str(made / f"{kind}_folded{_DB}"))  # type: ignore[no-untyped-call]
+            into = MmapedDict(str(new_fold / f"{kind}_folded{_DB}"))  # type: ignore[no-untyped-call]
             for key, (value, at) in values.items():
                 into.write_value(key, value, at)  # type: ignore[no-untyped-call]
             into.close()  # type: ignore[no-untyped-call]
-        (made / _PROCESSES).write_text("\n".join(dead))
-        made.rename(self._path / f"{_FOLDED}{number}")  # from here on it is so
+        (new_fold / _PROCESSES).write_text("\n".join(dead))
+        new_fold.rename(self._path / f"{_FOLDED}{number}")  # from here on the fold is valid
 
 
 @contextmanager
-def owned(path: Path) -> Iterator[Folder]:
-    """The folder, made where it is missing, owned by this process for the block.
+def open_folder(path: Path) -> Iterator[MetricsFolder]:
+    """The folder, created if it is missing, owned by this process for the block.
 
     Raises:
         SettingsError: it cannot be used, or another process owns it.
     """
     try:
-        make(path)
+        create_folder(path)
         deadline = time.monotonic() + OWNED_WITHIN_S
-        while (held := lock(path / _OWNER)) is None:  # an owner that is just ending lets go soon
+        while (
+            held := lock(path / _OWNER)
+        ) is None:  # an owner that is just ending releases it soon
             if time.monotonic() >= deadline:
                 raise SettingsError(
                     f"metrics folder {path}: another process uses it; every worker, and the"
@@ -134,39 +136,39 @@ def owned(path: Path) -> Iterator[Folder]:
                 )
             time.sleep(0.05)
     except OSError as error:
-        raise unusable(path, error) from error
+        raise folder_error(path, error) from error
     try:
-        folder = Folder(path)
+        folder = MetricsFolder(path)
         try:
             folder.fold()
-        except Unreadable as error:
-            raise unusable(path, error) from error
+        except READ_ERRORS as error:
+            raise folder_error(path, error) from error
         yield folder
     finally:
         os.close(held)
 
 
-def tidied(path: Path) -> None:
-    """Fold what dead processes left, where nobody owns the folder; its owner would do it else.
+def tidy_folder(path: Path) -> None:
+    """Fold what dead processes left, unless another process owns the folder: then that one does it.
 
     Raises:
         SettingsError: the folder cannot be used.
     """
     try:
-        make(path)
+        create_folder(path)
         held = lock(path / _OWNER)
         if held is None:
             return
         try:
-            Folder(path).fold()
+            MetricsFolder(path).fold()
         finally:
             os.close(held)
-    except Unreadable as error:
-        raise unusable(path, error) from error
+    except READ_ERRORS as error:
+        raise folder_error(path, error) from error
 
 
 def _sums(files: Iterable[Path]) -> dict[str, dict[str, tuple[float, float]]]:
-    """By kind of file, then by series: value and time. Live gauges are left out. As many as files.
+    """By kind of file, then by series: value and time. Live gauges are left out.
 
     Raises:
         ValueError: a gauge of a kind that cannot be folded.
@@ -179,11 +181,11 @@ def _sums(files: Iterable[Path]) -> dict[str, dict[str, tuple[float, float]]]:
         into = sums.setdefault(kind, {})
         found = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
         for key, value, at, _ in found:
-            into[key] = _together(kind, into[key], (value, at)) if key in into else (value, at)
+            into[key] = _combine(kind, into[key], (value, at)) if key in into else (value, at)
     return sums
 
 
-def _together(
+def _combine(
     kind: str, one: tuple[float, float], other: tuple[float, float]
 ) -> tuple[float, float]:
     if kind in ("counter", "histogram"):
@@ -200,6 +202,6 @@ def _process(file: Path) -> str:
 
 
 def _number(folded: Path) -> int | None:
-    """Which fold this is; None where it was never finished."""
+    """The number of a fold; None if it was never finished."""
     digits = folded.name.removeprefix(_FOLDED)
     return int(digits) if digits.isdigit() else None

@@ -1,9 +1,9 @@
-"""Serves `/metrics` from a thread, to one asker at a time, each within a few seconds.
+"""Serves `/metrics` from a thread, one request at a time, each within a few seconds.
 
 The thread shares nothing with what it reports on: it reads files and asks the kernel. So it answers
-while the worker waits for its broker, and a fork of the main process never finds a lock taken that
-the child needs. For that it logs nothing (a log has a lock), an error is its answer instead; and
-`serve` answers once before there is a thread, so that nothing is left to import later.
+while the worker waits for its broker, and at a fork of the main process it never holds a lock that
+the child needs. That is why it logs nothing (a log has a lock; an error is the answer instead), and
+why `serving` encodes the page once before the thread starts: nothing is left to import later.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEAD_BYTES_MAX = 16 * 1024
 _STOP_WITHIN_S = 0.5
 
 
-class Server:
+class MetricsServer:
     """A server of metrics; use `serving`."""
 
     def __init__(self, host: str, port: int, collectors: Sequence[Collector]) -> None:
@@ -38,7 +38,7 @@ class Server:
         for each in collectors:
             self.registry.register(each)
         try:
-            self._server = _Server((host, port), self.registry)
+            self._server = _TcpServer((host, port), self.registry)
         except OSError as error:
             raise SettingsError(
                 f"metrics cannot be served on {host} port {port}: {error}; set"
@@ -52,7 +52,7 @@ class Server:
         return int(self._server.server_address[1])
 
     def forget(self) -> None:
-        """In a child after a fork: let go of the port, which the child would else keep taken."""
+        """In a child after a fork: close the port, which the child would keep in use otherwise."""
         self._server.socket.close()
 
     def run(self) -> None:
@@ -66,14 +66,14 @@ class Server:
 
 
 @contextmanager
-def serving(host: str, port: int, collectors: Sequence[Collector]) -> Iterator[Server]:
+def serving(host: str, port: int, collectors: Sequence[Collector]) -> Iterator[MetricsServer]:
     """Serve what `collectors` collect, for the block.
 
     Raises:
         SettingsError: the port is taken, or the address is not this machine's.
     """
-    server = Server(host, port, collectors)
-    with suppress(Exception):  # whoever asks is told
+    server = MetricsServer(host, port, collectors)
+    with suppress(Exception):  # a request gets this error as its answer
         choose_encoder("")[0](server.registry)
     thread = threading.Thread(target=server.run, name="metrics", daemon=True)
     thread.start()
@@ -84,8 +84,8 @@ def serving(host: str, port: int, collectors: Sequence[Collector]) -> Iterator[S
         thread.join(2 * WITHIN_S)
 
 
-class _Server(TCPServer):
-    """Not http.server's own: that one asks for its host's name, which may take long."""
+class _TcpServer(TCPServer):
+    """Not http.server's own: that one resolves its host's name, which may take long."""
 
     allow_reuse_address = True
 
@@ -95,23 +95,23 @@ class _Server(TCPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever hung up or was too slow gets nothing, and nobody is told."""
+        """A client that hung up or was too slow gets nothing; this is not an error of ours."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _TcpServer
     server_version = "metrics"
     sys_version = ""
 
     def setup(self) -> None:
-        """Read the whole head first, against one deadline: this server waits for nobody."""
+        """Read the whole head first, against one deadline: a slow client must not block others."""
         super().setup()
         self.rfile.close()
         self.rfile = io.BufferedReader(io.BytesIO(_head(self.connection)))
         self.connection.settimeout(WITHIN_S)
 
     def do_GET(self) -> None:
-        """Answer with the metrics, or with what is wrong with them."""
+        """Answer with the metrics, or with the error in reading them."""
         if self.path.partition("?")[0] != "/metrics":
             self._answer(HTTPStatus.NOT_FOUND, b"only /metrics is here\n")
             return
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _head(connection: socket.socket) -> bytes:
-    """What comes up to the empty line; less, where it does not come in time."""
+    """The bytes up to the empty line; none, if they do not come in time."""
     head, deadline = b"", time.monotonic() + WITHIN_S
     with suppress(OSError):
         while b"\r\n\r\n" not in head and len(head) < _HEAD_BYTES_MAX:

@@ -1,6 +1,6 @@
 """Writes every page of the system's reference: `python -m system.reference [--check]`.
 
-With `--check` it only looks whether they are up to date; exit code 1 where one is not.
+With `--check` it only compares; exit code 1 if one is not up to date.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PAGES = {metrics.FILE: metrics.page, settings.FILE: settings.page}
 
 
 def main(check: bool) -> int:
-    """Write the pages, or look at them; return the exit code."""
+    """Write the pages, or compare them; return the exit code."""
     code = 0
     for file, page in PAGES.items():
         if not check:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from system.backend.metrics import Metrics
+from system.backend.metrics import BackendMetrics
 from system.contract.reasons import OWN_FAULT
-from system.metrics.making import Made, Maker
-from system.scraper.exporter import expected
+from system.metrics.definitions import MetricFactory, MetricSpec
+from system.scraper.exporter import set_interval
 from system.scraper.metrics import ScraperMetrics
-from system.scraper.outbox_stats import MADE as OUTBOX
-from system.settings import Sink
+from system.scraper.outbox_stats import SPECS as OUTBOX
+from system.settings import SinkKind
 from system.worker.metrics import MainMetrics, WorkerMetrics
 
 FILE = Path("docs/reference/metrics.md")
@@ -19,10 +19,11 @@ FILE = Path("docs/reference/metrics.md")
 _HEAD = f"""\
 # Metrics
 
-What the parts of the pipeline tell Prometheus. Written by `make docs`; a test holds it to the code.
+What the parts of the pipeline report to Prometheus. Written by `make docs`; a test compares it
+with the code.
 
-Times are in seconds; every histogram has an edge at 0.5 s, the objective for the mean. A label's
-values are a closed list wherever they are shown here, and each of their series is there from the
+Times are in seconds; every histogram has a bucket edge at 0.5 s, the objective for the mean. If the
+values of a label are listed here, the list is complete, and each of its series exists from the
 start, at 0.
 
 Worker and scraper keep what they count in files (`MISSING_TABLE_METRICS_FOLDER`), so it survives
@@ -40,21 +41,26 @@ def page() -> str:
     return "\n".join([_HEAD, *(_part(*each) for each in _roles())])
 
 
-def _roles() -> Sequence[tuple[str, str, Sequence[Made]]]:
-    scraper, worker, sunk, backend = Maker(), Maker(), Maker(), Maker()
+def _roles() -> Sequence[tuple[str, str, Sequence[MetricSpec]]]:
+    scraper, worker, with_database, backend = (
+        MetricFactory(),
+        MetricFactory(),
+        MetricFactory(),
+        MetricFactory(),
+    )
     ScraperMetrics(scraper)
-    expected(scraper, 1)
-    WorkerMetrics(worker, Sink.API)
+    set_interval(scraper, 1)
+    WorkerMetrics(worker, SinkKind.API)
     MainMetrics(worker, 1)
-    WorkerMetrics(sunk, Sink.DATABASE)
-    Metrics(backend)
-    both = {made.name for made in worker.made}
+    WorkerMetrics(with_database, SinkKind.DATABASE)
+    BackendMetrics(backend)
+    both = {spec.name for spec in worker.specs}
     more = [
-        made
-        for made in sunk.made
-        if made.name not in both or made.name.endswith("message_latency_seconds")
+        spec
+        for spec in with_database.specs
+        if spec.name not in both or spec.name.endswith("message_latency_seconds")
     ]
-    of_scraper = [*scraper.made, *OUTBOX]
+    of_scraper = [*scraper.specs, *OUTBOX]
     return (
         (
             "Scraper",
@@ -64,28 +70,28 @@ def _roles() -> Sequence[tuple[str, str, Sequence[Made]]]:
         (
             "Worker",
             "Served by its main process on `MISSING_TABLE_METRICS_PORT`.",
-            worker.made,
+            worker.specs,
         ),
         (
             "Worker that writes to the database itself",
             "With `MISSING_TABLE_SINK=database` it makes the commit, so it counts the effects.",
             more,
         ),
-        ("Backend", "Served by itself at `/metrics`, and kept in memory.", backend.made),
+        ("Backend", "Served by itself at `/metrics`, and kept in memory.", backend.specs),
     )
 
 
-def _part(title: str, about: str, metrics: Sequence[Made]) -> str:
+def _part(title: str, about: str, metrics: Sequence[MetricSpec]) -> str:
     rows = "\n".join(
-        f"| `{made.name}` | {made.kind} | {_labels(made)} | {made.meaning} |" for made in metrics
+        f"| `{spec.name}` | {spec.kind} | {_labels(spec)} | {spec.meaning} |" for spec in metrics
     )
     return (
         f"## {title}\n\n{about}\n\n| name | type | labels | meaning |\n|---|---|---|---|\n{rows}\n"
     )
 
 
-def _labels(made: Made) -> str:
+def _labels(spec: MetricSpec) -> str:
     return "; ".join(
         f"{label}: {', '.join(f'`{value}`' for value in values)}" if values else label
-        for label, values in made.labels.items()
+        for label, values in spec.labels.items()
     )

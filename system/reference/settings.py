@@ -27,9 +27,9 @@ _ROLES: tuple[tuple[str, str, type[BaseSettings]], ...] = (
 _HEAD = """\
 # Settings
 
-Every part of the pipeline reads its settings from the environment, once, when it starts; what is
-missing or wrong is named in one line, and the exit code is 2. Written by `make docs`; a test holds
-it to the code.
+Every part of the pipeline reads its settings from the environment, once, when it starts; each
+setting that is missing or wrong is named in one line, and the exit code is 2. Written by
+`make docs`; a test compares it with the code.
 """
 
 

@@ -20,12 +20,12 @@ from system import settings, telemetry
 from system.errors import PipelineError, SettingsError
 from system.scraper import pages as sources
 from system.scraper.clock import Clock
-from system.scraper.delivery import Delivered, Mode, open_delivery
+from system.scraper.delivery import DeliveryResult, Mode, open_delivery
 from system.scraper.exporter import serve
 from system.scraper.fetch import Fetcher
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
-from system.scraper.metrics import opened, running
+from system.scraper.metrics import count_run, open_metrics
 from system.scraper.outbox import Outbox
 from system.scraper.run import run
 from system.scraper.summary import EXIT_CODES, Summary
@@ -56,10 +56,12 @@ app = typer.Typer(
 )
 def scrape(
     url: Annotated[
-        list[str] | None, typer.Option(help="First page of a schedule; may be given several times.")
+        list[str] | None,
+        typer.Option(help="First page of a schedule; may be given several times."),
     ] = None,
     file: Annotated[
-        list[Path] | None, typer.Option(help="A saved page instead; may be given several times.")
+        list[Path] | None,
+        typer.Option(help="A saved page instead; may be given several times."),
     ] = None,
     mode: Annotated[Mode, typer.Option(help="Which way comes first.")] = Mode.QUEUE,
     dry_run: Annotated[
@@ -91,16 +93,16 @@ def scrape(
     if bool(url) == bool(file):
         raise typer.BadParameter("give either --url or --file, and at least one")
     clock = Clock(_moment(now))
-    with _explained(), ExitStack() as stack:
+    with _exit_on_error(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
-        counted = stack.enter_context(running(chosen, dry_run=dry_run))
+        counted = stack.enter_context(count_run(chosen, dry_run=dry_run))
         notes = stack.enter_context(Journal(journal))
         delivery = None
         if not dry_run:
             spool = stack.enter_context(Outbox(chosen.outbox))
             delivery = stack.enter_context(
-                open_delivery(chosen, mode, spool, counted.metrics, _noted(notes))
+                open_delivery(chosen, mode, spool, counted.metrics, _record(notes))
             )
             delivery.drain()  # what earlier runs left behind goes first
         if url:
@@ -140,24 +142,24 @@ def drain(
 ) -> None:
     """Send what earlier runs had to leave in the outbox."""
     summary = Summary()
-    with _explained(), ExitStack() as stack:
+    with _exit_on_error(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
         notes = stack.enter_context(Journal(journal))
         spool = stack.enter_context(Outbox(chosen.outbox))
         delivery = stack.enter_context(
-            open_delivery(chosen, mode, spool, opened(chosen), _noted(notes))
+            open_delivery(chosen, mode, spool, open_metrics(chosen), _record(notes))
         )
-        for fate in delivery.drain():
-            summary.settled(fate.outcome, fate.way, fate.detail)
+        for result in delivery.drain():
+            summary.settled(result.outcome, result.way, result.detail)
         left = len(spool)
-    result = {
+    counts = {
         "accepted_by_way": dict(summary.accepted),
         "denied_reasons": dict(summary.denied),
         "waiting": left,
     }
     typer.echo(
-        json.dumps(result, ensure_ascii=False, indent=2)
+        json.dumps(counts, ensure_ascii=False, indent=2)
         if as_json
         else f"sent {summary.accepted.total()}, refused {summary.denied.total()},"
         f" still waiting {left}"
@@ -168,7 +170,7 @@ def drain(
 @app.command()
 def waiting() -> None:
     """Print how many messages wait in the outbox."""
-    with _explained(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+    with _exit_on_error(), Outbox(settings.load(ScraperSettings).outbox) as spool:
         typer.echo(len(spool))
 
 
@@ -182,7 +184,7 @@ def refused(
     ] = False,
 ) -> None:
     """List what the backend refused for good, and why; it is kept aside in the outbox."""
-    with _explained(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+    with _exit_on_error(), Outbox(settings.load(ScraperSettings).outbox) as spool:
         aside = spool.refused()
         if retry:
             spool.retry_refused()
@@ -210,18 +212,22 @@ def metrics(
     ] = None,
 ) -> None:
     """Serve /metrics: what the runs have counted, and what waits in the outbox now."""
-    with _explained():
+    with _exit_on_error():
         chosen = settings.load(ScraperSettings)
         serve(chosen, host or chosen.metrics_host, port)
 
 
-def _noted(notes: Journal) -> Callable[[Sequence[Delivered]], None]:
-    """Write what became of messages from the outbox into a journal, and into the log."""
+def _record(notes: Journal) -> Callable[[Sequence[DeliveryResult]], None]:
+    """Write the outcomes of messages from the outbox into the journal and the log."""
 
-    def note(fates: Sequence[Delivered]) -> None:
-        notes.settled((fate.message_id, fate.outcome, fate.way, fate.detail) for fate in fates)
-        for fate in fates:
-            log.info("drained", message_id=fate.message_id, outcome=fate.outcome, way=fate.way)
+    def note(results: Sequence[DeliveryResult]) -> None:
+        notes.settled(
+            (result.message_id, result.outcome, result.way, result.detail) for result in results
+        )
+        for result in results:
+            log.info(
+                "drained", message_id=result.message_id, outcome=result.outcome, way=result.way
+            )
 
     return note
 
@@ -239,8 +245,8 @@ def _moment(text: str | None) -> datetime | None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what stops a run into one sentence on standard error and exit code 2."""
+def _exit_on_error() -> Iterator[None]:
+    """Turn an error that stops the run into one sentence on standard error and exit code 2."""
     try:
         yield
     except SettingsError as error:
@@ -256,7 +262,7 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Summary], None]]:
-    """A line that moves while pages are read; nothing where standard error is no terminal."""
+    """A progress line while pages are read; nothing if standard error is no terminal."""
     console = Console(stderr=True)
     with Progress(
         SpinnerColumn(),

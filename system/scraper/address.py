@@ -43,16 +43,16 @@ def _port(parts: SplitResult) -> int:
 
 
 def place(url: str) -> str:
-    """An address without what may be secret in it."""
+    """An address without the parts that may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
 
 
 def join(url: str, link: str) -> str:
-    """Return the address that `link`, found at `url`, means.
+    """Return the address that `link`, found at `url`, points to.
 
     Raises:
-        ScheduleError: it means none.
+        ScheduleError: it is no address.
     """
     try:
         return urljoin(url, link)

@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row a way is left alone for a while."""
+"""A circuit breaker: after some failures in a row a way is not used for a while."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Breaker:
-    """Remembers the failures of one way.
+    """Counts the failures of one way of delivery.
 
     Args:
         failures_max: failures in a row that open the circuit.
         rest_s: how long it stays open; then one attempt is let through, and its result decides.
-        clock: seconds that only grow.
+        clock: monotonic seconds.
     """
 
     failures_max: int = 3
@@ -25,7 +25,7 @@ class Breaker:
 
     @property
     def lets_through(self) -> bool:
-        """Whether the way is worth an attempt now."""
+        """Whether an attempt may be made now."""
         return self._failures < self.failures_max or self.clock() >= self._open_until
 
     def succeeded(self) -> None:

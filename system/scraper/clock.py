@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Tells the time of observations, in UTC, never backwards.
+    """Gives the time of observations, in UTC, never backwards.
 
     Args:
         start: the time at this moment, aware; None for the real time. Either way it advances by the

@@ -1,15 +1,15 @@
 """How matches leave the scraper, so that a crash at any line loses nothing that was accepted.
 
 Store and forward: every envelope is put into the outbox first, on disk; then it is sent, and only
-what is confirmed leaves the outbox. What no way would take simply stays there for the next run;
-what the API refused for good stays too, kept aside with the reason. A way that failed several times
-in a row is left alone for a while, and then tried again.
+what is confirmed leaves the outbox. What could not be sent stays there for the next run; what the
+API refused for good stays too, kept aside with the reason. A way that failed several times in a
+row is not used for a while, and then tried again (see `breaker`).
 
 Two deliveries may share an outbox. They may send a message twice, under its one id, and the store's
 receipt makes that harmless; neither forgets what was not sent.
 
-    queue   RabbitMQ, confirmed; where that fails the API; where that fails it stays in the outbox
-    http    the API, the old path; where that fails it stays in the outbox
+    queue   RabbitMQ, confirmed; if that fails, the API; if that fails, it stays in the outbox
+    http    the API, the old path; if that fails, it stays in the outbox
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from system.contract.envelope import Envelope
 from system.contract.submission import BATCH_MAX, Effect, Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 from system.errors import OutboxFull, PipelineError, SettingsError
-from system.messaging.publisher import Confirmed, Publisher
-from system.metrics.making import Maker
+from system.messaging.publisher import Publisher, PublishOutcome
+from system.metrics.definitions import MetricFactory
 from system.metrics.publishing import PublisherName
 from system.scraper.breaker import Breaker
 from system.scraper.metrics import ScraperMetrics
@@ -42,17 +42,17 @@ CONFIRM_WITHIN_S = 10.0
 
 
 class Mode(StrEnum):
-    """Which way comes first."""
+    """Which way is tried first."""
 
     QUEUE = "queue"
     HTTP = "http"
 
 
-class Accepted(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of an envelope.
 
     ACCEPTED  it is safe: confirmed, answered, or in the outbox
-    REFUSED   the other side understood it and said no, for good; it is kept aside in the outbox
+    REFUSED   the API understood it and refused it for good; it is kept aside in the outbox
     """
 
     ACCEPTED = "accepted"
@@ -60,25 +60,30 @@ class Accepted(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """The fate of one envelope: `way` is queue, http or outbox; `detail` says why, if not queue."""
+class DeliveryResult:
+    """The result of one envelope.
+
+    Attributes:
+        way: queue, http or outbox.
+        detail: why it is not queue.
+    """
 
     message_id: str
-    outcome: Accepted
+    outcome: DeliveryOutcome
     way: str
     detail: str = ""
 
 
-Note = Callable[[Sequence[Delivered]], None]
+Note = Callable[[Sequence[DeliveryResult]], None]
 
 
 class Delivery:
     """Delivers envelopes in one mode; see the module's text.
 
     Args:
-        note: told what became of messages that were waiting in the outbox, once it is so.
-        clock: seconds that only grow, for the rests of ways that failed.
-        metrics: counts what became safe, and where.
+        note: called with the results of messages that had waited in the outbox.
+        clock: monotonic seconds, for the circuit breakers.
+        metrics: counts accepted messages, by way.
     """
 
     def __init__(
@@ -97,16 +102,19 @@ class Delivery:
         self._publisher = publisher
         self._client = client
         self._note = note
-        self._metrics = metrics or ScraperMetrics(Maker())
+        self._metrics = metrics or ScraperMetrics(MetricFactory())
         self._breakers = {Way.QUEUE: Breaker(clock=clock), Way.HTTP: Breaker(clock=clock)}
 
-    def deliver(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
-        """Make every envelope safe, and send it if any way is open. In order, one each.
+    def deliver(self, envelopes: Sequence[Envelope]) -> list[DeliveryResult]:
+        """Put every envelope into the outbox, and send it if a way is open.
 
-        Into a full outbox nothing more goes; then what waits there is sent first, to make room.
+        If the outbox is full, what waits there is sent first, to make room.
+
+        Returns:
+            One result for each envelope, in order.
 
         Raises:
-            OutboxFull: there was no room to be made; nothing was accepted.
+            OutboxFull: no room could be made; nothing was accepted.
             Unavailable: the outbox's file failed.
         """
         try:
@@ -114,24 +122,24 @@ class Delivery:
         except OutboxFull:
             self.drain()
             self._spool.put(envelopes)
-        fates = self._send(envelopes)
-        self._put_away(fates)
-        self._metrics.accepted(_ways(fates))
-        return fates
+        results = self._send(envelopes)
+        self._put_away(results)
+        self._metrics.accepted(_ways(results))
+        return results
 
-    def drain(self, chunk: int = 200) -> list[Delivered]:
+    def drain(self, chunk: int = 200) -> list[DeliveryResult]:
         """Send what waits in the outbox, oldest first; stop at the first chunk that stays.
 
         Returns:
-            What was sent or refused; `note` is told of it as well, chunk by chunk.
+            What was sent or refused; `note` gets it as well, chunk by chunk.
 
         Raises:
             Unavailable: the outbox's file failed.
         """
-        drained: list[Delivered] = []
+        drained: list[DeliveryResult] = []
         while waiting := self._spool.head(chunk):
-            fates = self._send(waiting)
-            gone = [fate for fate in fates if fate.way != "outbox"]
+            results = self._send(waiting)
+            gone = [result for result in results if result.way != "outbox"]
             self._put_away(gone)
             self._metrics.drained(_ways(gone))
             self._note(gone)
@@ -140,62 +148,66 @@ class Delivery:
                 break
         return drained
 
-    def _put_away(self, fates: Sequence[Delivered]) -> None:
-        """What was sent leaves the outbox; what was refused stays in it, aside."""
-        refused = {each.message_id: each.detail for each in fates if each.outcome == "refused"}
+    def _put_away(self, results: Sequence[DeliveryResult]) -> None:
+        """Remove what was sent from the outbox; keep what was refused aside in it."""
+        refused = {each.message_id: each.detail for each in results if each.outcome == "refused"}
         if refused:
             self._spool.refuse(refused)
         self._spool.discard(
-            [e.message_id for e in fates if e.way != "outbox" and e.message_id not in refused]
+            [e.message_id for e in results if e.way != "outbox" and e.message_id not in refused]
         )
 
-    def _send(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
-        fates: dict[str, Delivered] = {}
+    def _send(self, envelopes: Sequence[Envelope]) -> list[DeliveryResult]:
+        results: dict[str, DeliveryResult] = {}
         why: dict[str, str] = {}
         ways = (Way.QUEUE, Way.HTTP) if self._mode is Mode.QUEUE else (Way.HTTP,)
         for way in ways:
-            rest = [each for each in envelopes if each.message_id not in fates]
+            rest = [each for each in envelopes if each.message_id not in results]
             if rest and self._breakers[way].lets_through:
                 attempt = self._by_queue if way is Way.QUEUE else self._by_http
-                for fate in attempt(rest):
-                    if fate.way == "outbox":
-                        why[fate.message_id] = fate.detail
+                for result in attempt(rest):
+                    if result.way == "outbox":
+                        why[result.message_id] = result.detail
                     else:
-                        fates[fate.message_id] = fate
+                        results[result.message_id] = result
         return [
-            fates.get(each.message_id)
-            or Delivered(
+            results.get(each.message_id)
+            or DeliveryResult(
                 each.message_id,
-                Accepted.ACCEPTED,
+                DeliveryOutcome.ACCEPTED,
                 "outbox",
-                why.get(each.message_id, "every way was left alone after failures"),
+                why.get(
+                    each.message_id, "no way was tried: each had failed several times in a row"
+                ),
             )
             for each in envelopes
         ]
 
-    def _by_queue(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+    def _by_queue(self, envelopes: Sequence[Envelope]) -> list[DeliveryResult]:
         if self._publisher is None:
             return []
-        fates = self._publisher.publish(
+        results = self._publisher.publish(
             envelopes, exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=CONFIRM_WITHIN_S
         )
-        failed = [fate for fate in fates if fate.outcome is not Confirmed.CONFIRMED]
+        failed = [result for result in results if result.outcome is not PublishOutcome.CONFIRMED]
         if failed:
             self._breakers[Way.QUEUE].failed()
             log.warning("not confirmed", count=len(failed), detail=failed[0].detail)
         else:
             self._breakers[Way.QUEUE].succeeded()
         return [
-            Delivered(fate.message_id, Accepted.ACCEPTED, "queue")
-            if fate.outcome is Confirmed.CONFIRMED
-            else Delivered(fate.message_id, Accepted.ACCEPTED, "outbox", fate.detail)
-            for fate in fates
+            DeliveryResult(result.message_id, DeliveryOutcome.ACCEPTED, "queue")
+            if result.outcome is PublishOutcome.CONFIRMED
+            else DeliveryResult(
+                result.message_id, DeliveryOutcome.ACCEPTED, "outbox", result.detail
+            )
+            for result in results
         ]
 
-    def _by_http(self, envelopes: Sequence[Envelope]) -> list[Delivered]:
+    def _by_http(self, envelopes: Sequence[Envelope]) -> list[DeliveryResult]:
         if self._client is None:
             return []
-        delivered: list[Delivered] = []
+        delivered: list[DeliveryResult] = []
         for start in range(0, len(envelopes), BATCH_MAX):
             batch = envelopes[start : start + BATCH_MAX]
             try:
@@ -206,23 +218,27 @@ class Delivery:
                 return [
                     *delivered,
                     *(
-                        Delivered(each.message_id, Accepted.ACCEPTED, "outbox", str(error))
+                        DeliveryResult(
+                            each.message_id, DeliveryOutcome.ACCEPTED, "outbox", str(error)
+                        )
                         for each in envelopes[start:]
                     ),
                 ]
             self._breakers[Way.HTTP].succeeded()
             delivered += [
-                Delivered(outcome.message_id, Accepted.REFUSED, "http", str(outcome.violations))
+                DeliveryResult(
+                    outcome.message_id, DeliveryOutcome.REFUSED, "http", str(outcome.violations)
+                )
                 if outcome.effect is Effect.INVALID
-                else Delivered(outcome.message_id, Accepted.ACCEPTED, "http")
+                else DeliveryResult(outcome.message_id, DeliveryOutcome.ACCEPTED, "http")
                 for outcome in outcomes
             ]
         return delivered
 
 
-def _ways(fates: Sequence[Delivered]) -> list[str]:
-    """By which way each message went that was accepted."""
-    return [fate.way for fate in fates if fate.outcome is Accepted.ACCEPTED]
+def _ways(results: Sequence[DeliveryResult]) -> list[str]:
+    """The way of each message that was accepted."""
+    return [result.way for result in results if result.outcome is DeliveryOutcome.ACCEPTED]
 
 
 def _submission(envelope: Envelope) -> Submission:

@@ -22,14 +22,14 @@ _AGENT = "missing-table-scraper (reads league schedules)"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long fetching goes on, in seconds unless named otherwise.
+    """The limits of fetching a page, in seconds unless named otherwise.
 
     Attributes:
-        connect_s: until the connection stands.
+        connect_s: until the connection is made.
         read_s: between two pieces of the answer.
-        whole_s: for one whole answer, however slowly it drips.
+        whole_s: for one whole answer, however slowly it comes.
         tries: requests for one page at most.
-        pause_first_s: before the second try; doubles with each, jittered.
+        pause_first_s: before the second try; doubles with each try, jittered.
     """
 
     connect_s: float = 3.0
@@ -39,7 +39,7 @@ class Patience:
     pause_first_s: float = 0.5
 
 
-class _Passing(Exception):  # noqa: N818 - inside this module only
+class _TransientError(Exception):
     """A failure that another try may not meet."""
 
 
@@ -77,7 +77,7 @@ class Fetcher:
         patience = self._patience
         try:
             for attempt in stamina.retry_context(
-                on=_Passing,
+                on=_TransientError,
                 attempts=patience.tries,
                 timeout=None,
                 wait_initial=patience.pause_first_s,
@@ -85,7 +85,7 @@ class Fetcher:
             ):
                 with attempt:
                     return self._follow(url)
-        except _Passing as error:
+        except _TransientError as error:
             raise ScheduleError(
                 f"{url}: {error}; tried {patience.tries} times, try again later"
             ) from error
@@ -122,16 +122,16 @@ class Fetcher:
                 else:
                     response.close()  # the rest of an answer that is not wanted is not read
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Passing(f"cannot be fetched ({error})") from error
+            raise _TransientError(f"cannot be fetched ({error})") from error
         target = response.headers.get("Location")
         if response.status in _REDIRECTS and target:
             return join(url, target), None
         if response.status in _TRY_AGAIN:
-            raise _Passing(f"answered {response.status}")
+            raise _TransientError(f"answered {response.status}")
         raise ScheduleError(f"{url}: answered {response.status}, not a page")
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
-        """The whole body. `read1` gives what has come, so a dripping one meets the deadline."""
+        """The whole body. `read1` gives what has arrived, so a slow body meets the deadline."""
         body = bytearray()
         while piece := response.read1(65536):
             body += piece
@@ -140,7 +140,7 @@ class Fetcher:
                     f"{url}: larger than {self._bytes_max} bytes, which no schedule page is"
                 )
             if time.monotonic() > deadline:
-                raise _Passing(f"did not arrive within {self._patience.whole_s:g} s")
+                raise _TransientError(f"did not arrive within {self._patience.whole_s:g} s")
         return bytes(body)
 
 

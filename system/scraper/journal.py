@@ -1,7 +1,7 @@
 """What a run did, one JSON object a line. Attempts are on disk before they are made.
 
-Whoever reads it after a crash knows every message that may be somewhere: an attempt without an
-outcome is exactly that.
+After a crash the journal names every message whose outcome is not known: an attempt without an
+outcome may have been sent or not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Journal:
     methods below.
 
     Args:
-        path: the file, made where it is missing; None to keep no journal.
+        path: the file, created if it is missing; None to keep no journal.
 
     Raises:
         SettingsError: the file cannot be written.
@@ -40,7 +40,7 @@ class Journal:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise SettingsError(f"journal {path}: cannot be written ({error.strerror})") from error
-        if _ends_torn(self._file):  # a crash tore the last line; it must not spoil the next one
+        if _ends_torn(self._file):  # a crash cut the last line; it must not damage the next one
             os.write(self._file, b"\n")
 
     def __enter__(self) -> Journal:
@@ -57,7 +57,7 @@ class Journal:
             self._file = None
 
     def attempted(self, sent: Iterable[tuple[Envelope, Match]]) -> None:
-        """These are about to be sent. On disk when this returns."""
+        """Write that these are about to be sent. On disk when this returns."""
         self._write(
             {
                 "event": "attempted",
@@ -71,15 +71,15 @@ class Journal:
         if self._file is not None:
             os.fsync(self._file)
 
-    def settled(self, fates: Iterable[tuple[str, str, str, str]]) -> None:
-        """What became of them: message id, outcome (the event's name), way, detail."""
+    def settled(self, results: Iterable[tuple[str, str, str, str]]) -> None:
+        """Write what became of messages: message id, outcome (the event's name), way, detail."""
         self._write(
             {"event": str(outcome), "message_id": message_id, "way": way, "detail": detail}
-            for message_id, outcome, way, detail in fates
+            for message_id, outcome, way, detail in results
         )
 
     def rows_refused(self, refused: Sequence[RefusedRow]) -> None:
-        """These rows are no matches."""
+        """Write the rows that are no matches."""
         self._write(
             {
                 "event": "row_refused",
@@ -92,11 +92,11 @@ class Journal:
         )
 
     def repeated(self, count: int) -> None:
-        """So many rows of a page said what was sent before in this run."""
+        """Write how many rows of a page repeat what this run has sent before."""
         self._write([{"event": "repeated", "count": count}])
 
     def scraped(self, counts: dict[str, int]) -> None:
-        """The run is over; these are its sums."""
+        """Write the sums of the run; it is over."""
         self._write([{"event": "scraped", **counts}])
 
     def _write(self, events: Iterable[dict[str, Any]]) -> None:

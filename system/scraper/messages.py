@@ -1,7 +1,7 @@
 """From the matches of a run to envelopes: what is new, under which id, observed when. Pure.
 
-One run may see a match many times. What says the same as before is not sent again; what says
-something else is, and wins over what was sent before it.
+One run may see a match many times. An equal observation is not sent again; a different one is, and
+wins over the one that was sent before it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Messages:
     Args:
         origin: when the run began, on its clock.
         seed: makes the ids of a run repeatable: the same seed, origin and content give the same
-            ids, so that the store takes a repeated run for what it is. None for fresh ids.
+            ids, so that the store recognises a repeated run. None for new ids.
     """
 
     def __init__(self, origin: datetime, seed: int | None = None) -> None:
@@ -45,10 +45,10 @@ class Messages:
     def fresh(
         self, matches: Iterable[Match], *, published_at: datetime
     ) -> list[tuple[Envelope, Match]]:
-        """Return what of `matches` was not sent yet, each in its envelope.
+        """Return those of `matches` that were not sent yet, each in its envelope.
 
-        Two different observations of one match on one page were made at one moment; the later one
-        is given a later `observed_at`, by a microsecond, since newest wins.
+        Two different observations of one match on one page have the same time; the second one gets
+        an `observed_at` that is a microsecond later, since newest wins.
         """
         fresh = []
         for match in matches:
@@ -76,7 +76,7 @@ class Messages:
 
 
 def _content(match: Match) -> bytes:
-    """A digest of what was observed, without when."""
+    """A digest of an observation without its time."""
     said = contract.dump(match)
     said.pop("observed_at", None)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()

@@ -1,4 +1,4 @@
-"""What the scraper counts: what it read, what became of it, and how its runs end."""
+"""What the scraper counts: rows read, messages accepted, and the results of its runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from system.contract.submission import Way
-from system.metrics.files import kept_in
-from system.metrics.folder import tidied
-from system.metrics.making import Maker, values
-from system.metrics.publishing import PublisherMetrics, PublisherName, Publishing
+from system.metrics.definitions import MetricFactory, values
+from system.metrics.files import persist_in
+from system.metrics.folder import tidy_folder
+from system.metrics.publishing import PublisherMetrics, PublisherName, PublishMetrics
 from system.settings import ScraperSettings
 
 _OUTBOX = "outbox"
 
 
-class Result(StrEnum):
+class RunResult(StrEnum):
     """How a run ended; in the order of the exit codes of `summary.EXIT_CODES`."""
 
     COMPLETE = "complete"
@@ -27,52 +27,52 @@ class Result(StrEnum):
     UNDELIVERED = "undelivered"
 
 
-_SUCCESSES = (Result.COMPLETE, Result.PARTIAL)
+_SUCCESSES = (RunResult.COMPLETE, RunResult.PARTIAL)
 
 
 class ScraperMetrics:
     """The metrics of one process of the scraper.
 
     Attributes:
-        publisher: of its publisher.
+        publisher: the metrics of its publisher.
     """
 
-    def __init__(self, maker: Maker) -> None:
-        self._accepted = maker.counter(
+    def __init__(self, factory: MetricFactory) -> None:
+        self._accepted = factory.counter(
             "accepted",
             "Messages made safe at their first delivery, by where: confirmed by the broker,"
             " answered by the API, or in the outbox",
             {"way": (*values(Way), _OUTBOX)},
         )
-        self._drained = maker.counter(
+        self._drained = factory.counter(
             "drained", "Messages that left the outbox in a later attempt", {"way": values(Way)}
         )
-        self._pages = maker.counter("scraper_pages", "Schedule pages read")
-        self._rows = maker.counter(
+        self._pages = factory.counter("scraper_pages", "Schedule pages read")
+        self._rows = factory.counter(
             "scraper_rows",
             "Rows of pages, each once: read (a match, new in its run), refused (none), or repeated"
             " (the same as before in its run)",
             {"outcome": ("read", "refused", "repeated")},
         )
-        self._runs = maker.counter(
-            "scraper_runs", "Runs that ended, by their exit code", {"result": values(Result)}
+        self._runs = factory.counter(
+            "scraper_runs", "Runs that ended, by their exit code", {"result": values(RunResult)}
         )
-        self._last_run = maker.gauge(
+        self._last_run = factory.gauge(
             "scraper_last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970; 0 before the first",
-            several="max",
+            multiprocess_mode="max",
         )
-        self._last_success = maker.gauge(
+        self._last_success = factory.gauge(
             "scraper_last_success_timestamp_seconds",
             "When the last complete or partial run ended; 0 before the first",
-            several="max",
+            multiprocess_mode="max",
         )
-        self._duration = maker.gauge(
+        self._duration = factory.gauge(
             "scraper_run_duration_seconds",
             "How long the last run took; missing before the first",
-            several="mostrecent",
+            multiprocess_mode="mostrecent",
         )
-        publishing = Publishing(maker, (PublisherName.SCRAPER,))
+        publishing = PublishMetrics(factory, (PublisherName.SCRAPER,))
         self.publisher: PublisherMetrics = publishing.of(PublisherName.SCRAPER)
 
     def page(self, *, read: int, refused: int, repeated: int) -> None:
@@ -83,18 +83,18 @@ class ScraperMetrics:
         self._rows.labels("repeated").inc(repeated)
 
     def accepted(self, ways: Iterable[str]) -> None:
-        """Count messages made safe: the way of each."""
+        """Count accepted messages, given the way of each."""
         for way, count in Counter(ways).items():
             self._accepted.labels(way).inc(count)
 
     def drained(self, ways: Iterable[str]) -> None:
-        """Count messages that left the outbox: the way of each."""
+        """Count messages that left the outbox, given the way of each."""
         for way, count in Counter(ways).items():
             self._drained.labels(way).inc(count)
 
     def ran(self, exit_code: int, seconds: float) -> None:
         """A run has ended."""
-        result, now = list(Result)[exit_code], time.time()
+        result, now = list(RunResult)[exit_code], time.time()
         self._duration.set(seconds)
         self._last_run.set(now)
         if result in _SUCCESSES:
@@ -102,35 +102,35 @@ class ScraperMetrics:
         self._runs.labels(result).inc()
 
 
-class Run:
-    """A run, until it has an exit code; one that never gets any has failed."""
+class RunMetrics:
+    """The metrics of one run, and its exit code; a run that never sets one has failed (2)."""
 
     def __init__(self, metrics: ScraperMetrics) -> None:
         self.metrics = metrics
         self.exit_code = 2
 
 
-def opened(settings: ScraperSettings) -> ScraperMetrics:
-    """The metrics of this process; in memory, where the settings name no folder.
+def open_metrics(settings: ScraperSettings) -> ScraperMetrics:
+    """The metrics of this process; in memory, if the settings name no folder.
 
     Raises:
         SettingsError: the folder cannot be used.
     """
     if settings.metrics_folder is not None:
-        tidied(settings.metrics_folder)
-    with kept_in(settings.metrics_folder):
-        return ScraperMetrics(Maker())
+        tidy_folder(settings.metrics_folder)
+    with persist_in(settings.metrics_folder):
+        return ScraperMetrics(MetricFactory())
 
 
 @contextmanager
-def running(settings: ScraperSettings, *, dry_run: bool) -> Iterator[Run]:
-    """Count a run, however it ends; a dry run is none.
+def count_run(settings: ScraperSettings, *, dry_run: bool) -> Iterator[RunMetrics]:
+    """Count a run, however it ends; a dry run is not counted.
 
     Raises:
         SettingsError: the folder cannot be used.
     """
-    metrics = ScraperMetrics(Maker()) if dry_run else opened(settings)
-    run, begun = Run(metrics), time.monotonic()
+    metrics = ScraperMetrics(MetricFactory()) if dry_run else open_metrics(settings)
+    run, begun = RunMetrics(metrics), time.monotonic()
     try:
         yield run
     finally:

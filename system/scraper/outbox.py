@@ -1,6 +1,6 @@
-"""The durable spool: what is in here survives the death of the scraper and of its machine.
+"""The durable spool: its messages survive a crash of the scraper and of its machine.
 
-A message waits until it was sent. One that the other side refused for good is kept aside, with the
+A message waits here until it was sent. One that the API refused for good is kept aside, with the
 reason, until a person has looked at it.
 
 One SQLite file. Its write-ahead log lets two processes use it at once, and `synchronous=FULL`
@@ -36,19 +36,19 @@ CREATE TABLE IF NOT EXISTS outbox (
     headers TEXT NOT NULL,
     content_type TEXT NOT NULL,
     content_encoding TEXT NOT NULL,
-    refused TEXT  -- why nobody will have it; NULL while it waits
+    refused TEXT  -- why it was refused; NULL while it waits
 )"""
 _UPGRADE = "ALTER TABLE outbox ADD COLUMN refused TEXT"
 
 
 class Outbox:
-    """Envelopes that wait, in the order in which they came. Use as a context manager.
+    """Envelopes that wait, in the order of arrival. Use as a context manager.
 
-    Several processes and threads may use one file; each call is one transaction.
+    MultiprocessMode processes and threads may use one file; each call is one transaction.
 
     Args:
-        path: the file; it is made where it is missing, its folder is not.
-        limit: envelopes it holds at most, those kept aside among them.
+        path: the file; it is created if it is missing, its folder is not.
+        limit: envelopes it holds at most, including those kept aside.
 
     Raises:
         SettingsError: the file cannot be opened, or is something else.
@@ -80,7 +80,7 @@ class Outbox:
         self.close()
 
     def __len__(self) -> int:
-        """How many wait; those kept aside do not."""
+        """The number of messages that wait, without those kept aside."""
         with self._transaction("DEFERRED") as database:
             return _count(database)[0]
 
@@ -89,9 +89,9 @@ class Outbox:
         self._database.close()
 
     def put(self, envelopes: Sequence[Envelope]) -> None:
-        """Keep `envelopes`, all or none; on disk when this returns.
+        """Store `envelopes`, all or none; on disk when this returns.
 
-        A message id that is in here already is kept once, as it came first.
+        A message id that is stored already keeps its first envelope.
 
         Raises:
             OutboxFull: they do not fit, or the disk is full; nothing was kept.
@@ -113,7 +113,7 @@ class Outbox:
                 )
 
     def head(self, count: int) -> list[Envelope]:
-        """The oldest `count` envelopes that wait, oldest first. They stay in here.
+        """The oldest `count` envelopes that wait, oldest first. They stay in the outbox.
 
         Raises:
             Unavailable: the file could not be read.
@@ -127,7 +127,7 @@ class Outbox:
         return [_envelope(row) for row in found]
 
     def refuse(self, reasons: Mapping[str, str]) -> None:
-        """Keep these aside: message id → why nobody will have it. They wait no longer.
+        """Keep these aside: message id → why it was refused. They wait no longer.
 
         Raises:
             Unavailable: the file could not be written.
@@ -152,7 +152,7 @@ class Outbox:
         return [(_envelope(row[:5]), row[5]) for row in found]
 
     def retry_refused(self) -> int:
-        """Let everything that is kept aside wait again, in its old place; return how much it was.
+        """Let everything that is kept aside wait again, in its old place; return how many.
 
         Raises:
             Unavailable: the file could not be written.
@@ -163,7 +163,7 @@ class Outbox:
             ).rowcount
 
     def discard(self, message_ids: Sequence[str]) -> None:
-        """Forget these; ids that are not in here are passed over.
+        """Remove these; ids that are not stored are ignored.
 
         Raises:
             Unavailable: the file could not be written.
@@ -236,7 +236,7 @@ class Outbox:
 
 
 def _count(database: sqlite3.Connection) -> tuple[int, int]:
-    """How many wait, and how many are kept aside."""
+    """The number of messages that wait, and of those kept aside."""
     total, aside = database.execute("SELECT count(*), count(refused) FROM outbox").fetchone()
     return total - aside, aside
 

@@ -1,7 +1,7 @@
 """Where pages come from: saved files, or addresses followed from page to page. One page at a time.
 
 Pagination is not trusted: an address is read once, two pages in a row that only repeat earlier ones
-end the walk, and a limit bounds it.
+end the reading, and a limit bounds it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why reading went no further than this.
+    """Where and why reading stopped.
 
     Attributes:
         page: name of the page at which it stopped.
@@ -47,7 +47,7 @@ def walk(
     now: Callable[[], datetime],
     pages_max: int = PAGES_MAX,
 ) -> Iterator[Schedule | Stop]:
-    """Read every page from each address on, following "Next".
+    """Read every page, starting at each address and following "Next".
 
     Args:
         urls: first pages.
@@ -89,7 +89,7 @@ def walk(
 def saved(
     files: Sequence[Path], *, now: Callable[[], datetime], pages_max: int = PAGES_MAX
 ) -> Iterator[Schedule | Stop]:
-    """Read saved pages, in the order given; their "Next" links lead nowhere."""
+    """Read saved pages, in the order given; their "Next" links are not followed."""
     for number, file in enumerate(files):
         if number == pages_max:
             yield Stop(str(file), f"not read: the limit of {pages_max} pages is reached")
@@ -101,21 +101,21 @@ def saved(
 
 
 def one_ahead(items: Iterable[T]) -> Iterator[T]:
-    """Give `items`, each while a thread makes the next one; never more than one ahead."""
+    """Yield `items` while a thread produces the next one; never more than one ahead."""
     source = iter(items)
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         coming = reader.submit(next, source, end)
         while (item := coming.result()) is not end:
             coming = reader.submit(next, source, end)
-            yield item  # type: ignore[misc]  # the sentinel has been told apart above
+            yield item  # type: ignore[misc]  # the sentinel never gets here
 
 
 def _following(url: str, link: str | None) -> str | None:
     """The address of the next page.
 
     Raises:
-        ScheduleError: it leads to another site, or to no page at all.
+        ScheduleError: it leads to another site, or is no address.
     """
     if link is None:
         return None

@@ -1,4 +1,4 @@
-"""One run of the scraper: page by page, read, note down, deliver, note down."""
+"""One run of the scraper: for each page read, write the journal, deliver, write the journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from system.contract.envelope import Envelope
 from system.contract.match import Match
 from system.errors import OutboxFull, Unavailable
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
 from system.scraper.metrics import ScraperMetrics
@@ -24,8 +24,8 @@ log = structlog.get_logger("scraper")
 KNOWN_MAX = 100_000
 
 
-class Fate(Protocol):
-    """What became of one envelope; see `delivery.Delivered`."""
+class MessageResult(Protocol):
+    """What became of one envelope; see `delivery.DeliveryResult`."""
 
     @property
     def message_id(self) -> str: ...  # noqa: D102
@@ -38,10 +38,10 @@ class Fate(Protocol):
 
 
 class Deliverer(Protocol):
-    """Makes envelopes safe; see `delivery.Delivery`."""
+    """Accepts envelopes; see `delivery.Delivery`."""
 
-    def deliver(self, envelopes: Sequence[Envelope]) -> Sequence[Fate]:
-        """One fate for each envelope, in order."""
+    def deliver(self, envelopes: Sequence[Envelope]) -> Sequence[MessageResult]:
+        """One result for each envelope, in order."""
 
 
 def run(
@@ -53,17 +53,17 @@ def run(
     metrics: ScraperMetrics | None = None,
     progress: Callable[[Summary], None] = lambda _summary: None,
 ) -> Summary:
-    """Deliver every match of `pages`, and return what came of it.
+    """Deliver every match of `pages`, and return the sums.
 
     Args:
         pages: what was read, one at a time; nothing of a page is kept after its turn.
-        messages: tells what is new.
+        messages: decides what is new in this run.
         journal: gets every attempt before it is made.
         delivery: None to read and check only.
         metrics: counts pages and rows.
         progress: called after each page.
     """
-    metrics = metrics or ScraperMetrics(Maker())
+    metrics = metrics or ScraperMetrics(MetricFactory())
     summary = Summary(dry_run=delivery is None)
     known: set[tuple[str, str]] = set()  # refused rows; a page that comes again repeats them too
     for page in pages:
@@ -110,17 +110,17 @@ def _deliver(
 ) -> None:
     journal.attempted(fresh)
     try:
-        fates = [
-            (fate.message_id, str(fate.outcome), str(fate.way), fate.detail)
-            for fate in delivery.deliver([envelope for envelope, _ in fresh])
+        results = [
+            (result.message_id, str(result.outcome), str(result.way), result.detail)
+            for result in delivery.deliver([envelope for envelope, _ in fresh])
         ]
     except (OutboxFull, Unavailable) as error:
-        # Into a full outbox nothing was put, so nothing was sent. Where its file failed, that may
-        # have been before sending or after.
+        # If the outbox was full, nothing was put into it, so nothing was sent. If its file failed,
+        # that may have been before sending or after.
         outcome = "refused" if isinstance(error, OutboxFull) else "unknown"
-        fates = [(envelope.message_id, outcome, "outbox", str(error)) for envelope, _ in fresh]
-    journal.settled(fates)
-    for message_id, outcome, way, detail in fates:
+        results = [(envelope.message_id, outcome, "outbox", str(error)) for envelope, _ in fresh]
+    journal.settled(results)
+    for message_id, outcome, way, detail in results:
         say = log.info if outcome == "accepted" else log.warning
         say(outcome, message_id=message_id, page=page, way=way)
         summary.settled(outcome, way, detail)

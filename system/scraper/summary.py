@@ -1,4 +1,4 @@
-"""What a run came to: counted while it goes, then shown to a person or a program."""
+"""The sums of a run: counted while it runs, then printed for a person or a program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_CODES = {
     0: "everything was read and accepted",
     1: "some rows were refused, or not all pages could be read",
     2: "could not run: a setting is wrong, or no page could be read",
-    3: "something was read and nothing would accept it",
+    3: "something was read and could not be accepted anywhere",
 }
 
 
@@ -29,17 +29,17 @@ class Summary:
     """The sums of one run.
 
     Attributes:
-        dry_run: nothing was to be sent.
+        dry_run: whether nothing is sent.
         pages: pages read.
         rows: rows on them, each time that they came.
         read: rows that are matches.
-        refused: rows that are none, by reason; the rarest beyond 50 reasons count as "…".
-        repeated: rows that said the same as before in this run, refused ones among them.
-        fresh: matches that were to be sent: those of `read` that were no repeats.
+        refused: rows that are none, by reason; reasons beyond the first 50 count as "…".
+        repeated: rows that said the same as before in this run, including refused ones.
+        fresh: matches to be sent: those of `read` that were no repeats.
         accepted: messages that are safe, by way.
-        denied: messages that nothing accepted, by what was said.
+        denied: messages that could not be accepted, by reason.
         incomplete: pages that were not read, and why.
-        notes: where reading ended early, though nothing is missing.
+        notes: pages at which reading ended early, though nothing is missing.
     """
 
     dry_run: bool = False

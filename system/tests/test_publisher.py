@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from system.contract.topology import EXCHANGE, LEARN_QUEUE
-from system.messaging.publisher import Confirmation, Publisher
+from system.messaging.publisher import Publisher, PublishResult
 from system.tests.broker import channel, control, depth, envelopes, own_queue, take_all
 from system.tests.relay import Relay, relay
 
@@ -56,16 +56,16 @@ def through_relay(url: str) -> Iterator[tuple[str, Relay]]:
         yield at(url, between.port), between
 
 
-def said(fates: Sequence[Confirmation]) -> dict[str, int]:
-    return dict(Counter(fate.outcome.value for fate in fates))
+def said(results: Sequence[PublishResult]) -> dict[str, int]:
+    return dict(Counter(result.outcome.value for result in results))
 
 
 def test_what_is_confirmed_is_in_the_queue_in_order_and_persistent(url: str) -> None:
     with own_queue(url) as queue, Publisher(url) as publisher:
         sent = envelopes(1200)
-        fates = publisher.publish(sent, exchange=EXCHANGE, key=queue)
-        assert said(fates) == {"confirmed": 1200}
-        assert [fate.message_id for fate in fates] == [each.message_id for each in sent]
+        results = publisher.publish(sent, exchange=EXCHANGE, key=queue)
+        assert said(results) == {"confirmed": 1200}
+        assert [result.message_id for result in results] == [each.message_id for each in sent]
         with channel(url) as on:
             _, properties, body = on.basic_get(queue, auto_ack=False)
         assert properties is not None
@@ -81,9 +81,9 @@ def test_nothing_to_send_is_nothing_to_wait_for() -> None:
 
 def test_the_unroutable_is_refused_with_words_and_the_next_batch_goes_through(url: str) -> None:
     with own_queue(url) as queue, Publisher(url) as publisher:
-        fates = publisher.publish(envelopes(700), exchange=EXCHANGE, key="nowhere")
-        assert said(fates) == {"refused": 700}
-        assert "no queue is bound to exchange 'matches' with key 'nowhere'" in fates[0].detail
+        results = publisher.publish(envelopes(700), exchange=EXCHANGE, key="nowhere")
+        assert said(results) == {"refused": 700}
+        assert "no queue is bound to exchange 'matches' with key 'nowhere'" in results[0].detail
         assert said(publisher.publish(envelopes(3), exchange=EXCHANGE, key=queue)) == {
             "confirmed": 3
         }
@@ -98,10 +98,10 @@ def test_a_missing_exchange_or_right_is_said_at_once_and_spoils_nothing_else(
 ) -> None:
     with own_queue(url) as queue, Publisher(shared_lab.endpoints.broker_urls[user]) as publisher:
         begun = time.monotonic()
-        fates = publisher.publish(envelopes(5), exchange=exchange, key="k", within_s=NOT_YET_S)
+        results = publisher.publish(envelopes(5), exchange=exchange, key="k", within_s=NOT_YET_S)
         assert time.monotonic() - begun < NOT_YET_S / 2
-        assert "confirmed" not in said(fates)
-        assert all(words in fate.detail for fate in fates)
+        assert "confirmed" not in said(results)
+        assert all(words in result.detail for result in results)
         assert said(publisher.publish(envelopes(5), exchange=EXCHANGE, key=queue)) == {
             "confirmed": 5
         }
@@ -119,29 +119,31 @@ def test_a_wrong_password_or_virtual_host_is_said_at_once(
 ) -> None:
     with Publisher(change(url)) as publisher:
         begun = time.monotonic()
-        fates = publisher.publish(envelopes(2), exchange=EXCHANGE, key="k", within_s=NOT_YET_S)
+        results = publisher.publish(envelopes(2), exchange=EXCHANGE, key="k", within_s=NOT_YET_S)
         assert time.monotonic() - begun < NOT_YET_S / 2
-        assert said(fates) == {"refused": 2}
-        assert words in fates[0].detail
-        assert "wrong" not in fates[0].detail  # the password stays out of words
+        assert said(results) == {"refused": 2}
+        assert words in results[0].detail
+        assert "wrong" not in results[0].detail  # the password stays out of words
 
 
 def test_a_connection_lost_amid_the_handshake_is_no_wrong_password(url: str) -> None:
     with through_relay(url) as (behind, between), own_queue(url) as queue:
         between.cut_after(20)  # within what the client answers to the broker's greeting
         with Publisher(behind) as publisher:
-            fates = publisher.publish(envelopes(2), exchange=EXCHANGE, key=queue)
-        assert said(fates) == {"confirmed": 2}
+            results = publisher.publish(envelopes(2), exchange=EXCHANGE, key=queue)
+        assert said(results) == {"confirmed": 2}
         assert between.accepted == 2
 
 
 def test_a_full_queue_refuses_and_what_it_confirmed_is_in_it(url: str) -> None:
     limits = {"x-max-length": 5, "x-overflow": "reject-publish"}
     with own_queue(url, **limits) as queue, Publisher(url) as publisher:
-        fates = publisher.publish(envelopes(50), exchange=EXCHANGE, key=queue)
-        confirmed = [fate.message_id for fate in fates if fate.outcome == "confirmed"]
-        assert said(fates)["refused"] == 50 - len(confirmed) > 0
-        assert "full queue" in next(fate.detail for fate in fates if fate.outcome == "refused")
+        results = publisher.publish(envelopes(50), exchange=EXCHANGE, key=queue)
+        confirmed = [result.message_id for result in results if result.outcome == "confirmed"]
+        assert said(results)["refused"] == 50 - len(confirmed) > 0
+        assert "full queue" in next(
+            result.detail for result in results if result.outcome == "refused"
+        )
         assert take_all(url, queue) == confirmed
 
 
@@ -149,9 +151,9 @@ def test_a_message_that_is_no_amqp_is_refused_alone_and_shifts_no_confirm(url: s
     sent = envelopes(3)
     sent[1] = envelopes(1, first=1, number=2**80)[0]
     with own_queue(url) as queue, Publisher(url) as publisher:
-        fates = publisher.publish(sent, exchange=EXCHANGE, key=queue)
-        assert [fate.outcome.value for fate in fates] == ["confirmed", "refused", "confirmed"]
-        assert "cannot be written as AMQP" in fates[1].detail
+        results = publisher.publish(sent, exchange=EXCHANGE, key=queue)
+        assert [result.outcome.value for result in results] == ["confirmed", "refused", "confirmed"]
+        assert "cannot be written as AMQP" in results[1].detail
         assert said(publisher.publish([sent[1]], exchange=EXCHANGE, key=queue)) == {"refused": 1}
         assert said(publisher.publish([sent[0]], exchange=EXCHANGE, key=queue)) == {"confirmed": 1}
         assert take_all(url, queue) == ["m-0000000", "m-0000002", "m-0000000"]
@@ -167,15 +169,15 @@ def test_a_blocked_connection_gives_up_in_time_with_words_and_sends_again_afterw
             # The broker says so only to a connection that publishes, so one message slips through.
             publisher.publish(envelopes(1, first=1), exchange=EXCHANGE, key=queue, within_s=1)
             begun = time.monotonic()
-            fates = publisher.publish(
+            results = publisher.publish(
                 envelopes(3000, first=2), exchange=EXCHANGE, key=queue, within_s=2
             )
             took = time.monotonic() - begun
         finally:
             control(shared_lab, "set_vm_memory_high_watermark", "absolute", "512MB")
-        assert "confirmed" not in said(fates)
-        assert said(fates)["refused"] >= 2000  # what the window held back was never sent
-        assert "blocks publishers" in fates[-1].detail
+        assert "confirmed" not in said(results)
+        assert said(results)["refused"] >= 2000  # what the window held back was never sent
+        assert "blocks publishers" in results[-1].detail
         assert 1.9 < took < IN_TIME_S
         again = publisher.publish(
             envelopes(3000, first=2), exchange=EXCHANGE, key=queue, within_s=NOT_YET_S
@@ -192,7 +194,7 @@ def test_never_more_than_the_window_is_on_its_way(
     def watched(self: Publisher) -> None:
         pump(self)
         if self._batch is not None:
-            seen.append(len(self._batch.on_the_way))
+            seen.append(len(self._batch.in_flight))
 
     monkeypatch.setattr(Publisher, "_pump", watched)
     with own_queue(url) as queue, Publisher(url, window=7) as publisher:
@@ -207,10 +209,10 @@ def test_what_a_lost_connection_left_unanswered_is_sent_again_first_under_its_id
         with Publisher(behind, window=200) as publisher:
             publisher.publish(envelopes(1), exchange=EXCHANGE, key=queue)
             between.cut_after(500_000)  # in the middle of some message
-            fates = publisher.publish(
+            results = publisher.publish(
                 envelopes(2000, first=1), exchange=EXCHANGE, key=queue, within_s=NOT_YET_S
             )
-        assert said(fates) == {"confirmed": 2000}
+        assert said(results) == {"confirmed": 2000}
         assert between.accepted == 2
         arrived = take_all(url, queue)
     wanted = [each.message_id for each in envelopes(2001)]
@@ -227,10 +229,10 @@ def test_a_connection_that_went_stale_between_two_calls_is_replaced(url: str, ho
         with Publisher(behind, idle_max_s=0 if how == "silence" else 60) as publisher:
             publisher.publish(envelopes(1), exchange=EXCHANGE, key=queue)
             getattr(between, how)()
-            fates = publisher.publish(
+            results = publisher.publish(
                 envelopes(2, first=1), exchange=EXCHANGE, key=queue, within_s=NOT_YET_S
             )
-        assert said(fates) == {"confirmed": 2}
+        assert said(results) == {"confirmed": 2}
         assert between.accepted == 2
 
 
@@ -253,10 +255,12 @@ def test_a_silent_broker_is_given_up_in_time_and_no_late_confirm_meets_the_next_
         publisher.publish(envelopes(1), exchange=EXCHANGE, key=queue)
         between.silence()
         begun = time.monotonic()
-        fates = publisher.publish(envelopes(900, first=1), exchange=EXCHANGE, key=queue, within_s=1)
+        results = publisher.publish(
+            envelopes(900, first=1), exchange=EXCHANGE, key=queue, within_s=1
+        )
         assert 0.9 < time.monotonic() - begun < IN_TIME_S
-        assert said(fates) == {"unknown": 500, "refused": 400}  # the window, and the rest
-        assert "no answer" in fates[0].detail
+        assert said(results) == {"unknown": 500, "refused": 400}  # the window, and the rest
+        assert "no answer" in results[0].detail
         assert said(publisher.publish(envelopes(2, first=1), exchange=EXCHANGE, key=queue)) == {
             "confirmed": 2
         }
@@ -369,11 +373,11 @@ def test_a_broker_that_dies_and_comes_back_amid_a_batch_gets_all_of_it(open_lab:
 
         thread = threading.Thread(target=kill)
         thread.start()
-        fates = publisher.publish(sent, exchange=EXCHANGE, key=queue, within_s=120)
+        results = publisher.publish(sent, exchange=EXCHANGE, key=queue, within_s=120)
         thread.join(timeout=60)
         assert len(killed) == 1
         assert killed[0] < 20_000  # it was amid the batch
-        assert said(fates) == {"confirmed": 20_000}
+        assert said(results) == {"confirmed": 20_000}
         arrived = take_all(url, queue)
     assert set(arrived) == {each.message_id for each in sent}
     assert len(arrived) <= 20_000 + 500
@@ -391,14 +395,14 @@ def test_a_frozen_broker_leaves_unknown_what_was_sent_and_the_truth_is_known_lat
         lab.substrate.pause(BROKER)
         try:
             begun = time.monotonic()
-            fates = publisher.publish(
+            results = publisher.publish(
                 envelopes(10, first=1), exchange=EXCHANGE, key=queue, within_s=2
             )
-            assert said(fates) == {"unknown": 10}
-            fates = stranger.publish(
+            assert said(results) == {"unknown": 10}
+            results = stranger.publish(
                 envelopes(10, first=11), exchange=EXCHANGE, key=queue, within_s=2
             )
-            assert said(fates) == {"refused": 10}  # there was not even a handshake
+            assert said(results) == {"refused": 10}  # there was not even a handshake
             assert 3.9 < time.monotonic() - begun < 10
         finally:
             lab.substrate.resume(BROKER)

@@ -20,7 +20,7 @@ from system.contract import envelope as wire
 from system.contract.submission import Submission, Way
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
 from system.errors import ApiUnavailable, BrokerUnavailable, SettingsError
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.settings import OperatorSettings
 from system.tests.certificates import Authority, Certificate
 from system.tests.listeners import https, listen, redis_server, with_tls
@@ -94,14 +94,14 @@ def _trust(authority: Authority, shown: Certificate | None = None) -> Any:
     return tls.trust(Files(authority.root.cert, cert, key))
 
 
-def _publish(url: str, trust: Any) -> tuple[Confirmed, str]:
+def _publish(url: str, trust: Any) -> tuple[PublishOutcome, str]:
     with Publisher(url, trust=trust) as publisher:
-        (fate,) = publisher.publish([a_match()], exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=3)
-    return fate.outcome, fate.detail
+        (result,) = publisher.publish([a_match()], exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=3)
+    return result.outcome, result.detail
 
 
 def test_a_publisher_reaches_a_broker_that_its_authority_vouches_for(world: World) -> None:
-    assert _publish(world.amqps["scraper"], _trust(world.ours)) == (Confirmed.CONFIRMED, "")
+    assert _publish(world.amqps["scraper"], _trust(world.ours)) == (PublishOutcome.CONFIRMED, "")
 
 
 @pytest.mark.parametrize("whom", ["others", "the machine's"])
@@ -110,20 +110,20 @@ def test_a_publisher_refuses_a_broker_that_nobody_it_trusts_vouches_for(
 ) -> None:
     trust = _trust(world.others) if whom == "others" else tls.trust(Files())
     outcome, why = _publish(world.amqps["scraper"], trust)
-    assert outcome is Confirmed.REFUSED
+    assert outcome is PublishOutcome.REFUSED
     assert REFUSED in why.lower()
 
 
 def test_a_publisher_refuses_a_broker_that_shows_another_name(world: World) -> None:
     outcome, why = _publish(world.misnamed, _trust(world.ours))
-    assert outcome is Confirmed.REFUSED
+    assert outcome is PublishOutcome.REFUSED
     assert "127.0.0.1" in why
 
 
 def test_a_broker_that_asks_for_a_certificate_gets_it(world: World) -> None:
     shown = world.ours.issue("client")
-    assert _publish(world.mutual, _trust(world.ours, shown))[0] is Confirmed.CONFIRMED
-    assert _publish(world.mutual, _trust(world.ours))[0] is Confirmed.REFUSED
+    assert _publish(world.mutual, _trust(world.ours, shown))[0] is PublishOutcome.CONFIRMED
+    assert _publish(world.mutual, _trust(world.ours))[0] is PublishOutcome.REFUSED
 
 
 def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: World) -> None:
@@ -147,11 +147,11 @@ def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: Wo
 
 def test_the_operators_tool_reaches_only_a_broker_it_trusts(world: World) -> None:
     url = world.amqps["operator"]
-    with queue.opened(url, _trust(world.ours)) as on:
+    with queue.open_channel(url, _trust(world.ours)) as on:
         assert list(queue.walk(on)) == []
     with (
         pytest.raises(BrokerUnavailable, match=REFUSED),
-        queue.opened(url, _trust(world.others)),
+        queue.open_channel(url, _trust(world.others)),
     ):
         pass
 

@@ -10,28 +10,28 @@ from system import telemetry
 from system.errors import SettingsError
 from system.settings import WorkerSettings, load
 from system.worker import app as worker_app
-from system.worker.process_metrics import Measured, main_process
+from system.worker.process_metrics import ProcessMetrics, main_process
 
 
 def main() -> int:
-    """Run until told to stop: SIGTERM finishes the tasks in hand first.
+    """Run until SIGTERM, which lets the running tasks finish first.
 
     Returns:
-        0 after an orderly end, 2 where the settings are wrong, the port of the metrics is taken,
-        or their folder another worker's.
+        0 after an orderly end, 2 if the settings are wrong, the port of the metrics is taken, or
+        their folder belongs to another worker.
     """
     try:
         settings = load(WorkerSettings)
         telemetry.configure("worker", settings.log_level)
-        with main_process(settings) as measured:
-            return _work(settings, measured)
+        with main_process(settings) as metrics:
+            return _work(settings, metrics)
     except SettingsError as error:
         print(f"The worker cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
 
 
-def _work(settings: WorkerSettings, measured: Measured) -> int:
-    app = worker_app.create(settings, measured)
+def _work(settings: WorkerSettings, metrics: ProcessMetrics) -> int:
+    app = worker_app.create(settings, metrics)
     worker = app.Worker(
         hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
         without_gossip=True,

@@ -1,7 +1,7 @@
 """Celery's consumer, with every delivery checked at the gate before Celery looks at it.
 
-Stock Celery stops on some malformed messages, acknowledges and loses others, and rejects the rest
-without a word of why. Here each of them becomes a dead letter that says what is wrong with it.
+Celery alone stops on some malformed messages, acknowledges and loses others, and rejects the rest
+without a reason. Here each of them becomes a dead letter that says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from celery.worker.consumer import Consumer
 from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
 from system.contract.reasons import Reason
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
-from system.errors import shown
-from system.messaging.publisher import Confirmed, Publisher
-from system.worker.gate import Delivery, Unreadable, admit, published_at
+from system.errors import abbreviate
+from system.messaging.publisher import Publisher, PublishOutcome
+from system.worker.gate import RawDelivery, Unreadable, admit, published_at
 from system.worker.metrics import WorkerMetrics
 
 log = structlog.get_logger("worker")
 
-# The consumer's loop stands still meanwhile; well below the heartbeat's limit.
+# The consumer's loop is blocked meanwhile, so this is well below the heartbeat's limit.
 _DEAD_LETTER_WITHIN_S = 3.0
 _SHORT_BYTES_MAX = 255  # of a short string of AMQP
 
 
 class GatedConsumer(Consumer):
-    """A consumer that lets in only what a task can take."""
+    """A consumer that passes on only the deliveries that a task can read."""
 
     class Blueprint(Consumer.Blueprint):
-        """Celery's steps without its delayed delivery: 28 queues for an `eta` nobody may set."""
+        """Celery's steps without delayed delivery, which declares 28 queues for an unused `eta`."""
 
         default_steps = tuple(
             step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step
         )
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        """Return the handler of deliveries: the gate, then Celery's own."""
+        """Return the handler of deliveries: first the gate, then Celery's own."""
         handle = super().create_task_handler(*args, **kwargs)
         known = frozenset(name for name in self.app.tasks if not name.startswith("celery."))
 
@@ -56,7 +56,7 @@ class GatedConsumer(Consumer):
         return gate
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Dead-letter what could not be decoded; Celery would acknowledge and so lose it."""
+        """Dead-letter what could not be decoded; Celery would acknowledge it and so lose it."""
         self._dead_letter(message, Unreadable(Reason.UNREADABLE, str(exc)))
 
     def _dead_letter(self, message: Any, why: Unreadable) -> None:
@@ -83,42 +83,42 @@ class GatedConsumer(Consumer):
         log.error(
             "dead-lettered",
             message_id=copy.message_id,
-            task_id=shown(delivery.headers.get("id"), _SHORT_BYTES_MAX).strip("'"),
+            task_id=abbreviate(delivery.headers.get("id"), _SHORT_BYTES_MAX).strip("'"),
             reason=why.reason,
             detail=why.detail,
         )
-        metrics: WorkerMetrics = self.app.measured.metrics
+        metrics: WorkerMetrics = self.app.process_metrics.metrics
         if self._is_safe(copy):
             since = datetime.fromisoformat(seen_at) if seen_at else None
             metrics.dead_lettered(why.reason, since)
             message.ack_log_error(log, self.connection_errors)
-        else:  # then the broker dead-letters it: without our words, but it is not lost
+        else:  # then the broker dead-letters it: without our reason, but it is not lost
             metrics.returned()
             message.reject_log_error(log, self.connection_errors)
 
     def _is_safe(self, copy: Envelope) -> bool:
         """Publish to the dead letters; return whether the broker confirmed it."""
         publisher: Publisher = self.app.dead_letters
-        (fate,) = publisher.publish(
+        (result,) = publisher.publish(
             [copy],
             exchange=DEAD_LETTER_EXCHANGE,
             key=DEAD_LETTER_QUEUE,
             within_s=_DEAD_LETTER_WITHIN_S,
         )
-        return fate.outcome is Confirmed.CONFIRMED
+        return result.outcome is PublishOutcome.CONFIRMED
 
 
-def _message_id(delivery: Delivery) -> str:
-    """The message's id where it has one that can be written; hostile ones can be of any shape."""
+def _message_id(delivery: RawDelivery) -> str:
+    """The message's id, if it is valid AMQP text; hostile messages may hold anything."""
     for given in (delivery.properties.get("message_id"), delivery.headers.get("id")):
         if isinstance(given, str) and 0 < len(given.encode("utf-8", "replace")) <= _SHORT_BYTES_MAX:
             return given
     return new_message_id()
 
 
-def _delivery(message: Any) -> Delivery:
+def _delivery(message: Any) -> RawDelivery:
     body = message.body
-    return Delivery(
+    return RawDelivery(
         body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
         content_type=message.content_type,
         content_encoding=message.content_encoding,

@@ -1,12 +1,12 @@
-"""What a worker lets in: decides, before Celery looks, whether a delivery can be read at all.
+"""The gate: decides, before Celery sees a delivery, whether it can be read at all.
 
-Celery itself stops on some malformed messages, loses others, and parks messages with a far `eta`
-in its memory. So every delivery passes this pure function first. What is let in becomes a clean
-protocol 2 message without `eta`, `expires`, time limits or callbacks of the sender's; what is not
-raises Unreadable, and the worker dead-letters it with the reason.
+Celery itself stops on some malformed messages, loses others, and keeps messages with a far `eta` in
+its memory. So every delivery passes this pure function first. What it admits becomes a clean
+protocol 2 message without the sender's `eta`, `expires`, time limits or callbacks. For the rest it
+raises Unreadable, and the worker dead-letters the message with the reason.
 
-Both message protocols of Celery are read, version 1 (everything in the body; the senders of the
-earlier system) and version 2 (headers).
+Both message protocols of Celery are read: version 1 (everything in the body, as the senders of the
+earlier system write it) and version 2 (headers).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from system.contract.envelope import (
 )
 from system.contract.reasons import Reason
 from system.contract.submission import MESSAGE_ID_PATTERN
-from system.errors import PipelineError, shown
+from system.errors import PipelineError, abbreviate
 
 CONTRACT_CHARS_MAX = 20
 _TASK_ID = re.compile(MESSAGE_ID_PATTERN)
 
 
 class Unreadable(PipelineError):  # noqa: N818
-    """A delivery that no task can take. `reason` is a word to filter by."""
+    """A delivery that no task can read. `reason` is a word to filter by."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason = reason
@@ -45,7 +45,7 @@ class Unreadable(PipelineError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class RawDelivery:
     """A delivery as it came from the broker, undecoded."""
 
     body: bytes
@@ -63,11 +63,11 @@ class Admitted:
     body: str
 
 
-def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitted:
-    """Let a delivery in.
+def admit(delivery: RawDelivery, known_tasks: frozenset[str] | set[str]) -> Admitted:
+    """Admit a delivery.
 
     Raises:
-        Unreadable: it is too large, no JSON, no Celery message, or for a task nobody knows.
+        Unreadable: it is too large, no JSON, no Celery message, or for an unknown task.
     """
     content = _decoded(delivery)
     if "task" in delivery.headers:
@@ -75,14 +75,14 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
     else:
         task, task_id, args, kwargs = _protocol_1(content)
     if not isinstance(task, str):
-        raise Unreadable(Reason.UNREADABLE, f"the task's name must be text, not {shown(task)}")
+        raise Unreadable(Reason.UNREADABLE, f"the task's name must be text, not {abbreviate(task)}")
     task = LEGACY_TASKS.get(task, task)
     if task not in known_tasks:
-        raise Unreadable(Reason.UNKNOWN_TASK, f"no task is called {shown(task)} here")
+        raise Unreadable(Reason.UNKNOWN_TASK, f"no task is called {abbreviate(task)} here")
     if not isinstance(task_id, str) or not _TASK_ID.match(task_id):
         raise Unreadable(
             Reason.UNREADABLE,
-            f"the id must be 1 to 128 letters, digits and ._:~-, not {shown(task_id)}",
+            f"the id must be 1 to 128 letters, digits and ._:~-, not {abbreviate(task_id)}",
         )
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise Unreadable(Reason.UNREADABLE, "args must be a list and kwargs an object")
@@ -99,11 +99,11 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
         "timelimit": [None, None],
         "argsrepr": "(…)",
         "kwargsrepr": "{…}",
-        # A match has no result, whatever its sender says: its way must not need Redis.
+        # A match has no result, whatever its sender asks for: a match must not need Redis.
         "ignore_result": task == PROCESS_TASK or bool(delivery.headers.get("ignore_result")),
         PUBLISHED_AT: published_at(delivery.headers, delivery.properties),
-        ATTEMPT: count(delivery.headers, ATTEMPT, least=1),
-        REPLAYS: count(delivery.headers, REPLAYS, least=0),
+        ATTEMPT: count_header(delivery.headers, ATTEMPT, least=1),
+        REPLAYS: count_header(delivery.headers, REPLAYS, least=0),
         CONTRACT: _contract(delivery.headers),
     }
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -111,12 +111,12 @@ def admit(delivery: Delivery, known_tasks: frozenset[str] | set[str]) -> Admitte
 
 
 def _contract(headers: Mapping[str, Any]) -> str | None:
-    """The version of the contract that the sender says it keeps, for a person who looks later."""
+    """The version of the contract that the sender names, for a person who looks later."""
     version = headers.get(CONTRACT)
     return version[:CONTRACT_CHARS_MAX] if isinstance(version, str) else None
 
 
-def _decoded(delivery: Delivery) -> Any:
+def _decoded(delivery: RawDelivery) -> Any:
     if len(delivery.body) > BODY_BYTES_MAX:
         raise Unreadable(
             Reason.UNREADABLE, f"{len(delivery.body)} bytes; at most {BODY_BYTES_MAX} are allowed"
@@ -124,18 +124,18 @@ def _decoded(delivery: Delivery) -> Any:
     if delivery.content_type != "application/json":
         raise Unreadable(
             Reason.UNREADABLE,
-            f"content type must be application/json, not {shown(delivery.content_type)}",
+            f"content type must be application/json, not {abbreviate(delivery.content_type)}",
         )
     encoding = (delivery.content_encoding or "utf-8").lower()
     if encoding not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise Unreadable(
-            Reason.UNREADABLE, f"content encoding must be utf-8, not {shown(encoding)}"
+            Reason.UNREADABLE, f"content encoding must be utf-8, not {abbreviate(encoding)}"
         )
     try:
         return json.loads(delivery.body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(
-            Reason.UNREADABLE, f"not JSON: {error}; begins with {shown(delivery.body[:60])}"
+            Reason.UNREADABLE, f"not JSON: {error}; begins with {abbreviate(delivery.body[:60])}"
         ) from None
 
 
@@ -156,14 +156,14 @@ def _protocol_1(content: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
-    """The sender's publish time: our header, else the AMQP timestamp, else nothing is known."""
+    """The sender's publish time: our header, else the AMQP timestamp, else None."""
     header = headers.get(PUBLISHED_AT)
     if isinstance(header, str):
         try:
             at = datetime.fromisoformat(header)
             if at.tzinfo is not None:
                 return at.astimezone(UTC).isoformat()
-        except (ValueError, OverflowError):  # no time at all, or one before the year 1 in UTC
+        except (ValueError, OverflowError):  # no time, or one before the year 1 in UTC
             pass
     stamp = properties.get("timestamp")
     if isinstance(stamp, datetime):
@@ -173,8 +173,8 @@ def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> s
     return None
 
 
-def count(headers: Mapping[str, Any], name: str, *, least: int) -> int:
-    """Read a counting header; what is no number from `least` to a million counts as `least`."""
+def count_header(headers: Mapping[str, Any], name: str, *, least: int) -> int:
+    """Read a header that counts; anything but a number from `least` to a million gives `least`."""
     number = headers.get(name)
     if not isinstance(number, int) or isinstance(number, bool):
         return least

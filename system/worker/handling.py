@@ -1,4 +1,4 @@
-"""What a task does with a match: read, hand to the sink, and on failure obey `retry.decide`.
+"""What a task does with a match: read it, hand it to the sink, on failure follow `retry.decide`.
 
 Runs in a pool child. Retries and dead letters are published here, confirmed, *before* the delivery
 is acknowledged; a crash in between leaves the message in two places under one id, which the store's
@@ -26,8 +26,8 @@ from system.contract.topology import (
     RETRY_EXCHANGE,
     retry_queue,
 )
-from system.errors import BrokerUnavailable, ContractViolation, Violation, shown
-from system.messaging.publisher import Confirmed, Publisher
+from system.errors import BrokerUnavailable, ContractViolation, Violation, abbreviate
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker import retry
 from system.worker.metrics import WorkerMetrics
 
@@ -46,11 +46,11 @@ class Incoming:
     """A message as its task sees it.
 
     Attributes:
-        args, kwargs: of the task; hostile until read.
-        published_at: when the sender published it, where that is known.
-        attempt: which try this is, from 1.
+        args, kwargs: of the task; not yet checked.
+        published_at: when the sender published it, if that is known.
+        attempt: which attempt this is, from 1.
         replays: how often it was sent again from the dead letters.
-        contract_version: which contract the sender says it keeps; None where it does not say.
+        contract_version: the version of the contract that the sender names; None if it names none.
     """
 
     message_id: str
@@ -74,21 +74,21 @@ class Handler:
     metrics: WorkerMetrics
 
     def handle(self, incoming: Incoming) -> None:
-        """See to it that the message took effect, waits for a retry, or is dead-lettered.
+        """Apply the message, send it to wait for a retry, or dead-letter it.
 
         Raises:
-            BrokerUnavailable: none of the three could be made sure of; the delivery must go back.
+            BrokerUnavailable: none of the three was confirmed; the delivery must go back.
         """
         with self.metrics.task(PROCESS_TASK) as running:
             try:
-                if not self._handled(incoming):
+                if not self._try_to_apply(incoming):
                     running.failed()
             except BaseException:
                 self.metrics.returned()
                 raise
 
-    def _handled(self, incoming: Incoming) -> bool:
-        """Whether it took effect; if not, what else was to be done is done."""
+    def _try_to_apply(self, incoming: Incoming) -> bool:
+        """Return whether it took effect; if not, it was sent to a retry step or dead-lettered."""
         logger = log.bind(
             message_id=incoming.message_id, task_id=incoming.message_id, attempt=incoming.attempt
         )
@@ -97,7 +97,7 @@ class Handler:
         except Exception as error:
             decision = retry.decide(error, incoming.attempt, self.policy, self.rng.random())
             logger.warning("failed", error=f"{type(error).__name__}: {error}", decision=decision)
-            self._obey(decision, incoming)
+            self._carry_out(decision, incoming)
             if isinstance(decision, retry.RetryIn):
                 self.metrics.retried(retry.cause(error))
             return False
@@ -106,7 +106,7 @@ class Handler:
         return True
 
     def _apply(self, incoming: Incoming) -> Outcome:
-        payload = only_match(incoming)
+        payload = match_argument(incoming)
         contract.read(
             payload, published_at=incoming.published_at, arrived_at=datetime.now(UTC)
         )  # a broken match is not worth a request
@@ -120,8 +120,8 @@ class Handler:
         with self.metrics.sink():
             return self.sink.apply(submission)
 
-    def _obey(self, decision: retry.RetryIn | retry.DeadLetter, incoming: Incoming) -> None:
-        original = rewrap(incoming)
+    def _carry_out(self, decision: retry.RetryIn | retry.GiveUp, incoming: Incoming) -> None:
+        original = rebuild_envelope(incoming)
         if isinstance(decision, retry.RetryIn):
             self._publish(
                 original.for_attempt(incoming.attempt + 1),
@@ -150,14 +150,14 @@ class Handler:
     def _publish(
         self, envelope: wire.Envelope, exchange: str, key: str, expiration_ms: int | None = None
     ) -> None:
-        (fate,) = self.publisher.publish(
+        (result,) = self.publisher.publish(
             [envelope], exchange=exchange, key=key, within_s=10, expiration_ms=expiration_ms
         )
-        if fate.outcome is not Confirmed.CONFIRMED:
-            raise BrokerUnavailable(f"{envelope.message_id} to {key}: {fate.detail}")
+        if result.outcome is not PublishOutcome.CONFIRMED:
+            raise BrokerUnavailable(f"{envelope.message_id} to {key}: {result.detail}")
 
 
-def only_match(incoming: Incoming) -> Any:
+def match_argument(incoming: Incoming) -> Any:
     """The one argument of the task.
 
     Raises:
@@ -167,15 +167,15 @@ def only_match(incoming: Incoming) -> Any:
         return incoming.args[0]
     given = f"{len(incoming.args)} arguments and {len(incoming.kwargs)} keywords"
     raise ContractViolation(
-        [Violation("(arguments)", shown(incoming.args), f"must be one match, not {given}")]
+        [Violation("(arguments)", abbreviate(incoming.args), f"must be one match, not {given}")]
     )
 
 
-def rewrap(incoming: Incoming) -> wire.Envelope:
+def rebuild_envelope(incoming: Incoming) -> wire.Envelope:
     """The message again, as its sender might have sent it, under the same id.
 
-    Where nobody knows when it was published, this first arrival stands in from now on: a retry must
-    not make an old observation look new.
+    If the publish time is not known, this first arrival stands in from now on: a retry must not
+    make an old observation look new.
     """
     sent = wire.wrap_arguments(
         incoming.args,
@@ -184,5 +184,5 @@ def rewrap(incoming: Incoming) -> wire.Envelope:
         published_at=incoming.published_at or datetime.now(UTC),
         attempt=incoming.attempt,
     )
-    told = {wire.REPLAYS: incoming.replays, wire.CONTRACT: incoming.contract_version}
-    return sent.with_headers({**sent.headers, **told})
+    kept = {wire.REPLAYS: incoming.replays, wire.CONTRACT: incoming.contract_version}
+    return sent.with_headers({**sent.headers, **kept})

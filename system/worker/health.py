@@ -1,9 +1,9 @@
 """Whether a worker consumes, by the age of a file: `python -m system.worker.health FILE`.
 
-The worker touches the file only while it consumes (`worker.heartbeat`), so a probe looks at a file
-and asks nobody. Where even a Python start is too much: `find FILE -newermt '-30 seconds'`.
+The worker touches the file only while it consumes (`worker.heartbeat`), so a probe only reads a
+file. If even starting Python takes too long: `find FILE -newermt '-30 seconds'`.
 
-Exit codes: 0 it consumes, 1 it does not (and why), 2 the question was wrong.
+Exit codes: 0 it consumes, 1 it does not (and why), 2 wrong arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EVERY_S = 2.0
 """Seconds between two touches."""
 
 MAX_AGE_S = 30.0
-"""A loop that is merely busy touches late; one that hangs, or has no broker, not at all."""
+"""A busy loop touches the file late; one that hangs, or has no broker, does not touch it."""
 
 
 def is_consuming(file: Path, max_age_s: float = MAX_AGE_S) -> bool:
@@ -27,7 +27,7 @@ def is_consuming(file: Path, max_age_s: float = MAX_AGE_S) -> bool:
 
 
 def age_s(file: Path) -> float | None:
-    """Seconds since the last touch; None where there is no file."""
+    """Seconds since the last touch; None if there is no file."""
     try:
         return time.time() - file.stat().st_mtime
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def main() -> int:
     """Answer the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m system.worker.health",
-        description="Tell whether the worker that touches FILE is consuming.",
+        description="Report whether the worker that touches FILE is consuming.",
         epilog="Exit codes: 0 it is, 1 it is not. Example: "
         "python -m system.worker.health /run/worker.ready --max-age 30",
     )

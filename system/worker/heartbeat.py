@@ -1,7 +1,7 @@
-"""Says whether a worker consumes: by touching a file, which `worker.health` reads, and by a metric.
+"""Shows whether a worker consumes: by touching a file that `worker.health` reads, and by a metric.
 
-The touching timer belongs to Celery's consumer, so it stops with the loop that takes deliveries,
-and the file goes when the connection to the broker does.
+The timer that touches the file belongs to Celery's consumer, so it stops with the loop that takes
+deliveries; the file is removed when the connection to the broker is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Begin with the consumer: it has a connection and its queues."""
-        parent.app.measured.main.consuming(True)
+        parent.app.process_metrics.main.consuming(True)
         file: Path | None = parent.app.ready_file
         if file is not None:
             file.touch()
@@ -37,7 +37,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         """End with the consumer."""
-        parent.app.measured.main.consuming(False)
+        parent.app.process_metrics.main.consuming(False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,8 +1,9 @@
 """What a worker counts: the outcome of every attempt, and the time that it took.
 
-Its children count what they handle and its main process what the gate keeps out, each in files of
-its own; served together they are the worker. A child that is killed amid a task cannot say so: that
-its message comes again is told by RabbitMQ (redelivered).
+Its children count what they handle, its main process what the gate refuses, each in files of its
+own; they are served together as the metrics of the worker. A child that is killed amid a task
+cannot
+count it: RabbitMQ's own metrics show the redelivery.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from datetime import datetime
 from system.contract.envelope import HELLO_TASK, PROCESS_TASK, VALIDATE_TASK
 from system.contract.reasons import OWN_FAULT, Reason
 from system.contract.submission import Effect, Way
-from system.metrics.effects import EffectMetrics, End, Latency
-from system.metrics.making import Maker, values
-from system.metrics.publishing import PublisherName, Publishing
-from system.settings import Sink
+from system.metrics.definitions import MetricFactory, values
+from system.metrics.effects import EffectMetrics, End, LatencyMetric
+from system.metrics.publishing import PublisherName, PublishMetrics
+from system.settings import SinkKind
 from system.worker.retry import Cause
 
 TASKS = (PROCESS_TASK, VALIDATE_TASK, HELLO_TASK)
@@ -26,14 +27,14 @@ RETRIED, DEAD_LETTERED, RETURNED = "retried", "dead_lettered", "returned"
 _APPLIED = tuple(each for each in Effect if each is not Effect.INVALID)
 
 
-class Running:
-    """A task that runs. It has succeeded unless somebody says `failed`."""
+class TaskRun:
+    """A running task. It has succeeded unless `failed` is called."""
 
     def __init__(self) -> None:
         self.outcome = "succeeded"
 
     def failed(self) -> None:
-        """The attempt came to nothing, though nothing was raised."""
+        """The attempt failed, though nothing was raised."""
         self.outcome = "failed"
 
 
@@ -41,45 +42,55 @@ class WorkerMetrics:
     """The metrics of one process of a worker.
 
     Args:
-        maker: makes them.
+        factory: creates them.
         sink: where this worker hands matches to; with the database sink, effects are counted here.
 
     Attributes:
-        effects: None where the backend counts them.
+        effects: None if the backend counts them.
         publishing: of the children's publisher and of the gate's.
     """
 
-    def __init__(self, maker: Maker, sink: Sink) -> None:
-        self._processed = maker.counter(
+    def __init__(self, factory: MetricFactory, sink: SinkKind) -> None:
+        self._processed = factory.counter(
             "messages_processed",
             "Attempts by their outcome: an effect, retried, dead_lettered, or returned (to the"
             " broker, since no retry or dead letter could be made sure of)",
             {"outcome": (*values(_APPLIED), RETRIED, DEAD_LETTERED, RETURNED)},
         )
-        self._retries = maker.counter(
+        self._retries = factory.counter(
             "retries", "Messages sent to wait, by what they wait for", {"reason": values(Cause)}
         )
-        self._dead = maker.counter(
+        self._dead = factory.counter(
             "dead_lettered", "Messages given up by the worker", {"reason": values(Reason)}
         )
-        ends = (End.COMMITTED, End.DEAD_LETTERED) if sink is Sink.DATABASE else (End.DEAD_LETTERED,)
-        self._latency = Latency(maker, ends, (Way.QUEUE,))
-        self.effects = (
-            EffectMetrics(maker, self._latency, (Way.QUEUE,)) if sink is Sink.DATABASE else None
+        ends = (
+            (End.COMMITTED, End.DEAD_LETTERED)
+            if sink is SinkKind.DATABASE
+            else (End.DEAD_LETTERED,)
         )
-        self._runtime = maker.histogram(
+        self._latency = LatencyMetric(factory, ends, (Way.QUEUE,))
+        self.effects = (
+            EffectMetrics(factory, self._latency, (Way.QUEUE,))
+            if sink is SinkKind.DATABASE
+            else None
+        )
+        self._runtime = factory.histogram(
             "task_runtime_seconds",
             "Time of one attempt, failed ones included",
             {"task": TASKS, "outcome": ("succeeded", "failed")},
         )
-        self._sink = maker.histogram(
+        self._sink = factory.histogram(
             "sink_seconds", "Time to hand one match on, failures included", {"sink": (sink,)}
         ).labels(sink)
-        self._in_flight = maker.gauge("tasks_in_flight", "Tasks that run now", several="livesum")
-        self.publishing = Publishing(maker, (PublisherName.WORKER_RETRY, PublisherName.WORKER_GATE))
+        self._in_flight = factory.gauge(
+            "tasks_in_flight", "Tasks that run now", multiprocess_mode="livesum"
+        )
+        self.publishing = PublishMetrics(
+            factory, (PublisherName.WORKER_RETRY, PublisherName.WORKER_GATE)
+        )
 
     def applied(self, effect: Effect) -> None:
-        """A match took effect, or rightly none."""
+        """A match took effect, or was rightly without effect."""
         self._processed.labels(effect).inc()
 
     def retried(self, cause: Cause) -> None:
@@ -90,10 +101,10 @@ class WorkerMetrics:
     def dead_lettered(self, reason: Reason, since: datetime | None) -> None:
         """A message was given up, and the broker has confirmed its dead letter.
 
-        One that is itself at fault has no latency: to give it up was right, however fast it was.
+        A message that is itself at fault has no latency: to give it up was right.
 
         Args:
-            since: when it was first published; None where nobody knows.
+            since: when it was first published; None if that is not known.
         """
         self._processed.labels(DEAD_LETTERED).inc()
         self._dead.labels(reason).inc()
@@ -105,11 +116,11 @@ class WorkerMetrics:
         self._processed.labels(RETURNED).inc()
 
     @contextmanager
-    def task(self, name: str) -> Iterator[Running]:
-        """Time a task of a pool child; what it raises is a failure."""
-        running, begun = Running(), time.perf_counter()
-        # Set, not counted up and down: a child has one task at a time, and where a time limit cuts
-        # off the end of this, the next task puts it right.
+    def task(self, name: str) -> Iterator[TaskRun]:
+        """Time a task of a pool child; an exception counts as a failure."""
+        running, begun = TaskRun(), time.perf_counter()
+        # Set, not counted up and down: a child has one task at a time, and if a time limit cuts off
+        # the end of this, the next task corrects it.
         self._in_flight.set(1)
         try:
             yield running
@@ -131,21 +142,21 @@ class WorkerMetrics:
 class MainMetrics:
     """What only the main process of a worker knows of itself."""
 
-    def __init__(self, maker: Maker, concurrency: int) -> None:
-        self._consuming = maker.gauge(
+    def __init__(self, factory: MetricFactory, concurrency: int) -> None:
+        self._consuming = factory.gauge(
             "worker_consuming",
             "1 while the worker takes deliveries, 0 while it does not (its broker is away)",
-            several="livemax",
+            multiprocess_mode="livemax",
         )
-        maker.gauge(
-            "worker_concurrency", "Pool children that the worker keeps", several="livemax"
+        factory.gauge(
+            "worker_concurrency", "Pool children that the worker keeps", multiprocess_mode="livemax"
         ).set(concurrency)
-        maker.gauge(
+        factory.gauge(
             "worker_start_time_seconds",
             "When the worker's main process started, in seconds since 1970",
-            several="livemax",
+            multiprocess_mode="livemax",
         ).set(time.time())
 
     def consuming(self, does: bool) -> None:
-        """Say whether it takes deliveries."""
+        """Set whether it takes deliveries."""
         self._consuming.set(does)

@@ -1,4 +1,4 @@
-"""Opens the metrics of a worker: those of its main process, with their server, and of a child."""
+"""The metrics of a worker: those of its main process, with their server, and of its children."""
 
 from __future__ import annotations
 
@@ -8,66 +8,68 @@ from dataclasses import dataclass
 
 from prometheus_client import PlatformCollector, ProcessCollector
 
-from system.metrics.files import kept_in
-from system.metrics.folder import owned
-from system.metrics.making import Maker
-from system.metrics.server import Server, serving
+from system.metrics.definitions import MetricFactory
+from system.metrics.files import persist_in
+from system.metrics.folder import open_folder
+from system.metrics.server import MetricsServer, serving
 from system.settings import WorkerSettings
 from system.worker.metrics import MainMetrics, WorkerMetrics
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the main process counts with.
+class ProcessMetrics:
+    """The metrics of the main process.
 
     Attributes:
-        server: None where nothing is served.
+        server: None if nothing is served.
     """
 
     metrics: WorkerMetrics
     main: MainMetrics
-    server: Server | None = None
+    server: MetricsServer | None = None
 
 
-def made(settings: WorkerSettings) -> Measured:
-    """Metrics of a main process; in memory, outside of `kept_in`."""
-    maker = Maker()
-    return Measured(WorkerMetrics(maker, settings.sink), MainMetrics(maker, settings.concurrency))
+def create(settings: WorkerSettings) -> ProcessMetrics:
+    """Metrics of a main process; in memory, outside of `persist_in`."""
+    factory = MetricFactory()
+    return ProcessMetrics(
+        WorkerMetrics(factory, settings.sink), MainMetrics(factory, settings.concurrency)
+    )
 
 
 @contextmanager
-def main_process(settings: WorkerSettings) -> Iterator[Measured]:
-    """Open what the settings say, for the block: the folder, and the server.
+def main_process(settings: WorkerSettings) -> Iterator[ProcessMetrics]:
+    """Open the folder and the server that the settings name, for the block.
 
     Raises:
-        SettingsError: the folder cannot be used or is another worker's, or the port is taken.
+        SettingsError: the folder cannot be used or belongs to another worker, or the port is taken.
     """
     folder = settings.metrics_folder
     if folder is None:
-        yield made(settings)
+        yield create(settings)
         return
     with ExitStack() as stack:
-        kept = stack.enter_context(owned(folder))
-        with kept_in(folder):
-            measured = made(settings)
+        kept = stack.enter_context(open_folder(folder))
+        with persist_in(folder):
+            metrics = create(settings)
         server = None
         if settings.metrics_port is not None:
-            # Of the process itself, only the main one's: children come and go.
+            # Process metrics only of the main process: children come and go.
             collectors = (kept, ProcessCollector(registry=None), PlatformCollector(registry=None))
             server = stack.enter_context(
                 serving(settings.metrics_host, settings.metrics_port, collectors)
             )
-        yield Measured(measured.metrics, measured.main, server)
+        yield ProcessMetrics(metrics.metrics, metrics.main, server)
 
 
-def child(settings: WorkerSettings, inherited: Server | None) -> WorkerMetrics:
-    """A pool child's own metrics, in files of its own; none of them, nor a lock, is the parent's.
+def child_metrics(settings: WorkerSettings, inherited: MetricsServer | None) -> WorkerMetrics:
+    """A pool child's own metrics; it shares no file and no lock with its parent.
 
     Args:
-        inherited: the parent's server, which came along in the fork. An orphan that held its port
-            would keep the next worker from starting.
+        inherited: the parent's server, inherited by the fork. An orphan that held its port would
+            keep the next worker from starting.
     """
     if inherited is not None:
         inherited.forget()
-    with kept_in(settings.metrics_folder):
-        return WorkerMetrics(Maker(), settings.sink)
+    with persist_in(settings.metrics_folder):
+        return WorkerMetrics(MetricFactory(), settings.sink)

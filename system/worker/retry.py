@@ -1,11 +1,11 @@
 """What becomes of a message whose application failed: one pure function.
 
     permanent   data breaks the contract, or the other side refuses it  → dead letter at once
-    transient   database, API or broker away, a time limit              → wait, for a day at most
+    transient   database, API or broker unavailable, a time limit       → wait, for a day at most
     unknown     anything else, a bug perhaps                            → a few tries, then that
 
-Waiting happens in the broker, on a ladder of queues (contract.topology.RETRY_DELAYS_S), not in the
-worker: nothing is held, nothing is lost with a worker, and other messages pass.
+Waiting happens in the broker, in a queue for each retry step (contract.topology.RETRY_DELAYS_S),
+not in the worker: nothing is held, nothing is lost with a worker, and other messages pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from system.errors import (
 
 
 class Cause(StrEnum):
-    """What a message has to wait for."""
+    """What a message waits for."""
 
     DATABASE = "database"
     API = "api"
@@ -42,8 +42,8 @@ class Policy:
     """How patient a worker is.
 
     Attributes:
-        transient_attempts_max: with the ladder's last step of 15 minutes, 100 is about a day.
-        unknown_attempts_max: for errors nobody thought of; 4 tries take some 20 seconds.
+        transient_attempts_max: with a last retry step of 15 minutes, 100 is about a day.
+        unknown_attempts_max: for unforeseen errors; 4 attempts take some 20 seconds.
         jitter: part of a pause that is drawn at random, 0 to 1, so that messages that failed
             together do not come back together.
     """
@@ -55,22 +55,27 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class RetryIn:
-    """Try again after `wait_ms`, waiting in the ladder's queue for `step_s`."""
+    """Try again after `wait_ms`, waiting in the queue of the retry step `step_s`."""
 
     step_s: int
     wait_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """Give up; a person has to look. `reason` is a word to filter by, `detail` what happened."""
+class GiveUp:
+    """Dead-letter it; a person has to look.
+
+    Attributes:
+        reason: a word to filter by.
+        detail: what happened, in words.
+    """
 
     reason: Reason
     detail: str
 
 
 def cause(error: BaseException) -> Cause:
-    """Name what a transient or unknown error comes from."""
+    """Name the cause of a transient or unknown error."""
     kinds = {
         DatabaseUnavailable: Cause.DATABASE,
         ApiUnavailable: Cause.API,
@@ -80,9 +85,7 @@ def cause(error: BaseException) -> Cause:
     return next((word for kind, word in kinds.items() if isinstance(error, kind)), Cause.UNKNOWN)
 
 
-def decide(
-    error: BaseException, attempt: int, policy: Policy, spread: float
-) -> RetryIn | DeadLetter:
+def decide(error: BaseException, attempt: int, policy: Policy, spread: float) -> RetryIn | GiveUp:
     """Decide what becomes of a message.
 
     Args:
@@ -93,12 +96,12 @@ def decide(
     """
     detail = str(error) or type(error).__name__
     if isinstance(error, ContractViolation):
-        return DeadLetter(Reason.INVALID, detail)
+        return GiveUp(Reason.INVALID, detail)
     if isinstance(error, Refused):
-        return DeadLetter(Reason.REFUSED, detail)
+        return GiveUp(Reason.REFUSED, detail)
     transient = isinstance(error, (Unavailable, SoftTimeLimitExceeded))
     if attempt >= (policy.transient_attempts_max if transient else policy.unknown_attempts_max):
-        return DeadLetter(
+        return GiveUp(
             Reason.EXHAUSTED, f"after {attempt} attempts: {type(error).__name__}: {detail}"
         )
     step_s = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1]

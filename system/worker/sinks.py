@@ -1,4 +1,4 @@
-"""Where a worker hands matches on to: the backend's API, or its database directly."""
+"""Where a worker hands matches to: the backend's API, or its database directly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from system.client import BackendClient
 from system.contract.submission import Effect, Outcome, Submission
 from system.errors import ContractViolation, DatabaseUnavailable, SettingsError, Violation
 from system.metrics.effects import EffectMetrics
-from system.settings import Sink, WorkerSettings
+from system.settings import SinkKind, WorkerSettings
 from system.worker import handling
 
 CONNECT_S = 3
@@ -32,7 +32,7 @@ class ApiSink:
 
 
 class DatabaseSink:
-    """Writes to the backend's database, past its API, and counts the effects in its place."""
+    """Writes to the backend's database without its API, and counts the effects in its place."""
 
     def __init__(self, url: str, effects: EffectMetrics | None = None) -> None:
         self._url = url
@@ -79,7 +79,7 @@ def make(settings: WorkerSettings, effects: EffectMetrics | None = None) -> hand
     Raises:
         SettingsError: it lacks an address or a secret.
     """
-    if settings.sink is Sink.DATABASE:
+    if settings.sink is SinkKind.DATABASE:
         if settings.database_url is None:
             raise SettingsError("MISSING_TABLE_DATABASE_URL is not set; the database sink needs it")
         return DatabaseSink(settings.database_url.get_secret_value(), effects)

@@ -1,4 +1,4 @@
-"""The tasks, thin: they turn Celery's request into plain values and call what does the work."""
+"""The tasks, thin: they turn Celery's request into plain values and call other modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from system.contract.envelope import (
     VALIDATE_TASK,
 )
 from system.errors import BrokerUnavailable, ContractViolation
-from system.worker.handling import Incoming, only_match
+from system.worker.handling import Incoming, match_argument
 
 if TYPE_CHECKING:
     from system.worker.app import WorkerApp
@@ -37,10 +37,10 @@ def register(app: WorkerApp) -> None:
         try:
             app.handler.handle(_incoming(self.request, args, kwargs))
         except (BrokerUnavailable, SoftTimeLimitExceeded) as error:
-            # Not even a retry could be made sure of, or not in time: the broker gives it out anew.
+            # Not even a retry was confirmed, or not in time: the broker delivers it again.
             raise Reject(str(error), requeue=True) from None
 
-    # Somebody waits for these two, so a failure is an answer, not a dead letter.
+    # A caller waits for these two, so a failure is an answer, not a dead letter.
     answering: dict[str, Any] = {
         "ignore_result": False,
         "acks_on_failure": True,
@@ -49,11 +49,11 @@ def register(app: WorkerApp) -> None:
 
     @app.task(name=VALIDATE_TASK, bind=True, **answering)
     def validate_match_data(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Tell whether a match keeps the contract: `{"valid": …, "violations": [{field, …}]}`."""
+        """Check a match against the contract: `{"valid": …, "violations": [{field, …}]}`."""
         with app.handler.metrics.task(VALIDATE_TASK):
             try:
                 contract.read(
-                    only_match(_incoming(self.request, args, kwargs)),
+                    match_argument(_incoming(self.request, args, kwargs)),
                     published_at=None,
                     arrived_at=datetime.now(UTC),
                 )

@@ -1,1 +1,1 @@
-"""Asking Prometheus so that no answer can be mistaken: a value, or the reason why there is none."""
+"""A strict client of Prometheus: a query gives a value, or the reason why there is none."""

@@ -1,7 +1,7 @@
 """An HTTP adapter for `requests` whose answers are bounded in time and in size.
 
-`requests` bounds only the wait for each piece of an answer: one that drips, or never ends, holds
-its reader for ever. Here the body must be there within a deadline, and below a size.
+`requests` bounds only the wait for each piece of an answer: one that comes slowly, or never ends,
+blocks its reader for ever. Here the body must arrive within a deadline, and below a size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class TooMuch(requests.RequestException):
 
 
 class Bounded(HTTPAdapter):
-    """Sends once, without another try, and reads no more than it may."""
+    """Sends once, without a retry, and reads no more than its limits allow."""
 
     def __init__(self, *, connect_s: float, read_s: float, total_s: float, bytes_max: int) -> None:
         """Prepare.
@@ -38,7 +38,7 @@ class Bounded(HTTPAdapter):
         self._bytes_max = bytes_max
 
     def send(self, request: Any, *args: Any, **options: Any) -> Any:
-        """Send a request as `requests` wants it; the caller's own time-out is not asked for."""
+        """Send a request, as `requests` calls it; the caller's own time-out is replaced."""
         deadline = time.monotonic() + self._total_s
         options["timeout"] = self._timeout
         response = super().send(request, *args, **options)
@@ -47,7 +47,7 @@ class Bounded(HTTPAdapter):
 
 
 class _Reader:
-    """What `requests` reads a body from: urllib3's response, with bounds."""
+    """The object from which `requests` reads a body: urllib3's response, with bounds."""
 
     def __init__(self, raw: Any, deadline: float, total_s: float, bytes_max: int) -> None:
         self._raw = raw
@@ -56,7 +56,7 @@ class _Reader:
         self._bytes_max = bytes_max
 
     def stream(self, _chunk: int, decode_content: bool = True) -> Iterator[bytes]:
-        """The body in pieces, each as soon as it is there."""
+        """The body in pieces, each as soon as it arrives."""
         size = 0
         while piece := self._raw.read1(_PIECE_BYTES, decode_content=decode_content):
             size += len(piece)

@@ -1,12 +1,12 @@
-"""Asking Prometheus, so that no answer can be mistaken: one value, or the reason why there is none.
+"""Queries Prometheus strictly: each query gives one value, or the reason why there is none.
 
-The library underneath (prometheus-api-client) waits for ever, tries again in silence, and takes an
+The library underneath (prometheus-api-client) waits without limit, retries silently, and takes an
 empty answer or NaN for a number. Here every request is bounded in time and size and is made once,
-and a value counts only if it is exactly one, finite, and rests on samples that are fresh.
+and a value counts only if it is exactly one, finite, and based on fresh samples.
 
-Freshness needs a look of its own: an instant query is stamped with the moment of the question, and
-answers with samples up to five minutes old, `rate(x[5m])` even where the last of them came minutes
-ago. So the newest sample of each selector in the query is asked for too (`freshness`).
+Freshness needs a query of its own: the result of an instant query has the time of the query, though
+its samples may be up to five minutes old, and `rate(x[5m])` has a value even if the last sample
+came minutes ago. So the newest sample of each selector in the query is queried too (`freshness`).
 """
 
 from __future__ import annotations
@@ -24,17 +24,25 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from lab.clients.prometheus import freshness
 from lab.clients.prometheus.bounded import Bounded
 from lab.clients.prometheus.promql import selectors
-from lab.clients.prometheus.results import Alert, NoData, Reason, Rule, Sample, Series, Target
+from lab.clients.prometheus.results import (
+    Alert,
+    NoData,
+    NoDataReason,
+    Rule,
+    Sample,
+    ScrapeTarget,
+    Series,
+)
 
 __all__ = [
     "Alert",
     "NoData",
+    "NoDataReason",
     "Prometheus",
-    "Reason",
     "Rule",
     "Sample",
+    "ScrapeTarget",
     "Series",
-    "Target",
 ]
 
 CONNECT_S = 2.0
@@ -42,19 +50,19 @@ READ_S = 10.0
 TOTAL_S = 20.0
 BYTES_MAX = 64_000_000
 POINTS_MAX = 11_000
-"""Of each series in one range: Prometheus refuses more."""
+"""For each series of a range query: Prometheus refuses more."""
 FRESH_S = 10.0
 """How old a sample may be by default: ten scrapes of a lab. Production scrapes less often: 120."""
 
 
 class Prometheus:
-    """A Prometheus to ask. Connects at each question, and holds nothing but a connection."""
+    """A client of one Prometheus. Connects at each query, and keeps nothing but a connection."""
 
     def __init__(self, url: str, *, read_s: float = READ_S, total_s: float = TOTAL_S) -> None:
         """Prepare; connects to nothing yet.
 
         Args:
-            url: `http://host:port`, with the path before `/api` where there is one.
+            url: `http://host:port`, with the path before `/api` if there is one.
             read_s: seconds for each wait on the answer.
             total_s: seconds for a whole answer.
         """
@@ -63,7 +71,7 @@ class Prometheus:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no password file of this machine's user
         self._session.max_redirects = 0
-        self._asking = PrometheusConnect(self.url, session=self._session)
+        self._library = PrometheusConnect(self.url, session=self._session)
         # After the library, which brings an adapter of its own that tries three times.
         self._session.mount(
             self.url,
@@ -77,11 +85,11 @@ class Prometheus:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the next question opens another."""
+        """Close the connection; the next query opens another."""
         self._session.close()
 
     def ready(self) -> bool:
-        """Whether Prometheus is there and answers queries."""
+        """Whether Prometheus runs and answers queries."""
         try:
             response = self._session.get(f"{self.url}/-/ready")
         except requests.RequestException:
@@ -93,27 +101,29 @@ class Prometheus:
 
         Args:
             query: PromQL that gives one series, or a scalar.
-            at: the moment to look at, seconds since the epoch; now where not given.
-            fresh_s: the newest sample of each selector in the query may be this old at that moment.
-                A selector without any sample is left to the query: `or vector(0)` may be its answer
-                to that. If no selector has one, there is no value.
+            at: the time of the query, seconds since the epoch; now, if not given.
+            fresh_s: the newest sample of each selector in the query may be this old at that time.
+                A selector without any sample is left to the query, which may handle that by
+                `or vector(0)`. If no selector has a sample, there is no value.
 
         Raises:
             NoData: there is no such value; `reason` says why.
         """
         found = self._instant(query, at)
         if not found:
-            raise NoData(Reason.EMPTY, f"no series answers {_short(query)}")
+            raise NoData(NoDataReason.EMPTY, f"no series answers {_short(query)}")
         if len(found) > 1:
-            raise NoData(Reason.MANY, f"{len(found)} series answer {_short(query)}; aggregate them")
+            raise NoData(
+                NoDataReason.MANY, f"{len(found)} series answer {_short(query)}; aggregate them"
+            )
         sample, moment = found[0]
         if not math.isfinite(sample.value):
-            raise NoData(Reason.NOT_FINITE, f"{sample.value} answers {_short(query)}")
-        self._demand_freshness(query, moment, fresh_s)
+            raise NoData(NoDataReason.NOT_FINITE, f"{sample.value} answers {_short(query)}")
+        self._require_fresh(query, moment, fresh_s)
         return sample.value
 
     def vector(self, query: str, at: float | None = None) -> list[Sample]:
-        """Every series that answers a query at a moment; none where there is none.
+        """Every series that a query gives at a moment; it may give none.
 
         Raises:
             NoData: unreachable or refused.
@@ -121,7 +131,7 @@ class Prometheus:
         return [sample for sample, _ in self._instant(query, at)]
 
     def range(self, query: str, from_: float, to: float, step_s: float) -> list[Series]:
-        """Every series that answers a query, from one moment to another, both included.
+        """Every series that a query gives, from one moment to another, both included.
 
         Args:
             query: PromQL of an instant vector or scalar.
@@ -133,13 +143,13 @@ class Prometheus:
         """
         if step_s <= 0 or to < from_ or (to - from_) / step_s > POINTS_MAX - 1:
             raise NoData(
-                Reason.REFUSED,
+                NoDataReason.REFUSED,
                 f"from {from_:.0f} to {to:.0f} in steps of {step_s:g} s is not 1 to {POINTS_MAX} "
                 f"points: {_short(query)}",
             )
         ends = {"start": f"{from_:.3f}", "end": f"{to:.3f}"}  # the library would round to seconds
-        result = self._asked(
-            lambda: self._asking.custom_query_range(
+        result = self._call(
+            lambda: self._library.custom_query_range(
                 query, datetime.fromtimestamp(from_, UTC), datetime.fromtimestamp(to, UTC),
                 f"{step_s:.3f}", params=ends,
             ),
@@ -153,15 +163,15 @@ class Prometheus:
             for each in result
         ]
 
-    def targets(self) -> list[Target]:
-        """Everything that is scraped now.
+    def targets(self) -> list[ScrapeTarget]:
+        """Every target that is scraped now.
 
         Raises:
             NoData: unreachable.
         """
-        active = self._asked(lambda: self._asking.get_targets(state="active"), "the targets")
+        active = self._call(lambda: self._library.get_targets(state="active"), "the targets")
         return [
-            Target(
+            ScrapeTarget(
                 each["labels"].get("job", ""),
                 each["labels"].get("instance", ""),
                 each["health"],
@@ -207,7 +217,7 @@ class Prometheus:
         ]
 
     def head(self) -> tuple[float, float] | None:
-        """From when to when the newest part of the database reaches; None where it is empty.
+        """The first and last time of the newest part of the database; None if it is empty.
 
         Seconds since the epoch. Older parts are in blocks on disk.
 
@@ -221,17 +231,17 @@ class Prometheus:
 
     def _instant(self, query: str, at: float | None) -> list[tuple[Sample, float]]:
         params = {} if at is None else {"time": f"{at:.3f}"}
-        result = self._asked(lambda: self._asking.custom_query(query, params=params), query)
+        result = self._call(lambda: self._library.custom_query(query, params=params), query)
         if result and not isinstance(result[0], dict):  # a scalar: one bare point
             result = [{"metric": {}, "value": result}]
         if any("value" not in each for each in result):
-            raise NoData(Reason.REFUSED, f"a range is no instant vector: {_short(query)}")
+            raise NoData(NoDataReason.REFUSED, f"a range is no instant vector: {_short(query)}")
         return [
             (Sample(dict(each["metric"]), float(each["value"][1])), float(each["value"][0]))
             for each in result
         ]
 
-    def _demand_freshness(self, query: str, moment: float, fresh_s: float) -> None:
+    def _require_fresh(self, query: str, moment: float, fresh_s: float) -> None:
         asked = selectors(query)
         if not asked:
             return
@@ -250,27 +260,27 @@ class Prometheus:
             response.raise_for_status()
             return response.json()["data"]
 
-        return self._asked(ask, path)
+        return self._call(ask, path)
 
-    def _asked(self, ask: Callable[[], Any], what: str) -> Any:
-        """Ask, and give every failure its reason."""
+    def _call(self, ask: Callable[[], Any], what: str) -> Any:
+        """Make a call, and turn every failure into NoData with its reason."""
         try:
             return ask()
         except PrometheusApiClientException as error:
             # The library puts status and body into one text; only 400 and 422 are about the query.
             text = str(error)
             refused = text.startswith(("HTTP Status Code 400", "HTTP Status Code 422"))
-            reason = Reason.REFUSED if refused else Reason.UNREACHABLE
+            reason = NoDataReason.REFUSED if refused else NoDataReason.UNREACHABLE
             raise NoData(reason, f"{self._place} answered {_short(what)}: {text[:500]}") from error
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise NoData(
-                Reason.UNREACHABLE,
+                NoDataReason.UNREACHABLE,
                 f"{self._place} gave no answer to {_short(what)}: {_cause(error)}",
             ) from error
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong below the layers that would call it "retries exceeded"."""
+    """The cause below the layers that only say "retries exceeded"."""
     inner = error.args[0] if error.args else error
     reason = getattr(inner, "reason", None)
     return f"{type(error).__name__}: {reason or error}"[:500]

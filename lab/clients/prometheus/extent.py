@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.clients.prometheus.client import Prometheus
-from lab.clients.prometheus.results import NoData, Reason
+from lab.clients.prometheus.results import NoData, NoDataReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ def extent(prometheus: Prometheus, folder: Path) -> Extent:
         begins.append(block["minTime"] / 1000)
         ends.append(block["maxTime"] / 1000)
     if not begins:
-        raise NoData(Reason.EMPTY, f"nothing was scraped into {folder}")
+        raise NoData(NoDataReason.EMPTY, f"nothing was scraped into {folder}")
     begin, end = min(begins), max(ends)
     step_s = max(1.0, (end - begin) / 10_000)
     seen = prometheus.range("max(timestamp(up))", begin, end + step_s, step_s)
     moments = [value for series in seen for _, value in series.points]
     if not moments:
-        raise NoData(Reason.EMPTY, f"no scrape was recorded in {folder}")
+        raise NoData(NoDataReason.EMPTY, f"no scrape was recorded in {folder}")
     return Extent(min(moments), max(moments))

@@ -1,7 +1,7 @@
-"""Reading PromQL, as far as the lab must: its tokens, its selectors, its durations.
+"""Reads PromQL as far as the lab needs it: its tokens, its selectors, its durations.
 
-No parser of the language (Prometheus has that one), only what is safe to say of any valid
-expression: text in quotes and comments is left alone, and so are labels in braces.
+No parser of the language (Prometheus has that one), only what holds for any valid expression: text
+in quotes and comments is not changed, and neither are labels in braces.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _TOKEN = re.compile(
 _UNIT_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 
-# Words that take a list of labels in parentheses, and the other words that name no metric.
+# Words that are followed by a list of labels in parentheses, and other words that name no metric.
 _TAKE_LABELS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
 _KEYWORDS = frozenset({"and", "or", "unless", "offset", "bool", "atan2", "inf", "nan"})
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of an expression; all of them in a row are the expression again.
+    """A piece of an expression; all of them joined give the expression again.
 
     Attributes:
         kind: `string`, `comment`, `space`, `duration`, `number`, `word` or `mark`.
@@ -44,11 +44,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The series that an expression looks at.
+    """A selector of series in an expression.
 
     Attributes:
         text: the selector alone, without range and offset.
-        range_s: the width of the range behind it, in seconds; 0 where it is an instant selector.
+        range_s: the width of its range, in seconds; 0 for an instant selector.
     """
 
     text: str
@@ -64,7 +64,7 @@ def seconds(duration: str) -> float:
     """The length of a duration as Prometheus writes it, `1h30m`, in seconds.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no duration.
     """
     parts = _PART.findall(duration)
     if not parts or "".join(number + unit for number, unit in parts) != duration:
@@ -117,7 +117,7 @@ def _names_a_metric(word: str, following: str) -> bool:
 
 
 def _after(row: list[Token], at: int, closing: str) -> int:
-    """The place behind the next `closing`; strings are single tokens, so none hides in one."""
+    """The place after the next `closing`; strings are single tokens, so it cannot be inside one."""
     while at < len(row) and row[at].text != closing:
         at += 1
     return at + 1

@@ -1,4 +1,4 @@
-"""What Prometheus tells, as values, and the reasons why it may have nothing to tell."""
+"""The results of queries to Prometheus, as values, and the reasons why there may be none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from enum import StrEnum
 from lab.errors import LabError
 
 
-class Reason(StrEnum):
+class NoDataReason(StrEnum):
     """Why there is no value."""
 
     EMPTY = "empty"  # no such series, or none that was scraped lately
-    MANY = "many"  # several series where one was asked for
+    MANY = "many"  # several series instead of one
     NOT_FINITE = "not-finite"  # NaN or infinity, as 0/0 gives
     STALE = "stale"  # the newest sample is too old
     UNREACHABLE = "unreachable"  # no answer, not in time, too large, or not Prometheus
@@ -22,9 +22,9 @@ class Reason(StrEnum):
 
 
 class NoData(LabError):  # noqa: N818
-    """There is no value that one may build on. `reason` is for programs, the text for people."""
+    """There is no reliable value. `reason` is for programs, the text for people."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: NoDataReason, detail: str) -> None:
         self.reason = reason
         super().__init__(f"{reason}: {detail}")
 
@@ -41,7 +41,7 @@ class Sample:
 class Series:
     """One series over time: points of (seconds since the epoch, value), oldest first.
 
-    Where nothing was scraped there is no point; values may be NaN or infinite.
+    Without a scrape there is no point; values may be NaN or infinite.
     """
 
     labels: Mapping[str, str]
@@ -49,8 +49,8 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Something that is scraped. `health` is `up`, `down` or `unknown`; `error` why it is down."""
+class ScrapeTarget:
+    """A target of scrapes. `health` is `up`, `down` or `unknown`; `error` says why it is down."""
 
     job: str
     instance: str

@@ -21,7 +21,7 @@ OFFICIAL_NAMES = {
 """Stored name → the long name that the site prints now and then."""
 
 PATHWAY = "(Pro Player Pathway)"
-"""Stands behind a division's name where the strongest clubs play among themselves."""
+"""Follows the name of a division in which the strongest clubs play among themselves."""
 
 _HOMEGROWN: dict[str, tuple[str, ...]] = {
     "Northeast": (
@@ -93,7 +93,7 @@ _HOMEGROWN: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# In the Academy league a conference takes the place of a division. Many clubs field teams in both
+# In the Academy league a conference takes the place of a division. Many clubs have teams in both
 # leagues, under one name.
 _ACADEMY: dict[str, tuple[str, ...]] = {
     "New England": (
@@ -125,7 +125,7 @@ DIVISIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ClubGroup:
     """Teams of one age that play each other: a league table."""
 
     league: str
@@ -134,7 +134,7 @@ class Group:
     clubs: tuple[str, ...]
 
 
-def groups() -> list[Group]:
+def groups() -> list[ClubGroup]:
     """Every group, in such an order that a few of them already cover all leagues and ages.
 
     Each wave takes one division of every league for every age, a different one for each.
@@ -147,5 +147,5 @@ def groups() -> list[Group]:
                 names = list(DIVISIONS[league])
                 if wave < len(names):
                     name = names[(wave + turn) % len(names)]
-                    order.append(Group(league, age_group, name, DIVISIONS[league][name]))
+                    order.append(ClubGroup(league, age_group, name, DIVISIONS[league][name]))
     return order

@@ -1,4 +1,4 @@
-"""Randomness that gives the same on every machine: a seeded source that is asked by name."""
+"""Repeatable randomness, the same on every machine: a seeded source for each named decision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Repeatable chance, named by what it decides: `Dice(seed, "repeat", moment)`.
+    """A seeded source of randomness, named by what it decides: `Dice(seed, "repeat", moment)`.
 
     Only `Random.random()` is used: of that method alone Python promises the same sequence in every
     version. A name given as text is seeded through SHA-512, so PYTHONHASHSEED plays no part.

@@ -1,4 +1,4 @@
-"""How the matches of a season fare: which share of them is moved, swapped, postponed, and so on."""
+"""What happens to the matches of a season: how many are moved, swapped, postponed, and so on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lab.workload.league.dice import Dice
 
 
 class Fate(StrEnum):
-    """What is in store for a match."""
+    """What happens to a match."""
 
     PLAYED = "played"
     PLAYED_WITHOUT_ID = "played-without-id"
@@ -50,11 +50,11 @@ SHARES: dict[Fate, float] = {
     Fate.TIME_NEVER_KNOWN: 0.01,
     Fate.VENUE_CHANGED: 0.01,
     # Only for matches that keep their teams and their date: without an id, a match that moves
-    # cannot be told from a new one.
+    # cannot be distinguished from a new one.
     Fate.PLAYED_WITHOUT_ID: 0.02,
 }
-"""Share of the matches, and at least one of each where the season has room. All others are played
-as scheduled."""
+"""Share of the matches, and at least one of each if the season is large enough. All others are
+played as scheduled."""
 
 
 def fates(matches: int, dice: Dice) -> list[Fate]:

@@ -1,8 +1,8 @@
 """The fixture list: double round-robins of exactly as many matches as are asked for.
 
-The first legs are played in autumn and the second in spring, with room for make-up dates behind
-each half. So the two meetings of a pair never fall on one day, however often one is moved, also
-where a match changes home and away.
+The first legs are played in autumn and the second in spring, with room for make-up dates after each
+half. So the two meetings of a pair never fall on one day, however often one is moved, even if a
+match changes home and away.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from lab.workload.league.clubs import Group, groups
+from lab.workload.league.clubs import ClubGroup, groups
 from lab.workload.league.dice import Dice
 
 SEASON = "2025-26"
@@ -68,7 +68,7 @@ class Fixture:
 def fixture_list(seed: int, matches: int) -> list[Fixture]:
     """Return exactly `matches` fixtures, group by group.
 
-    Every ordered pair of teams of a group meets once. Where `matches` is odd, the last group is a
+    Every ordered pair of teams of a group meets once. If `matches` is odd, the last group is a
     single match.
 
     Raises:
@@ -81,7 +81,7 @@ def fixture_list(seed: int, matches: int) -> list[Fixture]:
     return fixtures
 
 
-def _sizes(matches: int) -> list[tuple[Group, int, int]]:
+def _sizes(matches: int) -> list[tuple[ClubGroup, int, int]]:
     """Choose (group, teams, matches) so that the matches add up exactly."""
     every = groups()
     largest = max(len(group.clubs) for group in every)
@@ -102,7 +102,7 @@ def _sizes(matches: int) -> list[tuple[Group, int, int]]:
     raise ValueError(f"a season has from 1 to about {most} matches, not {matches}")
 
 
-def _double_round_robin(group: Group, size: int, dice: Dice) -> list[Fixture]:
+def _double_round_robin(group: ClubGroup, size: int, dice: Dice) -> list[Fixture]:
     legs = []
     rounds = _rounds(dice.shuffled(group.clubs[:size]))
     for half in (AUTUMN, SPRING):
@@ -137,7 +137,7 @@ def _rounds(teams: list[str]) -> list[list[tuple[str, str]]]:
 
 
 def _day(half: Half, number: int, rounds: int, dice: Dice) -> date:
-    """The day of a match of a round: one of a weekend, or set where two rounds share that."""
+    """The day of a match: a random day of its weekend, or a fixed one if two rounds share it."""
     if rounds <= half.weekends:
         weekend, day = number * half.weekends // rounds, dice.between(0, 1)
     else:
@@ -145,6 +145,6 @@ def _day(half: Half, number: int, rounds: int, dice: Dice) -> date:
     return half.first + timedelta(weeks=weekend, days=day)
 
 
-def _venue(group: Group, home: str, dice: Dice) -> str:
+def _venue(group: ClubGroup, home: str, dice: Dice) -> str:
     ground = Dice(group.league, group.division, home)  # a club stays at its ground
     return f"{ground.pick(_PLACES)} {ground.pick(_GROUNDS)} - Field {dice.between(1, 12)}"

@@ -1,7 +1,7 @@
 """Rows divided into pages, with the site's quirks of pagination. Pure.
 
-Now and then a page shows the rows of the page before once more (nothing is lost: what it should
-have shown comes one page later). At some moments the last page's "Next" leads to itself.
+Now and then a page repeats the rows of the page before (nothing is lost: its own rows come one page
+later). At some moments the "Next" of the last page leads to that page itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which moments of a season are worth a look. Pure."""
+"""Which moments of a season to scrape at. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _TELLING = (
 
 _QUARTER_S = 900
 _AFTER_QUARTER = timedelta(minutes=5)
-"""Kickoffs are on the quarter hour. A scrape that takes some minutes must not run into one, or its
-rows would be of two minds about what is past."""
+"""Kickoffs are on the quarter hour. A scrape that takes some minutes must not include one, or its
+rows would disagree about what is past."""
 
-_ROOM = timedelta(days=9)  # a moment is put off by less than this, so they stay in order
+_ROOM = timedelta(days=9)  # a moment is moved by less than this, so they stay in order
 
 
 def spread(begin: datetime, end: datetime, n: int) -> list[datetime]:
     """Return `n` moments in UTC, evenly from `begin` to `end`; a single one is `end`.
 
-    Where they are far enough apart, those between are put off to the next telling hour; where they
+    If they are far enough apart, those between are moved to the next hour of `_TELLING`; if they
     are hours apart, to five minutes after a quarter hour.
 
     Raises:

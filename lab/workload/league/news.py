@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from lab.workload.league.timeline import Call, Version
+from lab.workload.league.timeline import Ruling, Version
 
 
 def changes(before: Version, after: Version) -> str:
-    """Say what is different in `after`: "moved from … to …; teams swapped; result 2:1"."""
-    told = []
+    """Describe what is different in `after`: "moved from … to …; teams swapped; result 2:1"."""
+    parts = []
     if (before.day, before.at) != (after.day, after.at):
         if before.day == after.day and before.at is None:
-            told.append(f"kickoff set to {_when(after)}")
+            parts.append(f"kickoff set to {_when(after)}")
         else:
-            told.append(f"moved from {_when(before)} to {_when(after)}")
+            parts.append(f"moved from {_when(before)} to {_when(after)}")
     if before.venue != after.venue:
-        told.append(f"venue now {after.venue or 'open'}")
+        parts.append(f"venue now {after.venue or 'open'}")
     if before.home != after.home:
-        told.append("home and away swapped")
+        parts.append("home and away swapped")
     if before.call is not after.call:
-        told.append(after.call.value or f"no longer {before.call}")
-    if after.home_score is not None and after.call is not Call.FORFEIT:
-        told.append(_score(before, after))
-    return "; ".join(told)
+        parts.append(after.call.value or f"no longer {before.call}")
+    if after.home_score is not None and after.call is not Ruling.FORFEIT:
+        parts.append(_score(before, after))
+    return "; ".join(parts)
 
 
 def _when(version: Version) -> str:

@@ -17,8 +17,8 @@ _PAGES_AROUND = 2  # page numbers shown on either side of the current one
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """One line of the index: a moment, how many matches stand where, and its schedule."""
+class IndexLine:
+    """One line of the index: a moment, the number of matches by status, and its schedule."""
 
     moment: datetime
     path: str
@@ -51,8 +51,8 @@ def schedule(
     return _document(title, "\n".join(body))
 
 
-def index(seed: int, matches: int, glances: Sequence[Glance]) -> str:
-    """Render the entrance for people: what this site is, and moments to look at."""
+def index(seed: int, matches: int, glances: Sequence[IndexLine]) -> str:
+    """Render the first page for people: what this site is, and moments to look at."""
     names = [name for name, _ in glances[0].counts] if glances else []
     heads = "".join(f"<th>{escape(name)}</th>" for name in names)
     lines = "".join(

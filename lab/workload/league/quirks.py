@@ -1,4 +1,4 @@
-"""How the site misprints: spellings of one and the same thing that a scraper has to see through.
+"""The misprints of the site: different spellings of the same thing that a scraper must understand.
 
 Every function takes the plain value and returns the text of a cell. Pure, by the dice given.
 """
@@ -17,14 +17,14 @@ FORFEIT_MARKS = ("FORFEIT", "(FF)")
 SEPARATORS = (":", "-", "–", "—")  # noqa: RUF001 - the site prints dashes of all lengths
 QUALIFICATION = "Championship Qualification"
 NO_SCORE_TEXTS = ("see referee", "2 : ?", "ABANDONED", "x : 1")
-"""What stands in the score cell of a row that cannot be read."""
+"""Texts in the score cell of a row that cannot be read."""
 
 _NBSP = "\u00a0"
 _BLANKS = (_NBSP, "\t", "  ", f" {_NBSP}")
 
 
 def spaced(text: str, dice: Dice) -> str:
-    """`text`, now and then with other blanks inside or around it than one space."""
+    """`text`, now and then with unusual blanks inside or around it."""
     if " " in text and dice.chance(0.08):
         text = text.replace(" ", dice.pick(_BLANKS), 1)
     if dice.chance(0.04):
@@ -33,7 +33,7 @@ def spaced(text: str, dice: Dice) -> str:
 
 
 def team(name: str, dice: Dice) -> str:
-    """A team: its stored or its long official name, sometimes with a label glued behind it."""
+    """A team: its stored or its long official name, sometimes with a label appended."""
     if name in OFFICIAL_NAMES and dice.chance(0.6):
         name = OFFICIAL_NAMES[name]
     if dice.chance(0.02):
@@ -42,7 +42,7 @@ def team(name: str, dice: Dice) -> str:
 
 
 def match_id(external_id: str | None) -> str:
-    """The first cell: the league's number, where it has one, and the gender."""
+    """The first cell: the league's number, if there is one, and the gender."""
     return f"{external_id or ''}\t\nMALE"
 
 
@@ -60,7 +60,7 @@ def us_date(day: date) -> str:
 
 
 def score(home: int, away: int, dice: Dice) -> str:
-    """Two numbers, in one of the many ways to set them apart."""
+    """Two numbers, with one of many separators."""
     blank = dice.pick((" ", " ", " ", _NBSP, "\t"))
     return f"{home}{blank}{dice.pick(SEPARATORS)}{blank}{away}"
 

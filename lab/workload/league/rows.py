@@ -1,4 +1,4 @@
-"""One row of a schedule page, as its cells read: of a match, or of something nobody can read."""
+"""The texts of one row of a schedule page: of a match, or of something that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lab.workload.league import quirks
 from lab.workload.league.clubs import OFFICIAL_NAMES
 from lab.workload.league.dice import Dice
 from lab.workload.league.fixtures import Fixture
-from lab.workload.league.timeline import Call, Version
+from lab.workload.league.timeline import Ruling, Version
 
 MATCH_TYPE = "League"
 
 
-class Unreadable(StrEnum):
-    """Why no scraper can make a match of a row."""
+class RowDefect(StrEnum):
+    """Why a row is no match to any scraper."""
 
     DATE_ONLY = "date-only"
     NO_SUCH_DATE = "no-such-date"
@@ -29,8 +29,8 @@ class Row:
     """The texts of a row's cells, quirks included, not yet escaped.
 
     Attributes:
-        league: the list it stands in; not a cell, the page's heading says it.
-        venue: None where even the paragraph is missing.
+        league: the list that it belongs to; not a cell, the page's heading says it.
+        venue: None if even the paragraph is missing.
         unreadable: why the row cannot be read; None for a readable one.
     """
 
@@ -44,7 +44,7 @@ class Row:
     home: str
     away: str
     score: str
-    unreadable: Unreadable | None = None
+    unreadable: RowDefect | None = None
 
 
 def row_of(
@@ -71,31 +71,31 @@ def row_of(
 
 
 def _score_of(version: Version, dice: Dice) -> str:
-    if version.call is Call.POSTPONED:
+    if version.call is Ruling.POSTPONED:
         return dice.pick(quirks.POSTPONED_WORDS)
-    if version.call is Call.CANCELLED:
+    if version.call is Ruling.CANCELLED:
         return dice.pick(quirks.CANCELLED_WORDS)
     if version.home_score is None or version.away_score is None:
         return dice.pick(quirks.NO_SCORE_WORDS)
-    if version.call is Call.FORFEIT:
+    if version.call is Ruling.FORFEIT:
         return quirks.forfeit(version.home_score, version.away_score, dice)
     return quirks.score(version.home_score, version.away_score, dice)
 
 
-def unreadable_row(fixture: Fixture, external_id: str, reason: Unreadable, dice: Dice) -> Row:
-    """Print a row that nobody can read, in the clothes of `fixture`."""
+def unreadable_row(fixture: Fixture, external_id: str, reason: RowDefect, dice: Dice) -> Row:
+    """Print a row that cannot be read, made from `fixture` by one defect."""
     kickoff = quirks.kickoff(fixture.day, fixture.at, dice)
     home, away, score = fixture.home, fixture.away, dice.pick(quirks.NO_SCORE_WORDS)
     match reason:
-        case Unreadable.DATE_ONLY:
+        case RowDefect.DATE_ONLY:
             kickoff = quirks.us_date(fixture.day)
-        case Unreadable.NO_SUCH_DATE:
+        case RowDefect.NO_SUCH_DATE:
             kickoff = dice.pick(("13/05/25 10:00am", "02/30/26 12:30pm", "00/11/25 09:15am"))
-        case Unreadable.SCORE_TEXT:
+        case RowDefect.SCORE_TEXT:
             score = dice.pick(quirks.NO_SCORE_TEXTS)
-        case Unreadable.SAME_TEAM:
+        case RowDefect.SAME_TEAM:
             away = OFFICIAL_NAMES.get(home, home)
-        case Unreadable.MISSING_TEAM:
+        case RowDefect.MISSING_TEAM:
             home, away = dice.pick((("", away), (home, ""), ("", "")))
     return Row(
         fixture.league,

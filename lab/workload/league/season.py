@@ -1,10 +1,10 @@
 """What happens in a season, from a seed: what the site shows at a moment, and what is then true.
 
-A season is computed once and never changes; a moment is only a way of looking at it. `rows_at` is
-the evidence a scraper gets, `truth_at` what the pipeline must have stored after reading it.
+A season is computed once and never changes; it can be seen as of any moment. `rows_at` is what a
+scraper gets to read, `truth_at` what the pipeline must have stored after reading it.
 
 A match without a league id never moves, swaps or changes its date here, because such a match could
-not be told from a new one: its identity is derived from its teams and its date.
+not be distinguished from a new one: its identity is derived from its teams and its date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lab.workload.league.moments import spread
 from lab.workload.league.news import changes
 from lab.workload.league.rows import MATCH_TYPE, Row, row_of
 from lab.workload.league.strays import Stray, strays
-from lab.workload.league.timeline import Call, Version, timeline
+from lab.workload.league.timeline import Ruling, Version, timeline
 from system.contract.match import LEAGUE_TIME, Match, Status, derived_identity, kickoff_utc
 
 MATCHES_USUAL = 1040
@@ -60,7 +60,7 @@ class TrueMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class MatchStory:
     """One readable match through the season.
 
     Attributes:
@@ -91,7 +91,7 @@ class Season:
     """All that happens in one season. Build it with `Season.generate`."""
 
     seed: int
-    stories: tuple[Story, ...]
+    stories: tuple[MatchStory, ...]
     strays: tuple[Stray, ...]
 
     @classmethod
@@ -99,7 +99,7 @@ class Season:
         """Return the season of `seed`, with exactly `matches` matches that a scraper can read.
 
         Raises:
-            ValueError: there cannot be so many, or so few.
+            ValueError: `matches` is too large or too small.
         """
         fixtures = fixture_list(seed, matches)
         ids = _ids(seed)
@@ -114,7 +114,7 @@ class Season:
     def moments(self, n: int) -> list[datetime]:
         """Return `n` moments in UTC, from three days before the first match to after the last.
 
-        At the last one everything has happened; a single moment is that one. Where there is room
+        At the last one everything has happened; a single moment is that one. If there is room
         between them, they fall on weekends and the Mondays after, when the pages change most, and
         never within ten minutes before a kickoff.
         """
@@ -156,18 +156,18 @@ class Season:
         }
 
     def events_between(self, a: datetime, b: datetime) -> list[str]:
-        """Tell what the site changed after `a`, up to and including `b`, oldest first."""
-        told = []
+        """Describe what the site changed after `a`, up to and including `b`, oldest first."""
+        lines = []
         for story in self.stories:
             for before, after in pairwise(story.versions):
                 if a < after.since <= b:
-                    told.append((after.since, story.number, _line(story, before, after)))
-        return [line for *_, line in sorted(told)]
+                    lines.append((after.since, story.number, _line(story, before, after)))
+        return [line for *_, line in sorted(lines)]
 
 
 def status_at(version: Version, moment: datetime) -> Status:
     """The status that a scraper gives a match which it sees as `version` at `moment`."""
-    if version.call is not Call.NONE:
+    if version.call is not Ruling.NONE:
         return Status(version.call.value)
     if not version.is_past(moment):
         return Status.SCHEDULED
@@ -182,10 +182,10 @@ def _ids(seed: int) -> Iterator[str]:
         number += dice.between(1, 3)
 
 
-def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> Story:
+def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> MatchStory:
     versions = timeline(fixture, fate, Dice(seed, "timeline", number))
     external_id = None if fate is Fate.PLAYED_WITHOUT_ID else league_id
-    return Story(
+    return MatchStory(
         number,
         external_id or _derived(fixture),
         external_id,
@@ -216,7 +216,7 @@ def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, d
     return LEAGUES.index(league), day, at or time(0), number
 
 
-def _truth(story: Story, version: Version, moment: datetime) -> TrueMatch:
+def _truth(story: MatchStory, version: Version, moment: datetime) -> TrueMatch:
     return TrueMatch(
         home_team=version.home,
         away_team=version.away,
@@ -235,7 +235,7 @@ def _truth(story: Story, version: Version, moment: datetime) -> TrueMatch:
     )
 
 
-def _line(story: Story, before: Version, after: Version) -> str:
+def _line(story: MatchStory, before: Version, after: Version) -> str:
     when = after.since.astimezone(LEAGUE_TIME)
     return (
         f"{when:%Y-%m-%d %H:%M} {when.tzname()}  {story.external_id or '(no id)'}  "

@@ -1,4 +1,4 @@
-"""Puts the answers of the league site on a socket: threads, bounds and the delay of a page."""
+"""Serves the league site over HTTP: threads, bounds and the delay of a page."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class LeagueServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go whenever they like; everything else is a bug and is shown."""
+        """A client may hang up at any time; everything else is a bug and is printed."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one request."""
         answer = self.server.views.answer(self.path)
         if answer.slow:
-            time.sleep(self.server.page_delay_s)  # not a wait for anything: the site is this slow
+            time.sleep(self.server.page_delay_s)  # not a wait: this simulates a slow site
         body = answer.body.encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)

@@ -33,7 +33,7 @@ def serve(
     ] = PAGE_SIZE_USUAL,
     verbose: Annotated[bool, typer.Option(help="One line per request.")] = False,
 ) -> None:
-    """Serve the league's schedule pages until told to stop."""
+    """Serve the league's schedule pages until SIGTERM or Ctrl-C."""
     try:
         season = Season.generate(seed, matches)
         server = LeagueServer(
@@ -53,7 +53,7 @@ def serve(
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    """End at once, in order: requests under way are dropped, like those of any site that goes."""
+    """End at once; requests that are being answered are dropped."""
     sys.exit(0)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from lab.workload.league.dice import Dice
 from lab.workload.league.fixtures import Fixture
-from lab.workload.league.rows import Row, Unreadable, unreadable_row
+from lab.workload.league.rows import Row, RowDefect, unreadable_row
 from lab.workload.league.timeline import OPENING
 
 SHARE = 0.01
@@ -22,9 +22,9 @@ class Stray:
     """An unreadable row.
 
     Attributes:
-        fixture: the match it pretends to be; its place on the site is beside that.
-        since: from when on the site shows it; None where it always did.
-        until: when it is taken away; None where it never is.
+        fixture: the match that it was made from; it is listed beside that one.
+        since: from when on the site shows it; None if from the beginning.
+        until: when it is removed; None if never.
     """
 
     row: Row
@@ -41,13 +41,13 @@ class Stray:
 
 def strays(seed: int, fixtures: Sequence[Fixture], ids: Iterator[str]) -> list[Stray]:
     """Return the unreadable rows of a season; each takes an id that no match has."""
-    reasons = list(Unreadable)
+    reasons = list(RowDefect)
     found = []
     for number in range(max(len(reasons), round(SHARE * len(fixtures)))):
         dice = Dice(seed, "stray", number)
         fixture = dice.pick(fixtures)
         row = unreadable_row(fixture, next(ids), reasons[number % len(reasons)], dice)
-        # Most are there for good; some come later, some are put right in the course of the season.
+        # Most stay for the whole season; some appear later, some are corrected.
         since = OPENING + timedelta(days=dice.between(20, _DAYS // 2))
         until = OPENING + timedelta(days=dice.between(_DAYS // 2 + 1, _DAYS))
         found.append(

@@ -1,6 +1,6 @@
 """What becomes of one match: the versions of it that the site shows, one after the other.
 
-A fate is a list of steps; a step makes the next version out of the one before. Pure.
+A fate is a list of steps; a step makes the next version from the one before. Pure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPENING = datetime(2025, 8, 15, 12, 0, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 
-class Call(StrEnum):
+class Ruling(StrEnum):
     """What the league has declared about a match."""
 
     NONE = ""
@@ -39,7 +39,7 @@ class Version:
         since: in UTC.
         day: US Eastern, like `at`.
         at: None while the time of day is not known.
-        venue: None where the site names none.
+        venue: None if the site names none.
     """
 
     since: datetime
@@ -48,7 +48,7 @@ class Version:
     day: date
     at: time | None
     venue: str | None
-    call: Call = Call.NONE
+    call: Ruling = Ruling.NONE
     home_score: int | None = None
     away_score: int | None = None
 
@@ -65,7 +65,7 @@ class Version:
 
 
 def timeline(fixture: Fixture, fate: Fate, dice: Dice) -> tuple[Version, ...]:
-    """Play `fixture` out as its fate wills. The first version is the fixture itself."""
+    """The versions of `fixture` by its fate. The first one is the fixture itself."""
     time_known = fate not in (Fate.TIME_SET_LATER, Fate.TIME_NEVER_KNOWN)
     versions = [
         Version(
@@ -83,13 +83,13 @@ def timeline(fixture: Fixture, fate: Fate, dice: Dice) -> tuple[Version, ...]:
 
 
 def _minutes_after(version: Version, low: int, high: int, dice: Dice) -> datetime:
-    """Some minutes after kickoff; after noon of the day where the time is not known."""
+    """Some minutes after kickoff; after noon of the day if the time is not known."""
     start = version.kickoff or kickoff_utc(version.day, time(12))
     return start + timedelta(minutes=dice.between(low, high))
 
 
 def _before(version: Version, days_max: int, dice: Dice) -> datetime:
-    """From half a day to `days_max` days before the match, and after what was said before."""
+    """From half a day to `days_max` days before the match, and after the version before."""
     latest = _minutes_after(version, -720, -720, dice)
     earliest = max(latest - timedelta(days=days_max), version.since + timedelta(hours=1))
     return earliest + timedelta(minutes=dice.between(0, (latest - earliest) // _MINUTE))
@@ -108,7 +108,7 @@ def _to_later_day(version: Version, since: datetime, weeks_min: int, dice: Dice)
     if dice.chance(0.4) and venue is not None:
         venue = f"{venue.partition(' - ')[0]} - Field {dice.between(13, 16)}"
     day = _later_day(version, weeks_min, dice)
-    return replace(version, since=since, day=day, at=at, venue=venue, call=Call.NONE)
+    return replace(version, since=since, day=day, at=at, venue=venue, call=Ruling.NONE)
 
 
 def _moved(version: Version, dice: Dice) -> Version:
@@ -116,12 +116,12 @@ def _moved(version: Version, dice: Dice) -> Version:
 
 
 def _moved_afterwards(version: Version, dice: Dice) -> Version:
-    """The site says so only when the old date has passed: until then it looks unplayed."""
+    """The site changes the date only after the old one has passed: until then it looks unplayed."""
     return _to_later_day(version, _minutes_after(version, 1200, 4000, dice), 2, dice)
 
 
 def _postponed(version: Version, dice: Dice) -> Version:
-    return replace(version, since=_minutes_after(version, -600, 90, dice), call=Call.POSTPONED)
+    return replace(version, since=_minutes_after(version, -600, 90, dice), call=Ruling.POSTPONED)
 
 
 def _redated(version: Version, dice: Dice) -> Version:
@@ -130,7 +130,7 @@ def _redated(version: Version, dice: Dice) -> Version:
 
 
 def _cancelled(version: Version, dice: Dice) -> Version:
-    return replace(version, since=_before(version, 30, dice), call=Call.CANCELLED)
+    return replace(version, since=_before(version, 30, dice), call=Ruling.CANCELLED)
 
 
 def _forfeited(version: Version, dice: Dice) -> Version:
@@ -138,7 +138,7 @@ def _forfeited(version: Version, dice: Dice) -> Version:
     return replace(
         version,
         since=_minutes_after(version, 60, 3000, dice),
-        call=Call.FORFEIT,
+        call=Ruling.FORFEIT,
         home_score=3 if home_wins else 0,
         away_score=0 if home_wins else 3,
     )

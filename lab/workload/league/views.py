@@ -1,6 +1,6 @@
-"""What the league site answers to an address: routing and checks, without a socket.
+"""The answers of the league site: routing and checks, without a socket.
 
-`Views.answer` computes an answer from the season; the last few moments are kept.
+`Views.answer` computes an answer from the season; the pages of the last few moments are cached.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _YEARS = range(2000, 2100)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: status, type and text of the body; `slow` where the site takes its time."""
+    """An HTTP answer: status, type and text of the body; `slow` if the page delay applies."""
 
     status: HTTPStatus
     kind: str
@@ -38,11 +38,11 @@ class Answer:
 
 
 class _BadRequestError(ValueError):
-    """An address that is wrong in a way its sender can put right."""
+    """An address that is wrong; the text says how to correct it."""
 
 
 class Views:
-    """Answers for one season. Safe to ask from many threads."""
+    """Answers for one season. Safe to use from many threads."""
 
     def __init__(self, season: Season, page_size: int = PAGE_SIZE_USUAL) -> None:
         self._season = season
@@ -52,7 +52,7 @@ class Views:
         self._index = lru_cache(maxsize=1)(self._compute_index)
 
     def answer(self, address: str) -> Answer:
-        """Answer a GET of `address`, the path and query of a URL as they came."""
+        """Answer a GET of `address`, the undecoded path and query of a URL."""
         if len(address) > ADDRESS_MAX:
             return _text(HTTPStatus.REQUEST_URI_TOO_LONG, f"at most {ADDRESS_MAX} characters")
         parts = urlsplit(address)
@@ -98,18 +98,18 @@ class Views:
         glances = []
         for moment in self._season.moments(MOMENTS_ON_INDEX):
             counts = Counter(each.match_status for each in self._season.truth_at(moment).values())
-            shown = [(status.value, counts[status]) for status in Status if status != Status.LIVE]
-            shown.append(("unreadable", self._season.unreadable_at(moment)))
-            glances.append(pages.Glance(moment, schedule_path(moment), tuple(shown)))
+            listed = [(status.value, counts[status]) for status in Status if status != Status.LIVE]
+            listed.append(("unreadable", self._season.unreadable_at(moment)))
+            glances.append(pages.IndexLine(moment, schedule_path(moment), tuple(listed)))
         return pages.index(self._season.seed, len(self._season.stories), glances)
 
     def _health(self) -> Answer:
-        told = {
+        health = {
             "status": "ok",
             "seed": self._season.seed,
             "matches": len(self._season.stories),
         }
-        return Answer(HTTPStatus.OK, "application/json", json.dumps(told) + "\n")
+        return Answer(HTTPStatus.OK, "application/json", json.dumps(health) + "\n")
 
 
 def schedule_path(moment: datetime) -> str:

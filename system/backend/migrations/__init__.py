@@ -1,4 +1,4 @@
-"""Bring the database to the newest shape: Alembic, driven from code, plain SQL in each step."""
+"""Bring the database to the newest schema: Alembic, driven from code, plain SQL in each step."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ def head() -> str:
 
 
 def upgrade(database_url: str) -> None:
-    """Migrate the database to `head()`; nothing happens where it is there already.
+    """Migrate the database to `head()`; does nothing if it is there already.
 
-    Safe when several run at once, here or elsewhere: a lock in the database lets one through at a
-    time.
+    Safe if several run at once, in any process: a lock in the database lets one run at a time.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached.

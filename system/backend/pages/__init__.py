@@ -12,11 +12,11 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from system.backend.answers import ERRORS
 from system.backend.database import Database
-from system.backend.pages.overview import Wish, look
+from system.backend.pages.overview import GroupQuery, gather
 from system.contract.match import LEAGUE_TIME
 
 HEADERS = {
-    # Nothing but the style inside the page itself: names come from other people's web sites.
+    # Nothing but the style inside the page itself: names come from foreign web sites.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -68,10 +68,10 @@ async def league_table(
     league: _Choice = None,
     division: _Choice = None,
 ) -> HTMLResponse:
-    """The table and the recent results of one group; what is not chosen is chosen sensibly."""
+    """The table and the recent results of one group; what is not chosen gets a default."""
     database: Database = request.app.state.database
     today = datetime.now(LEAGUE_TIME).date()
-    wish = Wish(season, age_group, league, division)
-    overview = await database.run("page", lambda connection: look(connection, wish, today))
+    query = GroupQuery(season, age_group, league, division)
+    overview = await database.run("page", lambda connection: gather(connection, query, today))
     page = _templates.get_template("league.html").render(overview=overview)
     return HTMLResponse(page, headers=HEADERS)

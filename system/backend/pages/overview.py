@@ -1,4 +1,4 @@
-"""What one page shows: the group that was asked for, its table, its matches, and the way on."""
+"""What one page shows: the requested group, its table, its matches, and links to other groups."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import psycopg
 
 from system.backend import queries
 from system.backend.queries import Group, StoredMatch
-from system.backend.standings import Row
+from system.backend.standings import Standing
 
 RESULTS, FIXTURES = 12, 8
 
 
-class Wish(NamedTuple):
-    """What a visitor asked for; None where they did not say."""
+class GroupQuery(NamedTuple):
+    """The group that a visitor asked for; None for each part that was left out."""
 
     season: str | None = None
     age_group: str | None = None
@@ -27,8 +27,8 @@ class Wish(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A choice to offer: its words, where it leads, and whether it is the present one."""
+class Choice:
+    """A choice to offer: its text, its address, and whether it is the current one."""
 
     text: str
     href: str
@@ -40,10 +40,10 @@ class Overview:
     """All that the page shows. `group` is None while there is no match at all."""
 
     group: Group | None
-    seasons: Sequence[Link] = ()
-    age_groups: Sequence[Link] = ()
-    divisions: Sequence[Link] = ()
-    rows: Sequence[Row] = ()
+    seasons: Sequence[Choice] = ()
+    age_groups: Sequence[Choice] = ()
+    divisions: Sequence[Choice] = ()
+    rows: Sequence[Standing] = ()
     results: Sequence[StoredMatch] = ()
     fixtures: Sequence[StoredMatch] = ()
     newest: datetime | None = None
@@ -54,10 +54,10 @@ class Overview:
         return "" if self.group is None else f"{self.group.age_group} {_division(self.group)}"
 
 
-def look(connection: psycopg.Connection, wish: Wish, today: date) -> Overview:
-    """Gather what the page for `wish` shows."""
+def gather(connection: psycopg.Connection, query: GroupQuery, today: date) -> Overview:
+    """Gather what the page for `query` shows."""
     groups = queries.groups(connection)
-    group = choose(groups, wish)
+    group = choose(groups, query)
     if group is None:
         return Overview(None)
     rows = queries.standings(connection, {**group._asdict(), "match_type": "League"})
@@ -75,20 +75,20 @@ def look(connection: psycopg.Connection, wish: Wish, today: date) -> Overview:
     )
 
 
-def choose(groups: Iterable[Group], wish: Sequence[str | None]) -> Group | None:
-    """Return the group that fits `wish` best: season first, then age group, league, division.
+def choose(groups: Iterable[Group], query: Sequence[str | None]) -> Group | None:
+    """Return the group that fits `query` best: season first, then age group, league, division.
 
-    Where nothing fits, or nothing was wished, the first of those left is taken; `groups` come
-    newest season first.
+    If no group fits a part, or the part was left out, the first group that remains decides;
+    `groups` come newest season first.
     """
     left = list(groups)
-    for at, value in enumerate(wish):
+    for at, value in enumerate(query):
         left = [each for each in left if each[at] == value] or left
         left = [each for each in left if each[at] == left[0][at]]
     return left[0] if left else None
 
 
-def _links(groups: Sequence[Group], group: Group, level: int) -> list[Link]:
+def _links(groups: Sequence[Group], group: Group, level: int) -> list[Choice]:
     """The choices at one level (0 season, 1 age group, 2 league and division), others kept."""
     end = 4 if level == 2 else level + 1
     offered = dict.fromkeys(each[:end] for each in groups if each[:level] == group[:level])
@@ -96,7 +96,7 @@ def _links(groups: Sequence[Group], group: Group, level: int) -> list[Link]:
     for start in offered:
         target = choose(groups, (*start, *group[end:])) or group
         text = _division(target) if level == 2 else start[level]
-        links.append(Link(text, "?" + urlencode(target._asdict()), start == group[:end]))
+        links.append(Choice(text, "?" + urlencode(target._asdict()), start == group[:end]))
     return links
 
 

@@ -21,7 +21,7 @@ GROUPS = [
 
 
 @pytest.mark.parametrize(
-    ("wish", "expected"),
+    ("query", "expected"),
     [
         ((None, None, None, None), GROUPS[0]),
         (("2025-26", "U14", None, None), GROUPS[1]),
@@ -31,8 +31,8 @@ GROUPS = [
         (("1999-00", "U99", "x", "y"), GROUPS[0]),
     ],
 )
-def test_what_fits_best_is_chosen(wish: tuple[str | None, ...], expected: Group) -> None:
-    assert choose(GROUPS, wish) == expected
+def test_what_fits_best_is_chosen(query: tuple[str | None, ...], expected: Group) -> None:
+    assert choose(GROUPS, query) == expected
 
 
 def test_without_any_match_nothing_is_chosen() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from system.backend import receipts, statements
 from system.backend.errors import ApiError
-from system.backend.receipts import START, page
+from system.backend.receipts import START, read_page
 from system.backend.tests.messages import NOON, message, submit
 from system.contract.submission import Effect, Receipt, Way
 
@@ -26,13 +26,13 @@ def test_a_reader_never_skips_a_receipt_that_commits_late(
     with psycopg.connect(clean) as slow, psycopg.connect(clean, autocommit=True) as fast:
         _insert(slow, "slow")  # has the smaller numbers, and is not committed yet
         submit(fast, message("fast", minute=1))
-        first = page(connection, START, 100)
+        first = read_page(connection, START, 100)
         assert [each.message_id for each in first.receipts] == ["before"]
         slow.commit()
-    second = page(connection, first.next, 100)
+    second = read_page(connection, first.next, 100)
     assert [each.message_id for each in second.receipts] == ["slow", "fast"]
-    assert page(connection, second.next, 100).receipts == []
-    assert page(connection, second.next, 100).next == second.next
+    assert read_page(connection, second.next, 100).receipts == []
+    assert read_page(connection, second.next, 100).next == second.next
 
 
 def test_a_receipt_that_was_undone_is_not_waited_for(
@@ -43,7 +43,7 @@ def test_a_receipt_that_was_undone_is_not_waited_for(
         _insert(slow, "undone")
         slow.rollback()
         submit(connection, message("after", minute=1))
-        ids = [each.message_id for each in page(connection, START, 100).receipts]
+        ids = [each.message_id for each in read_page(connection, START, 100).receipts]
     assert ids == ["before", "after"]
 
 
@@ -56,7 +56,7 @@ def test_pages_of_any_size_give_each_receipt_once_and_in_order(
     for limit in (1, 4, 7, 25, 100):
         read: list[Receipt] = []
         cursor = START
-        while got := page(connection, cursor, limit):
+        while got := read_page(connection, cursor, limit):
             if not got.receipts:
                 break
             read += got.receipts
@@ -68,7 +68,7 @@ def test_a_receipt_says_all_that_is_known_of_its_message(connection: psycopg.Con
     published = NOON.replace(hour=11)
     told = {"published_at": published, "attempt": 3, "way": Way.QUEUE}
     submit(connection, message("a").model_copy(update=told))
-    (receipt,) = page(connection, START, 10).receipts
+    (receipt,) = read_page(connection, START, 10).receipts
     assert receipt.effect is Effect.CREATED
     assert (receipt.way, receipt.attempt, receipt.observed_from) == ("queue", 3, "message")
     assert (receipt.published_at, receipt.received_at) == (published, NOON)
@@ -79,7 +79,7 @@ def test_a_receipt_says_all_that_is_known_of_its_message(connection: psycopg.Con
 
 
 def test_a_cursor_beyond_all_numbers_is_refused(connection: psycopg.Connection) -> None:
-    assert page(connection, f"{2**64 - 1}.{2**63 - 1}", 10).receipts == []
+    assert read_page(connection, f"{2**64 - 1}.{2**63 - 1}", 10).receipts == []
     for wrong in (f"{2**64}.0", f"0.{2**63}"):
         with pytest.raises(ApiError):
-            receipts.page(connection, wrong, 10)
+            receipts.read_page(connection, wrong, 10)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.backend.standings import Result, Team, table
+from system.backend.standings import FinalScore, Team, league_table
 
 A, B, C, D = (Team(n, name) for n, name in enumerate("ABCD"))
 
 
-def _names(*results: Result) -> str:
-    return "".join(row.team.name for row in table(results))
+def _names(*results: FinalScore) -> str:
+    return "".join(row.team.name for row in league_table(results))
 
 
 def test_a_win_counts_three_a_draw_one_and_a_loss_nothing() -> None:
-    rows = table([Result(A, B, 2, 0), Result(B, C, 1, 1)])
+    rows = league_table([FinalScore(A, B, 2, 0), FinalScore(B, C, 1, 1)])
     assert [(r.team, r.points, r.won, r.drawn, r.lost, r.played) for r in rows] == [
         (A, 3, 1, 0, 0, 1),
         (C, 1, 0, 1, 0, 1),
@@ -30,14 +30,19 @@ def test_a_win_counts_three_a_draw_one_and_a_loss_nothing() -> None:
 
 
 def test_equal_points_are_parted_by_goal_difference_then_goals_scored() -> None:
-    assert _names(Result(B, D, 2, 0), Result(A, D, 1, 0)) == "BAD"
-    assert _names(Result(B, D, 3, 2), Result(A, C, 1, 0))[:2] == "BA"
+    assert _names(FinalScore(B, D, 2, 0), FinalScore(A, D, 1, 0)) == "BAD"
+    assert _names(FinalScore(B, D, 3, 2), FinalScore(A, C, 1, 0))[:2] == "BA"
 
 
 def test_teams_equal_in_all_three_are_parted_by_the_match_between_them() -> None:
     """B beat A; both then have 3 points, 2 : 2 goals. The name alone would put A first."""
-    results = [Result(B, A, 1, 0), Result(A, C, 2, 1), Result(C, B, 2, 1), Result(C, D, 0, 9)]
-    rows = {row.team: row for row in table(results)}
+    results = [
+        FinalScore(B, A, 1, 0),
+        FinalScore(A, C, 2, 1),
+        FinalScore(C, B, 2, 1),
+        FinalScore(C, D, 0, 9),
+    ]
+    rows = {row.team: row for row in league_table(results)}
     assert (rows[A].points, rows[A].goal_difference, rows[A].goals_for) == (3, 0, 2)
     assert (rows[B].points, rows[B].goal_difference, rows[B].goals_for) == (3, 0, 2)
     assert rows[B].rank < rows[A].rank
@@ -46,14 +51,14 @@ def test_teams_equal_in_all_three_are_parted_by_the_match_between_them() -> None
 def test_three_tied_teams_are_parted_by_points_then_goal_difference_among_them() -> None:
     """Each beat one of the others, C by most; against D all is made equal again."""
     results = [
-        Result(A, B, 1, 0),
-        Result(B, C, 1, 0),
-        Result(C, A, 3, 0),
-        Result(A, D, 5, 0),
-        Result(B, D, 5, 2),
-        Result(D, C, 2, 3),
+        FinalScore(A, B, 1, 0),
+        FinalScore(B, C, 1, 0),
+        FinalScore(C, A, 3, 0),
+        FinalScore(A, D, 5, 0),
+        FinalScore(B, D, 5, 2),
+        FinalScore(D, C, 2, 3),
     ]
-    rows = table(results)
+    rows = league_table(results)
     assert {(r.points, r.goal_difference, r.goals_for) for r in rows if r.team != D} == {(6, 3, 6)}
     assert [row.team for row in rows] == [C, B, A, D]
 
@@ -61,39 +66,39 @@ def test_three_tied_teams_are_parted_by_points_then_goal_difference_among_them()
 def test_points_among_the_tied_come_before_goal_difference_among_them() -> None:
     """C beat both others by one goal, B beat A by five; against D all is made equal again."""
     results = [
-        *(Result(C, B, 1, 0), Result(C, A, 1, 0), Result(B, A, 5, 0)),
-        *(Result(C, D, 2, 3), Result(D, C, 3, 2)),
-        *(Result(B, D, 1, 0), Result(D, B, 5, 0)),
-        *(Result(A, D, 3, 0), Result(D, A, 0, 3)),
+        *(FinalScore(C, B, 1, 0), FinalScore(C, A, 1, 0), FinalScore(B, A, 5, 0)),
+        *(FinalScore(C, D, 2, 3), FinalScore(D, C, 3, 2)),
+        *(FinalScore(B, D, 1, 0), FinalScore(D, B, 5, 0)),
+        *(FinalScore(A, D, 3, 0), FinalScore(D, A, 0, 3)),
     ]
-    rows = table(results)
+    rows = league_table(results)
     assert {(r.points, r.goal_difference, r.goals_for) for r in rows if r.team != D} == {(6, 0, 6)}
     assert [row.team for row in rows] == [D, C, B, A]
 
 
 def test_what_cannot_be_parted_stands_in_the_order_of_names() -> None:
-    assert _names(Result(B, A, 0, 0), Result(D, C, 0, 0)) == "ABCD"
+    assert _names(FinalScore(B, A, 0, 0), FinalScore(D, C, 0, 0)) == "ABCD"
 
 
 def test_a_team_without_results_is_in_the_table_with_nothing() -> None:
-    rows = table([Result(A, B, 1, 0)], [A, B, C])
+    rows = league_table([FinalScore(A, B, 1, 0)], [A, B, C])
     assert [(row.team, row.played) for row in rows] == [(A, 1), (C, 0), (B, 1)]
 
 
 def test_two_teams_of_one_name_are_two_teams() -> None:
     other = Team(99, "A")
-    assert [row.played for row in table([Result(A, other, 1, 0)])] == [1, 1]
+    assert [row.played for row in league_table([FinalScore(A, other, 1, 0)])] == [1, 1]
 
 
 def test_the_form_is_the_newest_five_newest_last() -> None:
     scores = [(0, 1), (1, 1), (2, 0), (2, 0), (0, 0), (3, 0)]
-    rows = table([Result(A, B, *score) for score in scores])
+    rows = league_table([FinalScore(A, B, *score) for score in scores])
     assert next(row.form for row in rows if row.team == A) == "DWWDW"
 
 
 _TEAMS = st.sampled_from([A, B, C, D])
 _RESULTS = st.lists(
-    st.builds(Result, _TEAMS, _TEAMS, st.integers(0, 3), st.integers(0, 3)).filter(
+    st.builds(FinalScore, _TEAMS, _TEAMS, st.integers(0, 3), st.integers(0, 3)).filter(
         lambda result: result.home != result.away
     ),
     max_size=12,
@@ -101,8 +106,8 @@ _RESULTS = st.lists(
 
 
 @given(_RESULTS)
-def test_the_sums_of_any_table_are_right(results: list[Result]) -> None:
-    rows = table(results)
+def test_the_sums_of_any_table_are_right(results: list[FinalScore]) -> None:
+    rows = league_table(results)
     assert sum(row.goal_difference for row in rows) == 0
     assert sum(row.played for row in rows) == 2 * len(results)
     assert sum(row.won for row in rows) == sum(row.lost for row in rows)
@@ -112,6 +117,6 @@ def test_the_sums_of_any_table_are_right(results: list[Result]) -> None:
 
 
 @given(_RESULTS)
-def test_the_order_of_the_results_does_not_matter_for_the_ranks(results: list[Result]) -> None:
-    ranks = [row.team for row in table(results)]
-    assert [row.team for row in table(results[::-1])] == ranks
+def test_the_order_of_the_results_does_not_matter_for_the_ranks(results: list[FinalScore]) -> None:
+    ranks = [row.team for row in league_table(results)]
+    assert [row.team for row in league_table(results[::-1])] == ranks

@@ -10,8 +10,8 @@ import urllib3
 from prometheus_client import Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from system.metrics.folder import owned
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
+from system.metrics.folder import open_folder
 
 
 def series(metrics: Iterable[Metric]) -> dict[str, float]:
@@ -28,14 +28,14 @@ def series(metrics: Iterable[Metric]) -> dict[str, float]:
     }
 
 
-def told(maker: Maker) -> dict[str, float]:
-    """What was made shows now."""
-    return series(text_string_to_metric_families(generate_latest(maker.registry).decode()))
+def told(factory: MetricFactory) -> dict[str, float]:
+    """What a factory's metrics show now."""
+    return series(text_string_to_metric_families(generate_latest(factory.registry).decode()))
 
 
 def kept(folder: Path) -> dict[str, float]:
     """What a folder shows that nobody serves."""
-    with owned(folder) as found:
+    with open_folder(folder) as found:
         return series(found.collect())
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from system.errors import SettingsError
 from system.metrics import folder as folders
-from system.metrics.files import kept_in
-from system.metrics.folder import Folder, owned, tidied
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
+from system.metrics.files import persist_in
+from system.metrics.folder import MetricsFolder, open_folder, tidy_folder
 from system.metrics.tests.looking import series
 
 
@@ -49,7 +49,7 @@ def count(process: subprocess.Popen[str], times: int) -> None:
 def test_what_killed_processes_have_counted_is_summed_with_what_the_living_count(
     tmp_path: Path,
 ) -> None:
-    with owned(tmp_path / "kept") as folder:
+    with open_folder(tmp_path / "kept") as folder:
         for times in (3, 4):
             with writer(tmp_path / "kept") as process:
                 count(process, times)
@@ -67,7 +67,7 @@ def test_what_killed_processes_have_counted_is_summed_with_what_the_living_count
 
 
 def test_a_live_gauge_goes_with_its_process_and_the_others_stay(tmp_path: Path) -> None:
-    with owned(tmp_path) as folder:
+    with open_folder(tmp_path) as folder:
         with writer(tmp_path) as process:
             count(process, 3)
             assert series(folder.collect())["busy"] == 1
@@ -84,20 +84,20 @@ def test_the_number_of_files_does_not_grow_with_the_number_of_dead(tmp_path: Pat
     for _ in range(3):
         with writer(tmp_path) as process:
             count(process, 1)
-        with owned(tmp_path):
+        with open_folder(tmp_path):
             pass
         sizes.append(sorted(path.name.rstrip("0123456789") for path in tmp_path.rglob("*")))
     assert sizes[0] == sizes[1] == sizes[2]
-    with owned(tmp_path) as folder:
+    with open_folder(tmp_path) as folder:
         assert series(folder.collect())["things_total good"] == 3
 
 
 def test_without_an_owner_whoever_comes_may_tidy_up(tmp_path: Path) -> None:
     with writer(tmp_path) as process:
         count(process, 1)
-    tidied(tmp_path)
+    tidy_folder(tmp_path)
     assert list(tmp_path.glob("*.db")) == []
-    with owned(tmp_path) as folder:
+    with open_folder(tmp_path) as folder:
         assert series(folder.collect())["things_total good"] == 1
 
 
@@ -129,7 +129,7 @@ def test_a_fold_that_dies_at_any_step_counts_everything_once(tmp_path: Path) -> 
             with writer(before) as process:
                 count(process, times)
         if times == 2:
-            tidied(before)
+            tidy_folder(before)
     died = 0
     for step in range(1, 60):
         kept = tmp_path / f"step-{step}"
@@ -145,10 +145,10 @@ def test_a_fold_that_dies_at_any_step_counts_everything_once(tmp_path: Path) -> 
             ):
                 patch.setattr(owner, name, dying(getattr(owner, name)))
             try:
-                Folder(kept).fold()
+                MetricsFolder(kept).fold()
             except _Killed:
                 died += 1
-        with owned(kept) as folder:
+        with open_folder(kept) as folder:
             assert series(folder.collect())["things_total good"] == 8, step
         if died < step:
             break
@@ -158,8 +158,8 @@ def test_a_fold_that_dies_at_any_step_counts_everything_once(tmp_path: Path) -> 
 def test_a_folder_belongs_to_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "OWNED_WITHIN_S", 0.1)
     holder = (
-        "import sys, pathlib; from system.metrics.folder import owned\n"
-        "with owned(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
+        "import sys, pathlib; from system.metrics.folder import open_folder\n"
+        "with open_folder(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", holder, str(tmp_path)],
@@ -168,11 +168,11 @@ def test_a_folder_belongs_to_one_process(tmp_path: Path, monkeypatch: pytest.Mon
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        with pytest.raises(SettingsError, match="another process uses it"), owned(tmp_path):
+        with pytest.raises(SettingsError, match="another process uses it"), open_folder(tmp_path):
             pass
-        tidied(tmp_path)  # leaves it to the owner
+        tidy_folder(tmp_path)  # leaves it to the owner
         process.kill()
-    with owned(tmp_path):
+    with open_folder(tmp_path):
         pass
 
 
@@ -181,13 +181,13 @@ def test_the_folder_is_for_its_owner_only_and_the_environment_stays_as_it_was(
 ) -> None:
     folder = tmp_path / "a" / "b"
     before = dict(os.environ)
-    with kept_in(folder):
-        Maker().counter("inside", "In files").inc()
+    with persist_in(folder):
+        MetricFactory().counter("inside", "In files").inc()
     assert dict(os.environ) == before
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len(list(folder.glob("counter_*.db"))) == 1
-    Maker().counter("outside", "In memory").inc()
-    with owned(folder) as kept:
+    MetricFactory().counter("outside", "In memory").inc()
+    with open_folder(folder) as kept:
         assert series(kept.collect()) == {"inside_total": 1}
 
 
@@ -196,8 +196,8 @@ def test_what_cannot_be_a_folder_or_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "counter_1-a.db").write_bytes(b"\xff\xff\x00\x00" + b"\xff" * 100)
     for name in ("file", "broken"):
-        for use in (owned, kept_in):
-            if (name, use) == ("broken", kept_in):
+        for use in (open_folder, persist_in):
+            if (name, use) == ("broken", persist_in):
                 continue  # others' files are none of its business
             with (
                 pytest.raises(SettingsError, match="MISSING_TABLE_METRICS_FOLDER"),
@@ -208,6 +208,6 @@ def test_what_cannot_be_a_folder_or_be_read_says_so(tmp_path: Path) -> None:
 
 def test_a_file_that_was_only_just_made_counts_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "counter_1-a.db").touch()
-    with owned(tmp_path) as folder:
+    with open_folder(tmp_path) as folder:
         (tmp_path / "histogram_2-b.db").touch()
         assert series(folder.collect()) == {}

@@ -8,8 +8,8 @@ import pytest
 
 from system.contract.topology import EXCHANGE
 from system.messaging.publisher import Publisher
-from system.metrics.making import Maker
-from system.metrics.publishing import PublisherName, Publishing
+from system.metrics.definitions import MetricFactory
+from system.metrics.publishing import PublisherName, PublishMetrics
 from system.metrics.tests.looking import told
 from system.tests.broker import envelopes, own_queue
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.services
 
 def test_every_message_is_counted_once_by_what_the_broker_said(shared_lab: Any) -> None:
     url = str(shared_lab.endpoints.broker_urls["admin"])
-    maker = Maker()
-    metrics = Publishing(maker, (PublisherName.SCRAPER,)).of(PublisherName.SCRAPER)
+    factory = MetricFactory()
+    metrics = PublishMetrics(factory, (PublisherName.SCRAPER,)).of(PublisherName.SCRAPER)
     full = {"x-max-length": 5, "x-overflow": "reject-publish"}
     with (
         own_queue(url) as queue,
@@ -32,7 +32,7 @@ def test_every_message_is_counted_once_by_what_the_broker_said(shared_lab: Any) 
     with Publisher(url.replace("admin:", "admin:wrong"), metrics=metrics) as stranger:
         stranger.publish(envelopes(2), exchange=EXCHANGE, key="k")
     fit = sum(fate.outcome == "confirmed" for fate in taken)
-    found = told(maker)
+    found = told(factory)
     assert {
         outcome: found[f"published_total {outcome} scraper"]
         for outcome in ("confirmed", "returned", "nacked", "refused", "unknown")
@@ -52,17 +52,17 @@ def test_what_is_on_its_way_shows_while_the_broker_is_silent(
     shared_lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = str(shared_lab.endpoints.broker_urls["admin"])
-    maker = Maker()
-    metrics = Publishing(maker, (PublisherName.SCRAPER,)).of(PublisherName.SCRAPER)
+    factory = MetricFactory()
+    metrics = PublishMetrics(factory, (PublisherName.SCRAPER,)).of(PublisherName.SCRAPER)
     seen: list[float] = []
     answered = Publisher.answered
 
     def watched(self: Publisher, method: Any) -> None:
-        seen.append(told(maker)["publisher_unconfirmed scraper"])
+        seen.append(told(factory)["publisher_unconfirmed scraper"])
         answered(self, method)
 
     monkeypatch.setattr(Publisher, "answered", watched)
     with own_queue(url) as queue, Publisher(url, window=7, metrics=metrics) as publisher:
         publisher.publish(envelopes(20), exchange=EXCHANGE, key=queue)
     assert seen[0] == 7
-    assert told(maker)["publisher_unconfirmed scraper"] == 0
+    assert told(factory)["publisher_unconfirmed scraper"] == 0

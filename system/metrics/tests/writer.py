@@ -8,19 +8,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from system.metrics.files import kept_in
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
+from system.metrics.files import persist_in
 
 
 def main(folder: Path) -> None:
     """Count until the end of the input."""
-    with kept_in(folder):
-        maker = Maker()
-        things = maker.counter("things", "Things", {"kind": ("good", "bad")})
-        seconds = maker.histogram("thing_seconds", "Their times")
-        busy = maker.gauge("busy", "Whether it works", several="livesum")
-        latest = maker.gauge("latest", "The latest", several="mostrecent")
-        greatest = maker.gauge("greatest", "The greatest", several="max")
+    with persist_in(folder):
+        factory = MetricFactory()
+        things = factory.counter("things", "Things", {"kind": ("good", "bad")})
+        seconds = factory.histogram("thing_seconds", "Their times")
+        busy = factory.gauge("busy", "Whether it works", multiprocess_mode="livesum")
+        latest = factory.gauge("latest", "The latest", multiprocess_mode="mostrecent")
+        greatest = factory.gauge("greatest", "The greatest", multiprocess_mode="max")
     for count, _ in enumerate(sys.stdin, 1):
         things.labels("good").inc()
         seconds.observe(0.3)

@@ -23,8 +23,8 @@ class Slot:
 
     Attributes:
         day: US Eastern.
-        at: kickoff, US Eastern; None where the page prints midnight, its way to say "not known".
-        venue: None where the cell names none.
+        at: kickoff, US Eastern; None if the page prints midnight, which means "not known".
+        venue: None if the cell names none.
     """
 
     day: date
@@ -71,8 +71,8 @@ def status(seen: Score, day: date, at: time | None, now: datetime) -> Status:
     """Return the status of a match, as the page shows it at `now`.
 
     The cell's own word counts first. Then the clock: before kickoff the match is scheduled; after
-    it, completed where there are scores and tbd where there are none yet. Of a match without a time
-    only the date is compared: it may still be played on its whole day.
+    it, completed if there are scores and tbd if there are none yet. For a match without a time only
+    the date is compared: it may be played at any hour of its day.
 
     Args:
         seen: what the score cell says.

@@ -11,8 +11,8 @@ _ALIASES = {
     "los angeles soccer club": "Los Angeles SC",
 }
 
-# Zero-width and direction marks, soft hyphens, and controls that are no blank: they tell two equal
-# names apart and nobody sees them.
+# Zero-width and direction marks, soft hyphens, and controls that are no blank: they are invisible,
+# and make two equal names different.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u2069\ufeff]"
@@ -28,6 +28,6 @@ def clean(text: str) -> str:
 
 
 def team(text: str) -> str:
-    """Return the team that a cell names, without what is glued to it, by its usual name."""
+    """Return the team that a cell names, without appended remarks, by its usual name."""
     name = _QUALIFICATION.sub("", clean(text))
     return _ALIASES.get(name.casefold(), name)

@@ -78,14 +78,14 @@ def parse(html: str, *, page: str, now: datetime) -> Schedule:
         )
     matches: list[Match] = []
     refused: list[RefusedRow] = []
-    shown = hashlib.sha256()
+    digest = hashlib.sha256()
     for number, row in enumerate(table.rows, start=1):
-        shown.update(row.text(separator="\x1f").encode("utf-8", "replace") + b"\x1e")
+        digest.update(row.text(separator="\x1f").encode("utf-8", "replace") + b"\x1e")
         try:
             matches.append(_match(row, table.league, now))
         except (ValueError, ContractViolation) as error:
             refused.append(RefusedRow(page, number, str(error), rows.excerpt(row)))
-    return Schedule(page, tuple(matches), tuple(refused), table.next_link, shown.hexdigest())
+    return Schedule(page, tuple(matches), tuple(refused), table.next_link, digest.hexdigest())
 
 
 def _match(row: LexborNode, league: str | None, now: datetime) -> Match:

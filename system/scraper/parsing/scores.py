@@ -25,8 +25,8 @@ class Score:
     """What the cell of one match says.
 
     Attributes:
-        home: goals of the first team, or None while there are none to tell.
-        away: goals of the second team; None exactly where `home` is.
+        home: goals of the first team, or None while there is no score.
+        away: goals of the second team; None exactly when `home` is.
         word: a status that the cell itself gives (postponed, cancelled, forfeit), else None.
     """
 

@@ -43,8 +43,8 @@ class Table:
     """What a page holds.
 
     Attributes:
-        rows: one node for each match shown; empty where nothing is scheduled.
-        league: as the heading says, Homegrown or Academy; None where it says neither.
+        rows: one node for each match on the page; empty if nothing is scheduled.
+        league: as the heading says, Homegrown or Academy; None if it says neither.
         next_link: address of the next page as written there; None on the last one.
     """
 
@@ -54,7 +54,7 @@ class Table:
 
 
 def table(html: str) -> Table | None:
-    """Find the schedule on a page, or None where there is none."""
+    """Find the schedule on a page, or None if there is none."""
     tree = LexborHTMLParser(html)
     rows = tree.css(_ROW)
     heading = tree.css_first("[data-league]")
@@ -109,7 +109,7 @@ def _match_id(cell: LexborNode) -> str | None:
 
 
 def _lines(cell: LexborNode) -> list[str]:
-    """The texts of a cell, one for each piece of markup, or for each line where there is none."""
+    """The texts of a cell, one for each piece of markup; without markup, one for each line."""
     pieces = _not_blank(cell.text(separator=_BETWEEN_NODES).split(_BETWEEN_NODES))
     return _not_blank(pieces[0].splitlines()) if len(pieces) == 1 else pieces
 
@@ -119,7 +119,7 @@ def _not_blank(texts: list[str]) -> list[str]:
 
 
 def _parts(cell: LexborNode) -> list[LexborNode]:
-    """The parts of a cell, inside however many boxes that hold nothing else."""
+    """The parts of a cell, without the boxes around them that hold nothing else."""
     children = list(cell.iter())
     while len(children) == 1:
         children = list(children[0].iter())

@@ -23,7 +23,7 @@ from system.contract.envelope import Envelope, wrap, wrap_arguments
 from system.errors import OutboxFull
 from system.messaging.publisher import Publisher
 from system.scraper import delivery as deliveries
-from system.scraper.delivery import Delivered, Delivery, Mode
+from system.scraper.delivery import Delivery, DeliveryResult, Mode
 from system.scraper.outbox import Outbox
 from system.scraper.tests.test_breaker import Clock
 from system.scraper.tests.test_cli import scraper
@@ -62,12 +62,12 @@ def bad(name: str) -> Envelope:
     )
 
 
-def told(fates: Sequence[Delivered]) -> list[tuple[str, str, str]]:
-    return [(fate.message_id, fate.outcome.value, fate.way) for fate in fates]
+def told(results: Sequence[DeliveryResult]) -> list[tuple[str, str, str]]:
+    return [(result.message_id, result.outcome.value, result.way) for result in results]
 
 
-def ways(fates: Sequence[Delivered]) -> set[str]:
-    return {fate.way for fate in fates}
+def ways(results: Sequence[DeliveryResult]) -> set[str]:
+    return {result.way for result in results}
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def nobody() -> Iterator[BackendClient]:
 def test_what_the_backend_refuses_is_kept_aside_with_its_reason_and_holds_up_nothing(
     shared_lab: Any, spool: Outbox
 ) -> None:
-    noted: list[Delivered] = []
+    noted: list[DeliveryResult] = []
     with api_of(shared_lab) as client:
         delivery = Delivery(Mode.HTTP, spool, None, client, note=noted.extend)
         assert told(delivery.deliver([bad("x"), bad("y")])) == [
@@ -133,8 +133,8 @@ def test_a_way_that_failed_is_left_alone_and_then_tried_again(
     for number in range(5):
         if number == 4:
             clock.now = 10.0
-        (fate,) = delivery.deliver(good(1, first=number))
-        details.append("left alone" in fate.detail)
+        (result,) = delivery.deliver(good(1, first=number))
+        details.append("no way was tried" in result.detail)
     assert details == [False, False, False, True, False]
 
 
@@ -161,7 +161,7 @@ def test_a_broker_that_dies_is_left_alone_and_taken_up_again_when_it_is_back(
 ) -> None:
     monkeypatch.setattr(deliveries, "CONFIRM_WITHIN_S", 1.0)
     lab, clock = open_lab(), Clock()
-    noted: list[Delivered] = []
+    noted: list[DeliveryResult] = []
     with api_of(lab) as client, Publisher(lab.endpoints.broker_urls["scraper"]) as publisher:
         delivery = Delivery(Mode.QUEUE, spool, publisher, client, note=noted.extend, clock=clock)
         assert ways(delivery.deliver(good(2))) == {"queue"}
@@ -170,9 +170,9 @@ def test_a_broker_that_dies_is_left_alone_and_taken_up_again_when_it_is_back(
             assert ways(delivery.deliver(good(1, first=10 + number))) == {"http"}
         lab.substrate.kill(API)
         begun = time.monotonic()
-        (fate,) = delivery.deliver(good(1, first=20))  # the broker is not even asked
+        (result,) = delivery.deliver(good(1, first=20))  # the broker is not even asked
         assert time.monotonic() - begun < 1.0
-        assert fate.way == "outbox"
+        assert result.way == "outbox"
         lab.substrate.start(API)
         assert ways(delivery.drain()) == {"http"}  # the queue still rests
 

@@ -18,11 +18,11 @@ import urllib3
 
 from system.contract.envelope import wrap_arguments
 from system.errors import Unavailable
-from system.metrics.making import Maker
+from system.metrics.definitions import MetricFactory
 from system.metrics.tests.looking import free_port, kept, scraped, told
 from system.scraper.metrics import ScraperMetrics
 from system.scraper.outbox import Outbox
-from system.scraper.outbox_stats import Standing, look
+from system.scraper.outbox_stats import OutboxStats, read_stats
 from system.scraper.tests.site import PAGES
 
 OCTOBER = str(PAGES / "october.html")
@@ -82,9 +82,9 @@ def page(port: int) -> dict[str, float]:
 
 
 def test_every_series_is_there_at_0() -> None:
-    maker = Maker()
-    ScraperMetrics(maker)
-    found = told(maker)
+    factory = MetricFactory()
+    ScraperMetrics(factory)
+    found = told(factory)
     for name in (
         *(f"accepted_total {way}" for way in ("queue", "http", "outbox")),
         *(f"drained_total {way}" for way in ("queue", "http")),
@@ -192,20 +192,20 @@ def _put(outbox: Outbox, message_id: str, ago: timedelta) -> None:
 
 def test_the_age_is_that_of_the_first_that_waits(tmp_path: Path) -> None:
     path = tmp_path / "outbox?.sqlite"
-    assert look(path) == Standing()
+    assert read_stats(path) == OutboxStats()
     assert not path.exists()
     with Outbox(path) as outbox:
         _put(outbox, "refused", timedelta(hours=3))
         _put(outbox, "first", timedelta(hours=2))
         _put(outbox, "second", timedelta(hours=1))
         outbox.refuse({"refused": "?"})
-        found = look(path)
+        found = read_stats(path)
     assert (found.waiting, found.refused) == (2, 1)
     assert found.since is not None
     assert datetime.now(UTC) - found.since == pytest.approx(
         timedelta(hours=2), abs=timedelta(minutes=1)
     )
-    assert look(path) == found  # also once nobody has it open
+    assert read_stats(path) == found  # also once nobody has it open
 
 
 def test_it_is_looked_at_while_somebody_writes_and_stops_nobody(tmp_path: Path) -> None:
@@ -213,9 +213,9 @@ def test_it_is_looked_at_while_somebody_writes_and_stops_nobody(tmp_path: Path) 
     with Outbox(path) as outbox:
         _put(outbox, "a", timedelta())
         with outbox._transaction("IMMEDIATE"):
-            assert look(path).waiting == 1
+            assert read_stats(path).waiting == 1
         _put(outbox, "b", timedelta())
-        assert look(path).waiting == 2
+        assert read_stats(path).waiting == 2
 
 
 def test_what_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
@@ -225,4 +225,4 @@ def test_what_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
     database.close()
     for other in (path, tmp_path):
         with pytest.raises(Unavailable, match="cannot be read"):
-            look(other)
+            read_stats(other)

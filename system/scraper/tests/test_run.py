@@ -21,8 +21,8 @@ from system.scraper.tests.site import page, row
 NOW = datetime(2025, 11, 3, 17, tzinfo=UTC)
 
 
-class Fate(NamedTuple):
-    """The fate of one envelope."""
+class Result(NamedTuple):
+    """What became of one envelope."""
 
     message_id: str
     outcome: str
@@ -37,24 +37,24 @@ class Scripted:
         self.journal = journal
         self.outcomes = list(outcomes)
 
-    def deliver(self, envelopes: Sequence[Envelope]) -> list[Fate]:
+    def deliver(self, envelopes: Sequence[Envelope]) -> list[Result]:
         """Answer for each, once its attempt is in the journal."""
         noted = {e["message_id"] for e in events(self.journal) if e["event"] == "attempted"}
         assert {each.message_id for each in envelopes} <= noted
-        fates = []
+        results = []
         for each in envelopes:
             outcome = self.outcomes.pop(0) if self.outcomes else "accepted"
             if isinstance(outcome, Exception):
                 raise outcome
-            fates.append(Fate(each.message_id, outcome, "queue"))
-        return fates
+            results.append(Result(each.message_id, outcome, "queue"))
+        return results
 
 
 def events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def shown(*rows: str) -> Schedule:
+def abbreviate(*rows: str) -> Schedule:
     return parse(page(*rows), page="p", now=NOW)
 
 
@@ -70,7 +70,7 @@ A, B, BAD = row(number="1"), row(number="2"), row(score="soon")
 
 
 def test_every_row_is_accounted_for(tmp_path: Path) -> None:
-    summary = ran(tmp_path, [shown(A, A, BAD), shown(A, B, BAD)])
+    summary = ran(tmp_path, [abbreviate(A, A, BAD), abbreviate(A, B, BAD)])
     assert summary.counts() == {
         "pages": 2,
         "rows": 6,
@@ -90,16 +90,16 @@ def test_every_row_is_accounted_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pages", "outcomes", "code"),
     [
-        ([shown(A)], [], 0),
-        ([shown()], [], 0),
-        ([shown(A), Stop("q", "circle", incomplete=False)], [], 0),
-        ([shown(A), Stop("q", "gone")], [], 1),
-        ([shown(A, BAD)], [], 1),
+        ([abbreviate(A)], [], 0),
+        ([abbreviate()], [], 0),
+        ([abbreviate(A), Stop("q", "circle", incomplete=False)], [], 0),
+        ([abbreviate(A), Stop("q", "gone")], [], 1),
+        ([abbreviate(A, BAD)], [], 1),
         ([], [], 2),
         ([Stop("q", "gone")], [], 2),
-        ([shown(A, B)], ["accepted", "refused"], 3),
-        ([shown(A, BAD)], ["unknown"], 3),
-        ([shown(A)], [OutboxFull("full")], 3),
+        ([abbreviate(A, B)], ["accepted", "refused"], 3),
+        ([abbreviate(A, BAD)], ["unknown"], 3),
+        ([abbreviate(A)], [OutboxFull("full")], 3),
     ],
 )
 def test_the_exit_code_says_what_a_run_came_to(
@@ -116,18 +116,18 @@ def test_the_exit_code_says_what_a_run_came_to(
 def test_an_outbox_that_fails_stops_neither_the_run_nor_the_accounts(
     tmp_path: Path, error: Exception, outcome: str
 ) -> None:
-    summary = ran(tmp_path, [shown(A), shown(B)], error)
+    summary = ran(tmp_path, [abbreviate(A), abbreviate(B)], error)
     assert summary.accepted.total() == 1
     assert summary.denied.total() == 1
-    fates = [e for e in events(tmp_path / "journal.jsonl") if e["event"] in ("accepted", outcome)]
-    assert [fate["event"] for fate in fates] == [outcome, "accepted"]
-    assert fates[0]["detail"] == str(error)
+    results = [e for e in events(tmp_path / "journal.jsonl") if e["event"] in ("accepted", outcome)]
+    assert [result["event"] for result in results] == [outcome, "accepted"]
+    assert results[0]["detail"] == str(error)
 
 
 def test_a_dry_run_attempts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        summary = run([shown(A, BAD)], messages=Messages(NOW), journal=journal, delivery=None)
+        summary = run([abbreviate(A, BAD)], messages=Messages(NOW), journal=journal, delivery=None)
     assert (summary.fresh, summary.accepted.total()) == (1, 0)
     assert [event["event"] for event in events(path)] == ["row_refused", "scraped"]
 

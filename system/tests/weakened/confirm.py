@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from system.messaging import publisher
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.tests.weakened import run_given
 
 _pump = Publisher._pump
@@ -14,10 +14,10 @@ _pump = Publisher._pump
 def _believe(self: Any) -> None:
     _pump(self)
     batch = self._batch
-    if batch is not None and batch.on_the_way:
-        for index in batch.on_the_way.values():
-            batch.settle(index, Confirmed.CONFIRMED)
-        batch.on_the_way.clear()
+    if batch is not None and batch.in_flight:
+        for index in batch.in_flight.values():
+            batch.settle(index, PublishOutcome.CONFIRMED)
+        batch.in_flight.clear()
         _pump(self)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from system.tests.weakened import run_given
 from system.worker import consumer, handling, retry
 
-_obey = handling.Handler._obey
+_carry_out = handling.Handler._carry_out
 
 
 def _drop(self: Any, decision: Any, incoming: Any) -> None:
-    if not isinstance(decision, retry.DeadLetter):
-        _obey(self, decision, incoming)
+    if not isinstance(decision, retry.GiveUp):
+        _carry_out(self, decision, incoming)
 
 
 def _acknowledge(self: Any, message: Any, why: Any) -> None:
@@ -20,6 +20,6 @@ def _acknowledge(self: Any, message: Any, why: Any) -> None:
 
 
 if __name__ == "__main__":
-    handling.Handler._obey = _drop  # type: ignore[method-assign]
+    handling.Handler._carry_out = _drop  # type: ignore[method-assign]
     consumer.GatedConsumer._dead_letter = _acknowledge  # type: ignore[method-assign]
     run_given()

@@ -10,10 +10,10 @@ from __future__ import annotations
 from system.messaging.publisher import Publisher
 from system.tests.weakened import run_given, sudden
 from system.worker.dead_letters.file import LetterFile
-from system.worker.dead_letters.queue import Held
+from system.worker.dead_letters.queue import HeldLetter
 
 if __name__ == "__main__":
     sudden.around(Publisher, "publish", lambda *_, **__: "publish")
     sudden.around(LetterFile, "append", lambda *_: "write")
-    sudden.around(Held, "take", lambda *_: "take")
+    sudden.around(HeldLetter, "take", lambda *_: "take")
     run_given()

@@ -1,6 +1,6 @@
-"""The operator's view of dead letters: `python -m system.worker.dead_letters`.
+"""The operator's tool for dead letters: `python -m system.worker.dead_letters`.
 
-list and show look, replay and discard act; all of them take one message at a time, so a queue of
+list and show read, replay and discard act; all of them take one message at a time, so a queue of
 any length costs the same memory.
 """
 
@@ -26,10 +26,10 @@ from system.messaging.publisher import Publisher
 from system.settings import OperatorSettings
 from system.worker.dead_letters import actions, queue, views
 from system.worker.dead_letters import letter as letters
-from system.worker.dead_letters.actions import Did, Done
+from system.worker.dead_letters.actions import LetterOutcome, LetterResult
 from system.worker.dead_letters.file import LetterFile, as_json, summary
 from system.worker.dead_letters.letter import DeadLetter, Selection
-from system.worker.dead_letters.queue import Held
+from system.worker.dead_letters.queue import HeldLetter
 
 LIST_MAX = 100_000
 _EXIT_CODES = (
@@ -75,18 +75,18 @@ def list_letters(
     as_json_lines: AsJson = False,
 ) -> None:
     """List dead letters, the oldest first; leaves them where they are."""
-    shown: list[DeadLetter] = []
+    listed: list[DeadLetter] = []
     total = 0
     with _walk(_selection(reason, task, since, message_id)) as (_, walk):
         for held in walk:
             total += 1
-            if len(shown) < limit:
-                shown.append(held.letter)
+            if len(listed) < limit:
+                listed.append(held.letter)
     if as_json_lines:
-        for letter in shown:
+        for letter in listed:
             typer.echo(json.dumps(summary(letter), ensure_ascii=False))
     else:
-        _console().print(views.table(shown, total))
+        _console().print(views.table(listed, total))
 
 
 @app.command(
@@ -94,7 +94,7 @@ def list_letters(
     f" 7d3c5a1e-0b1f-4d6e-9a51-1f6f6d1d9a51\n\n{_EXIT_CODES}"
 )
 def show(message_id: str, as_json_line: AsJson = False) -> None:
-    """Show everything of one dead letter: its story, its headers, its body."""
+    """Show everything of one dead letter: its death, its headers, its body."""
     with _walk(Selection(ids=frozenset([message_id]))) as (_, walk):
         held = next(walk, None)
     if held is None:
@@ -103,7 +103,7 @@ def show(message_id: str, as_json_line: AsJson = False) -> None:
     if as_json_line:
         typer.echo(json.dumps(as_json(held.letter), ensure_ascii=False))
     else:
-        _console().print(views.page(held.letter))
+        _console().print(views.details(held.letter))
 
 
 @app.command(
@@ -188,40 +188,45 @@ def _selection(
 
 
 @contextmanager
-def _walk(selection: Selection) -> Iterator[tuple[OperatorSettings, Iterator[Held]]]:
-    """The dead letters that are meant; what stops us becomes one sentence and exit code 2."""
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # what matters is said once, by us
+def _walk(selection: Selection) -> Iterator[tuple[OperatorSettings, Iterator[HeldLetter]]]:
+    """The selected dead letters; an error that stops us becomes one sentence and exit code 2."""
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # we print the error once ourselves
     try:
         chosen = settings.load(OperatorSettings)
         url = chosen.broker_url.get_secret_value()
-        with queue.opened(url, tls.trust(chosen)) as channel:
+        with queue.open_channel(url, tls.trust(chosen)) as channel:
             walk = queue.walk(channel)
-            yield chosen, (held for held in walk if selection.wants(held.letter))
+            yield chosen, (held for held in walk if selection.selects(held.letter))
     except PipelineError as error:
         typer.echo(f"stopped: {error}", err=True)
         raise typer.Exit(2) from None
 
 
-def _report(done: Iterable[Done], *, dry_run: bool, as_json_lines: bool) -> None:
-    """Say what becomes of each, as it happens, and the sum in the end."""
-    counts: Counter[Did] = Counter()
+def _report(done: Iterable[LetterResult], *, dry_run: bool, as_json_lines: bool) -> None:
+    """Print what becomes of each, as it happens, and the sums at the end."""
+    counts: Counter[LetterOutcome] = Counter()
     would = "would be " if dry_run else ""
     for each in done:
-        counts[each.did] += 1
+        counts[each.outcome] += 1
         if as_json_lines:
-            line = {**summary(each.letter), "did": each.did, "why": each.detail, "dry_run": dry_run}
+            line = {
+                **summary(each.letter),
+                "did": each.outcome,
+                "why": each.detail,
+                "dry_run": dry_run,
+            }
             typer.echo(json.dumps(line, ensure_ascii=False))
         else:
-            words = f"{each.letter.message_id}  {would}{each.did} {each.detail}"
+            words = f"{each.letter.message_id}  {would}{each.outcome} {each.detail}"
             typer.echo(views.escaped(words))
-    told = ", ".join(f"{number} {would}{did}" for did, number in sorted(counts.items()))
-    typer.echo(told or "no dead letters of this kind", err=as_json_lines)
-    if counts[Did.KEPT]:
+    sums = ", ".join(f"{number} {would}{outcome}" for outcome, number in sorted(counts.items()))
+    typer.echo(sums or "no dead letters of this kind", err=as_json_lines)
+    if counts[LetterOutcome.KEPT]:
         raise typer.Exit(1)
 
 
 def _console() -> Console:
-    """As wide as the terminal; a pipe gets lines that are not folded."""
+    """As wide as the terminal; lines to a pipe are not folded."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=400)
 

@@ -1,6 +1,6 @@
 """What an operator does with dead letters: send them again, or discard them. One at a time.
 
-The order makes a death of this process harmless: the message is safe in its new place first, and
+The order makes a crash of this process harmless: the message is safe in its new place first, and
 only then leaves the dead-letter queue. In between it is in both under one id, which the store's
 receipt makes harmless.
 """
@@ -13,15 +13,15 @@ from enum import StrEnum
 
 from system.contract.topology import EXCHANGE
 from system.errors import BrokerUnavailable
-from system.messaging.publisher import Confirmed, Publisher
+from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker.dead_letters import letter as letters
 from system.worker.dead_letters.file import LetterFile
-from system.worker.dead_letters.queue import Held
+from system.worker.dead_letters.queue import HeldLetter
 
 PUBLISH_WITHIN_S = 10.0
 
 
-class Did(StrEnum):
+class LetterOutcome(StrEnum):
     """What became of a dead letter."""
 
     REPLAYED = "replayed"
@@ -30,17 +30,17 @@ class Did(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class LetterResult:
     """One dead letter and what became of it; `detail` says where it went, or why it was kept."""
 
     letter: letters.DeadLetter
-    did: Did
+    outcome: LetterOutcome
     detail: str
 
 
 def replay(
-    held: Iterable[Held], publisher: Publisher | None, *, force: bool, replays_max: int
-) -> Iterator[Done]:
+    held: Iterable[HeldLetter], publisher: Publisher | None, *, force: bool, replays_max: int
+) -> Iterator[LetterResult]:
     """Send each to the queue that it came from, under its own id, for a first attempt again.
 
     Args:
@@ -57,25 +57,28 @@ def replay(
         try:
             envelope = letters.revive(letter, force=force, replays_max=replays_max)
         except letters.NotReplayable as why:
-            yield Done(letter, Did.KEPT, str(why))
+            yield LetterResult(letter, LetterOutcome.KEPT, str(why))
             continue
         if publisher is not None:
-            (fate,) = publisher.publish(
+            (result,) = publisher.publish(
                 [envelope], exchange=EXCHANGE, key=letter.queue, within_s=PUBLISH_WITHIN_S
             )
-            if fate.outcome is Confirmed.REFUSED:
-                yield Done(letter, Did.KEPT, fate.detail)
+            if result.outcome is PublishOutcome.REFUSED:
+                yield LetterResult(letter, LetterOutcome.KEPT, result.detail)
                 continue
-            if fate.outcome is Confirmed.UNKNOWN:
+            if result.outcome is PublishOutcome.UNKNOWN:
                 raise BrokerUnavailable(
-                    f"nobody knows whether {letter.message_id} is in {letter.queue}: {fate.detail}"
+                    f"it is not known whether {letter.message_id} is in {letter.queue}:"
+                    f" {result.detail}"
                 )
             each.take()
-        yield Done(letter, Did.REPLAYED, f"to {letter.queue}")
+        yield LetterResult(letter, LetterOutcome.REPLAYED, f"to {letter.queue}")
 
 
-def discard(held: Iterable[Held], file: LetterFile | None, *, dry_run: bool) -> Iterator[Done]:
-    """Write each to `file`, where there is one, and take it out of the queue.
+def discard(
+    held: Iterable[HeldLetter], file: LetterFile | None, *, dry_run: bool
+) -> Iterator[LetterResult]:
+    """Write each to `file`, if there is one, and take it out of the queue.
 
     Raises:
         LetterFileError: the file could not be written; that one and the rest are where they were.
@@ -89,4 +92,4 @@ def discard(held: Iterable[Held], file: LetterFile | None, *, dry_run: bool) -> 
                 file.append(each.letter)
         if not dry_run:
             each.take()
-        yield Done(each.letter, Did.DISCARDED, where)
+        yield LetterResult(each.letter, LetterOutcome.DISCARDED, where)

@@ -28,7 +28,7 @@ class LetterFile:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             end = os.lseek(self._fd, 0, os.SEEK_END)
-            # A writer that was killed may have left half a line; ours begins on one of its own.
+            # A writer that was killed may have left half a line; the next one must not join it.
             if end and os.pread(self._fd, 1, end - 1) != b"\n":
                 os.write(self._fd, b"\n")
             folder = os.open(path.absolute().parent, os.O_RDONLY)
@@ -61,7 +61,7 @@ class LetterFile:
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:
-    """Everything of a dead letter; the body as text, or as base64 where it is no UTF-8."""
+    """Everything of a dead letter; the body as text, or as base64 if it is no UTF-8."""
     try:
         body = {"body": letter.body.decode()}
     except UnicodeDecodeError:

@@ -1,6 +1,6 @@
-"""Dead letters as data: what one says of its death, which ones are meant, what a replay sends.
+"""Dead letters as data: why one was given up, which ones are selected, what a replay sends.
 
-Pure. Everything in a dead letter was written by somebody else and may be of any shape.
+Pure. The content of a dead letter was written by others; nothing about its shape is certain.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import pika
 from system.contract import envelope as wire
 from system.contract.submission import MESSAGE_ID_PATTERN
 from system.contract.topology import WORK_QUEUES
-from system.errors import PipelineError, shown
-from system.worker.gate import count, published_at
+from system.errors import PipelineError, abbreviate
+from system.worker.gate import count_header, published_at
 
 REPLAYS_MAX = 5
-"""How often one message is replayed before a person has to insist."""
+"""How often one message is replayed before `force` is needed."""
 
-# What the broker and we add at a death; a replay that kept it would look like the same death again,
-# and RabbitMQ drops a message that seems to go round in a cycle.
+# Added by the broker and by us when a message dies. A replay that kept them would look like the
+# same death again, and RabbitMQ drops a message that seems to go round in a cycle.
 _OF_DEATH = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "dead_")
 
 
 class NotReplayable(PipelineError):  # noqa: N818
-    """A dead letter that would only die again, or whose way back nobody knows."""
+    """A dead letter that would only die again, or whose queue is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class DeadLetter:
     """One message of the dead-letter queue.
 
     Attributes:
-        message_id: of the message; empty where nothing in it says.
-        task: whom it was for; empty where nothing says.
+        message_id: of the message; empty if it has none.
+        task: the name of its task; empty if it has none.
         reason: a word to filter by; see `contract.envelope.reason_of`.
         detail: what happened, in words.
-        queue: where it came from, and where a replay sends it; empty where nobody knows.
-        died_at: None where nothing says.
+        queue: where it came from, and where a replay sends it; empty if that is not known.
+        died_at: None if that is not known.
         attempts: how often it was tried.
         replays: how often it was replayed from here.
-        published_at: ISO 8601; when it was first seen, as far as anything says.
+        published_at: ISO 8601; when it was first published, or else its time of death.
     """
 
     message_id: str
@@ -68,8 +68,8 @@ class DeadLetter:
         return _decoded(self.body) is not None
 
 
-def read(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
-    """Take a message of the dead-letter queue apart; whatever it holds, this does not fail."""
+def parse_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
+    """Read a message of the dead-letter queue; it never fails, whatever the message holds."""
     headers = dict(properties.headers or {})
     content = _decoded(body)
     inside = content if isinstance(content, dict) else {}  # protocol 1 has everything in its body
@@ -79,12 +79,12 @@ def read(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
     return DeadLetter(
         message_id=_text(properties.message_id or headers.get("id") or inside.get("id")),
         task=_text(headers.get("task") or inside.get("task")),
-        reason=wire.reason_of(headers) if _is_told(headers, death) else "unknown",
+        reason=wire.reason_of(headers) if _has_reason(headers, death) else "unknown",
         detail=_text(headers.get(wire.DEAD_DETAIL)),
         queue=_text(headers.get(wire.DEAD_QUEUE) or death.get("queue")),
         died_at=died_at,
-        attempts=count(headers, wire.ATTEMPT, least=1),
-        replays=count(headers, wire.REPLAYS, least=0),
+        attempts=count_header(headers, wire.ATTEMPT, least=1),
+        replays=count_header(headers, wire.REPLAYS, least=0),
         published_at=stamped or (died_at.isoformat() if died_at else None),
         headers=headers,
         content_type=properties.content_type,
@@ -95,11 +95,11 @@ def read(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead letters are meant: those that fit every filter given. None given: all.
+    """Which dead letters to take: those that pass every filter; without filters, all.
 
     Attributes:
-        reasons, tasks, ids: one of these; any where empty.
-        since: died then or later; one that does not say when is not meant.
+        reasons, tasks, ids: one of these; any, if empty.
+        since: died then or later; a letter without a time of death is not taken.
     """
 
     reasons: frozenset[str] = frozenset()
@@ -112,8 +112,8 @@ class Selection:
         """Whether no filter was given."""
         return self == Selection()
 
-    def wants(self, letter: DeadLetter) -> bool:
-        """Whether this one is meant."""
+    def selects(self, letter: DeadLetter) -> bool:
+        """Whether `letter` passes all filters."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (not self.tasks or letter.task in self.tasks)
@@ -128,7 +128,7 @@ def moment(text: str, now: datetime) -> datetime:
     """Read `30m`, `2h` or `3d` ago, or an ISO 8601 time with its offset.
 
     Raises:
-        ValueError: it is neither; the text says what is asked for.
+        ValueError: it is neither; the text says what is expected.
     """
     ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if ago:
@@ -138,9 +138,9 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{asked}, not {shown(text)}") from None
+        raise ValueError(f"{asked}, not {abbreviate(text)}") from None
     if at.tzinfo is None:
-        raise ValueError(f"{asked}; {shown(text)} has none")
+        raise ValueError(f"{asked}; {abbreviate(text)} has none")
     return at
 
 
@@ -148,15 +148,17 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
     """The message as it was before its death, for another first attempt, under its own id.
 
     Args:
-        letter: what died.
-        force: also where it would only die again.
+        letter: the dead letter.
+        force: replay it even if it would only die again.
         replays_max: how often one message may be replayed without `force`.
 
     Raises:
         NotReplayable: says why.
     """
     if letter.queue not in WORK_QUEUES:
-        raise NotReplayable(f"the queue it came from is no queue of work: {shown(letter.queue)}")
+        raise NotReplayable(
+            f"the queue it came from is no queue of work: {abbreviate(letter.queue)}"
+        )
     if not letter.is_json and not force:
         raise NotReplayable("its body is no JSON, so a worker would refuse it again")
     if letter.replays >= replays_max and not force:
@@ -176,7 +178,7 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
 
 
 def _decoded(body: bytes) -> Any:
-    """The body's JSON; None where it has none."""
+    """The body's JSON; None if it has none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -189,12 +191,12 @@ def _newest_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     return newest if isinstance(newest, dict) else {}
 
 
-def _is_told(headers: Mapping[str, Any], death: Mapping[str, Any]) -> bool:
+def _has_reason(headers: Mapping[str, Any], death: Mapping[str, Any]) -> bool:
     return wire.DEAD_REASON in headers or bool(death)
 
 
 def _time(value: Any) -> datetime | None:
-    """A time of our header (text) or of the broker's (seconds, in UTC without saying so)."""
+    """A time of our header (text) or of the broker's (a datetime without a zone, in UTC)."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC)
     try:
@@ -205,6 +207,6 @@ def _time(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    """Text that can be written anywhere; JSON may hold halves of characters, which cannot."""
-    text = value if isinstance(value, str) else "" if value is None else shown(value)
+    """Text that can be encoded; JSON may hold half a surrogate pair, which cannot."""
+    text = value if isinstance(value, str) else "" if value is None else abbreviate(value)
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""The dead-letter queue, one message at a time: looked at, and taken out only on purpose.
+"""The dead-letter queue, one message at a time: read, and taken out only on purpose.
 
-What is looked at stays the broker's until `Held.take`; all the rest goes back by itself when the
-connection closes, also where this process is killed.
+A message that is read stays in the queue until `HeldLetter.take`: it is delivered unacknowledged,
+and goes back by itself when the connection closes, even if this process is killed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ WITHIN_S = 10.0
 HEARTBEAT_S = 30
 
 
-class Held:
-    """A dead letter in hand."""
+class HeldLetter:
+    """A dead letter that was read and not yet taken out."""
 
     def __init__(self, letter: letters.DeadLetter, take: Callable[[], None]) -> None:
         self.letter = letter
@@ -33,42 +33,42 @@ class Held:
         """Take it out of the queue for good.
 
         Raises:
-            BrokerUnavailable: the broker went away; then it is still in the queue.
+            BrokerUnavailable: the connection was lost; then it is still in the queue.
         """
-        with _told():
+        with _as_broker_unavailable():
             self._take()
 
 
-def walk(on: BlockingChannel) -> Iterator[Held]:
+def walk(on: BlockingChannel) -> Iterator[HeldLetter]:
     """Every dead letter there was when the walk began, oldest first.
 
-    One that comes while we walk, perhaps because a replay died again, is not among them: so the
-    walk ends.
+    One that arrives meanwhile, perhaps because a replay died again, is not among them: so the walk
+    ends.
 
     Raises:
         BrokerUnavailable: the broker went away.
     """
-    with _told():
+    with _as_broker_unavailable():
         left = on.queue_declare(DEAD_LETTER_QUEUE, passive=True).method.message_count
     for _ in range(left):
-        with _told():
+        with _as_broker_unavailable():
             method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)
         if method is None:
             return
         tag = method.delivery_tag
-        yield Held(letters.read(properties, body), lambda tag=tag: on.basic_ack(tag))  # type: ignore[misc]
+        yield HeldLetter(letters.parse_letter(properties, body), lambda tag=tag: on.basic_ack(tag))  # type: ignore[misc]
 
 
 @contextmanager
-def opened(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingChannel]:
-    """A channel of its own connection; closing it gives back what was not taken.
+def open_channel(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingChannel]:
+    """A channel on a connection of its own; closing it gives back what was not taken.
 
     Args:
         url: of the operator's user.
         trust: what an amqps:// url trusts.
 
     Raises:
-        BrokerUnavailable: there is no connection to be had.
+        BrokerUnavailable: the broker cannot be reached, or refuses.
     """
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = WITHIN_S
@@ -77,20 +77,20 @@ def opened(url: str, trust: ssl.SSLContext | None = None) -> Iterator[BlockingCh
     parameters.client_properties = {"connection_name": "dead-letters"}
     if trust is not None and parameters.ssl_options is not None:
         parameters.ssl_options = pika.SSLOptions(trust, parameters.host)
-    with _told():
+    with _as_broker_unavailable():
         connection = pika.BlockingConnection(parameters)
         channel = connection.channel()
     try:
         yield channel
     finally:
         if connection.is_open:
-            with _told():
+            with _as_broker_unavailable():
                 connection.close()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say it in this project's words."""
+def _as_broker_unavailable() -> Iterator[None]:
+    """Turn pika's and the system's errors into BrokerUnavailable."""
     try:
         yield
     except (AMQPError, OSError) as error:

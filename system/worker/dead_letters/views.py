@@ -1,4 +1,4 @@
-"""How dead letters look to a person. What they hold is somebody else's, so it is shown escaped."""
+"""Dead letters for a person to read. Their content was written by others, so it is escaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(found: Iterable[DeadLetter], total: int) -> RenderableType:
 
     Args:
         found: what to show.
-        total: how many there are of the kind asked for, shown or not.
+        total: how many the filters select, shown or not.
     """
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "reason", "detail", "queue", "died (UTC)", "tries", "replays"):
@@ -43,14 +43,14 @@ def table(found: Iterable[DeadLetter], total: int) -> RenderableType:
     return Group(grid, Text(f"\n{total} dead letter{'s' * (total != 1)}{more}"))
 
 
-def page(letter: DeadLetter) -> RenderableType:
-    """Everything of one: its story, its headers, its body."""
+def details(letter: DeadLetter) -> RenderableType:
+    """Everything of one: its death, its headers, its body."""
     return Group(
         Text(f"{escaped(letter.message_id)} died of {escaped(letter.reason)}", style="bold"),
         plain(f"detail   {letter.detail}"),
         plain(f"task     {letter.task}"),
         plain(f"queue    {letter.queue}"),
-        plain(f"died     {letter.died_at or 'nobody knows when'}"),
+        plain(f"died     {letter.died_at or 'at an unknown time'}"),
         plain(f"tries    {letter.attempts}, replays {letter.replays}"),
         Text("\nheaders", style="bold"),
         *(plain(f"{name}: {value!r}") for name, value in sorted(letter.headers.items())),
@@ -60,7 +60,7 @@ def page(letter: DeadLetter) -> RenderableType:
 
 
 def _body(letter: DeadLetter) -> str:
-    """JSON spread out, anything else escaped; cut, where there is a lot of it."""
+    """JSON indented, anything else escaped; cut, if it is long."""
     try:
         spread = json.dumps(json.loads(letter.body), indent=2, ensure_ascii=False)
         text = "\n".join(map(escaped, spread.splitlines()))
@@ -71,15 +71,15 @@ def _body(letter: DeadLetter) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters of it."""
+    """At most `limit` characters of `text`."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def escaped(text: str) -> str:
-    """Without what would move a terminal's cursor or colour it."""
+    """`text` without characters that control a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plain(text: str) -> Text:
-    """Text that is nothing but text: no escapes, no markup."""
+    """`text` without terminal escapes and markup."""
     return Text(escaped(text))

@@ -65,7 +65,7 @@ class Bench:
         **properties: Any,
     ) -> None:
         """Publish several, with the same properties."""
-        with letterbox.opened(self.urls["admin"]) as on:
+        with letterbox.open_channel(self.urls["admin"]) as on:
             on.confirm_delivery()
             for body in bodies:
                 on.basic_publish(
@@ -89,7 +89,7 @@ class Bench:
 
     def depth(self, queue: str) -> int:
         """Messages ready in a queue."""
-        with letterbox.opened(self.urls["operator"]) as on:
+        with letterbox.open_channel(self.urls["operator"]) as on:
             return int(on.queue_declare(queue, passive=True).method.message_count)
 
     def receipts(self, *message_ids: str) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class Bench:
 
     def letters(self, *message_ids: str) -> list[DeadLetter]:
         """The dead letters with these ids; with none given, all."""
-        with letterbox.opened(self.urls["operator"]) as on:
+        with letterbox.open_channel(self.urls["operator"]) as on:
             return [
                 held.letter
                 for held in letterbox.walk(on)
@@ -158,7 +158,7 @@ class Bench:
 
     def consumers(self, queue: str) -> int:
         """How many consume from a queue."""
-        with letterbox.opened(self.urls["operator"]) as on:
+        with letterbox.open_channel(self.urls["operator"]) as on:
             return int(on.queue_declare(queue, passive=True).method.consumer_count)
 
     def whole_log(self) -> str:
@@ -174,7 +174,7 @@ class Bench:
 
     def clear(self) -> None:
         """Take every dead letter out, so that the next test finds none."""
-        with letterbox.opened(self.urls["operator"]) as on:
+        with letterbox.open_channel(self.urls["operator"]) as on:
             for held in letterbox.walk(on):
                 held.take()
 

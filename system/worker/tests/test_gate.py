@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from system.contract import envelope, schema
 from system.contract import match as contract
 from system.contract.tests.samples import OURS, TODAY
-from system.worker.gate import Delivery, Unreadable, admit
+from system.worker.gate import RawDelivery, Unreadable, admit
 
 KNOWN = frozenset({envelope.PROCESS_TASK, envelope.VALIDATE_TASK, envelope.HELLO_TASK})
 WRAPPED = envelope.wrap(
     contract.parse(OURS), message_id="m-1", published_at=datetime(2025, 10, 19, tzinfo=UTC)
 )
-OURS_ON_THE_WIRE = Delivery(
+OURS_ON_THE_WIRE = RawDelivery(
     WRAPPED.body, "application/json", "utf-8", WRAPPED.headers, {"message_id": "m-1"}
 )
 
 
-def _todays(**change: Any) -> Delivery:
+def _todays(**change: Any) -> RawDelivery:
     """As the earlier system's publisher writes it: protocol 1, no headers at all."""
     body = {
         "id": "t-1",
@@ -36,7 +36,7 @@ def _todays(**change: Any) -> Delivery:
         "eta": None,
         "expires": None,
     }
-    return Delivery(json.dumps(body | change).encode(), "application/json", None, {}, {})
+    return RawDelivery(json.dumps(body | change).encode(), "application/json", None, {}, {})
 
 
 def test_our_own_messages_are_let_in() -> None:
@@ -58,7 +58,7 @@ def test_todays_senders_are_let_in_under_our_task_name() -> None:
 
 def test_even_the_least_that_protocol_1_allows_is_let_in() -> None:
     body = {"id": "t-1", "task": envelope.PROCESS_TASK, "args": [TODAY]}
-    bare = Delivery(json.dumps(body).encode(), "application/json", None, {}, {})
+    bare = RawDelivery(json.dumps(body).encode(), "application/json", None, {}, {})
     assert json.loads(admit(bare, KNOWN).body)[1] == {}
 
 
@@ -92,7 +92,7 @@ def test_a_nonsense_attempt_counts_as_the_first(attempt: Any) -> None:
     assert admitted.headers[envelope.ATTEMPT] == 1
 
 
-REFUSED: dict[str, tuple[Delivery, str, str]] = {
+REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
     "no JSON": (replace(OURS_ON_THE_WIRE, body=b"\xff\xfe"), "unreadable", "not JSON"),
     "torn JSON": (replace(OURS_ON_THE_WIRE, body=WRAPPED.body[:-5]), "unreadable", "not JSON"),
     "NaN": (replace(OURS_ON_THE_WIRE, body=b"[[NaN], {}, {}]"), "unreadable", "NaN"),
@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[Delivery, str, str]] = {
 
 @pytest.mark.parametrize(("delivery", "reason", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_no_task_can_take_is_refused_with_the_reason(
-    delivery: Delivery, reason: str, words: str
+    delivery: RawDelivery, reason: str, words: str
 ) -> None:
     with pytest.raises(Unreadable) as refusal:
         admit(delivery, KNOWN)
@@ -172,7 +172,7 @@ def test_nothing_that_arrives_raises_anything_but_a_refusal(
     body: bytes, content_type: str | None, encoding: str | None, headers: dict[str, Any]
 ) -> None:
     try:
-        admitted = admit(Delivery(body, content_type, encoding, headers, {}), KNOWN)
+        admitted = admit(RawDelivery(body, content_type, encoding, headers, {}), KNOWN)
     except Unreadable as refusal:
         assert refusal.detail
     else:

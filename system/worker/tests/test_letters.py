@@ -33,7 +33,7 @@ def _of_the_broker(**headers: Any) -> DeadLetter:
         content_type="application/json",
         headers={**SENT.headers, **told, **headers},
     )
-    return letters.read(properties, SENT.body)
+    return letters.parse_letter(properties, SENT.body)
 
 
 def test_of_several_deaths_the_newest_counts() -> None:
@@ -75,9 +75,9 @@ def test_a_filter_on_time_never_means_what_does_not_say_when_it_died() -> None:
     letter = _of_the_broker()
     assert letter.died_at is not None
     since = Selection(since=letter.died_at)
-    assert since.wants(letter)
-    assert not since.wants(replace(letter, died_at=letter.died_at - timedelta(seconds=1)))
-    assert not since.wants(replace(letter, died_at=None))
+    assert since.selects(letter)
+    assert not since.selects(replace(letter, died_at=letter.died_at - timedelta(seconds=1)))
+    assert not since.selects(replace(letter, died_at=None))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ _names = st.sampled_from(
 def test_whatever_a_dead_letter_holds_it_is_read_and_can_be_written_down(
     headers: dict[str, Any], body: bytes
 ) -> None:
-    letter = letters.read(pika.BasicProperties(headers=headers), body)
+    letter = letters.parse_letter(pika.BasicProperties(headers=headers), body)
     for text in (letter.message_id, letter.task, letter.reason, letter.detail, letter.queue):
         assert text.encode().decode() == text
     assert letter.attempts >= 1

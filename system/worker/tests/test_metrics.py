@@ -17,13 +17,13 @@ from pydantic import SecretStr
 from system.contract import envelope as wire
 from system.contract.reasons import Reason
 from system.errors import ApiUnavailable, BrokerUnavailable, DatabaseUnavailable
-from system.metrics.folder import owned
-from system.metrics.making import Maker
-from system.metrics.server import Server, serving
+from system.metrics.definitions import MetricFactory
+from system.metrics.folder import open_folder
+from system.metrics.server import MetricsServer, serving
 from system.metrics.tests.looking import free_port, kept, scraped, told
-from system.settings import Sink, WorkerSettings
+from system.settings import SinkKind, WorkerSettings
 from system.worker.metrics import WorkerMetrics
-from system.worker.process_metrics import child
+from system.worker.process_metrics import child_metrics
 from system.worker.retry import Cause, cause
 from system.worker.tests.bench import JSON, a_match, frozen_api, open_bench, until
 
@@ -44,11 +44,11 @@ def test_a_retry_is_counted_under_what_it_waits_for(error: BaseException, word: 
     assert cause(error) == word
 
 
-@pytest.mark.parametrize("sink", list(Sink))
-def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink: Sink) -> None:
-    maker = Maker()
-    WorkerMetrics(maker, sink)
-    found = told(maker)
+@pytest.mark.parametrize("sink", list(SinkKind))
+def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink: SinkKind) -> None:
+    factory = MetricFactory()
+    WorkerMetrics(factory, sink)
+    found = told(factory)
     for outcome in ("created", "stale", "duplicate", "retried", "dead_lettered", "returned"):
         assert found[f"messages_processed_total {outcome}"] == 0
     for reason in Reason:
@@ -57,33 +57,33 @@ def test_everything_is_there_at_0_and_effects_only_where_the_commit_is_made(sink
         assert found[f"retries_total {each}"] == 0
     assert found["published_total nacked worker-gate"] == 0
     assert found["message_latency_seconds_bucket 0.5 dead_lettered queue"] == 0
-    assert ("effects_total created queue" in found) == (sink is Sink.DATABASE)
-    assert ("message_latency_seconds_count committed queue" in found) == (sink is Sink.DATABASE)
+    assert ("effects_total created queue" in found) == (sink is SinkKind.DATABASE)
+    assert ("message_latency_seconds_count committed queue" in found) == (sink is SinkKind.DATABASE)
 
 
 def test_a_task_that_fails_or_raises_is_timed_as_failed_and_is_in_flight_no_longer() -> None:
-    maker = Maker()
-    metrics = WorkerMetrics(maker, Sink.API)
+    factory = MetricFactory()
+    metrics = WorkerMetrics(factory, SinkKind.API)
     with metrics.task(wire.HELLO_TASK):
-        assert told(maker)["tasks_in_flight"] == 1
+        assert told(factory)["tasks_in_flight"] == 1
     with metrics.task(wire.HELLO_TASK) as running:
         running.failed()
     with pytest.raises(ZeroDivisionError), metrics.task(wire.HELLO_TASK):
         raise ZeroDivisionError
-    found = told(maker)
+    found = told(factory)
     assert found["tasks_in_flight"] == 0
     assert found["task_runtime_seconds_count succeeded hello"] == 1
     assert found["task_runtime_seconds_count failed hello"] == 2
 
 
 def test_a_message_that_we_failed_has_the_latency_of_its_whole_way_where_that_is_known() -> None:
-    maker = Maker()
-    metrics = WorkerMetrics(maker, Sink.API)
+    factory = MetricFactory()
+    metrics = WorkerMetrics(factory, SinkKind.API)
     since = datetime.now(UTC) - timedelta(minutes=2)
     metrics.dead_lettered(Reason.EXHAUSTED, since)
     metrics.dead_lettered(Reason.REFUSED, None)
     metrics.dead_lettered(Reason.UNREADABLE, since)
-    found = told(maker)
+    found = told(factory)
     assert found["dead_lettered_total exhausted"] == found["dead_lettered_total unreadable"] == 1
     assert found["message_latency_seconds_sum dead_lettered queue"] == pytest.approx(120, abs=5)
     assert found["message_latency_seconds_count dead_lettered queue"] == 1
@@ -91,12 +91,12 @@ def test_a_message_that_we_failed_has_the_latency_of_its_whole_way_where_that_is
 
 def test_a_child_lets_go_of_the_port_that_came_along_in_the_fork(tmp_path: Path) -> None:
     """An orphan may outlive its worker, and the next worker needs the port."""
-    server = Server("127.0.0.1", 0, [])
+    server = MetricsServer("127.0.0.1", 0, [])
     settings = WorkerSettings(
         broker_url=SecretStr(ENVIRONMENT["MISSING_TABLE_BROKER_URL"]),
         metrics_folder=tmp_path / "metrics",
     )
-    child(settings, server)
+    child_metrics(settings, server)
     with serving("127.0.0.1", server.port, []):
         assert kept(tmp_path / "metrics")["messages_processed_total created"] == 0
 
@@ -222,6 +222,6 @@ def test_the_counts_of_a_worker_survive_its_children_its_broker_and_itself(
     bench.send(a_match())
     until("a retry to be counted", lambda: (scraped(port) or {}).get("retries_total api"))
     bench.lab.substrate.kill("worker")
-    with owned(folder):
+    with open_folder(folder):
         pass
     assert list(folder.glob("*.db")) == []

@@ -17,7 +17,7 @@ from system.errors import (
     Refused,
     Violation,
 )
-from system.worker.retry import DeadLetter, Policy, RetryIn, decide
+from system.worker.retry import GiveUp, Policy, RetryIn, decide
 
 POLICY = Policy()
 BROKEN = ContractViolation([Violation("home_score", "-1", "must not be negative")])
@@ -30,13 +30,13 @@ TRANSIENT = [
 
 
 def test_data_that_breaks_the_contract_is_dead_lettered_at_once_with_the_rule() -> None:
-    assert decide(BROKEN, 1, POLICY, 0) == DeadLetter(
+    assert decide(BROKEN, 1, POLICY, 0) == GiveUp(
         Reason.INVALID, "home_score = -1: must not be negative"
     )
 
 
 def test_a_no_that_will_stay_a_no_is_dead_lettered_at_once() -> None:
-    assert decide(Refused("403"), 1, POLICY, 0) == DeadLetter(Reason.REFUSED, "403")
+    assert decide(Refused("403"), 1, POLICY, 0) == GiveUp(Reason.REFUSED, "403")
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda e: type(e).__name__)
@@ -48,7 +48,7 @@ def test_what_is_away_is_waited_for_longer_each_time_up_to_a_day(error: Exceptio
     assert waits[0] == 1000
     assert 20 * 3600 < sum(waits) / 1000 < 30 * 3600
     last = decide(error, POLICY.transient_attempts_max, POLICY, 0)
-    assert isinstance(last, DeadLetter)
+    assert isinstance(last, GiveUp)
     assert last.reason == "exhausted"
 
 
@@ -56,7 +56,7 @@ def test_an_error_nobody_thought_of_is_tried_a_few_times() -> None:
     error = ZeroDivisionError("division by zero")
     assert all(isinstance(decide(error, n, POLICY, 0), RetryIn) for n in (1, 2, 3))
     given_up = decide(error, 4, POLICY, 0)
-    assert given_up == DeadLetter(
+    assert given_up == GiveUp(
         Reason.EXHAUSTED, "after 4 attempts: ZeroDivisionError: division by zero"
     )
 

@@ -14,7 +14,7 @@ import pytest
 
 from lab.wait import stopwatch
 from lab.workload.league.fates import Fate
-from lab.workload.league.rows import Unreadable
+from lab.workload.league.rows import RowDefect
 from lab.workload.league.season import MATCHES_USUAL, Season
 from lab.workload.league.tests.reading import CannotReadError, read
 from system.contract.match import Match, Status
@@ -70,7 +70,7 @@ def test_every_readable_row_says_what_is_true_and_every_match_is_on_the_site(
     """The truth and the rows are compared by a reader that shares no code with either."""
     for moment in moments:
         found = {}
-        unread: Counter[Unreadable | None] = Counter()
+        unread: Counter[RowDefect | None] = Counter()
         for row in season.rows_at(moment):
             try:
                 match = read(row, moment)
@@ -149,7 +149,7 @@ def test_about_one_row_in_a_hundred_cannot_be_read_for_every_reason_there_is(
     season: Season, moments: list[datetime]
 ) -> None:
     seen = {row.unreadable for moment in moments for row in season.rows_at(moment)}
-    assert seen == {None, *Unreadable}
+    assert seen == {None, *RowDefect}
     assert len(season.strays) == round(MATCHES_USUAL / 100)
     assert len({season.unreadable_at(moment) for moment in moments}) > 1
 

@@ -10,7 +10,7 @@ import pytest
 from lab.workload.league.dice import Dice
 from lab.workload.league.fates import SHARES, Fate, fates
 from lab.workload.league.fixtures import Fixture, fixture_list, half_of
-from lab.workload.league.timeline import Call, Version, timeline
+from lab.workload.league.timeline import Ruling, Version, timeline
 
 FIXTURES = fixture_list(5, 400)
 NO_RESULT = (Fate.SCORE_NEVER, Fate.POSTPONED, Fate.CANCELLED)
@@ -92,7 +92,7 @@ def test_a_match_without_an_id_keeps_its_teams_and_its_date() -> None:
 def test_a_forfeit_ends_three_to_nothing_for_either_side() -> None:
     last = [versions[-1] for _, versions in played_out(Fate.FORFEIT)]
     assert {(v.home_score, v.away_score) for v in last} == {(3, 0), (0, 3)}
-    assert {v.call for v in last} == {Call.FORFEIT}
+    assert {v.call for v in last} == {Ruling.FORFEIT}
 
 
 def test_half_of_the_results_of_a_sunday_come_on_monday() -> None:

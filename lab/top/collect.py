@@ -1,4 +1,4 @@
-"""Asks a lab's Prometheus for everything that `lab top` shows."""
+"""Queries a lab's Prometheus for everything that `lab top` shows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lab.top.snapshot import (
     EFFECTS_CURVE,
     HISTORY_MAX,
     MEAN_CURVE,
-    Alarm,
-    History,
+    AlertSnapshot,
+    Curves,
     Number,
-    Promise,
-    Queue,
+    ObjectiveSnapshot,
+    QueueSnapshot,
     Snapshot,
-    Worker,
+    WorkerSnapshot,
     queue_curve,
 )
 from system.contract import topology
 
 WINDOW = "5s"
-"""Rates look back so far: five scrapes of a lab."""
+"""The window of rates: five scrapes of a lab."""
 LATELY = "30s"
-"""Latency looks back so far, so that single messages at night are seen, too."""
+"""The window of latency, so that single messages at night are included, too."""
 WATCHDOG = "Watchdog"
 _PREFIX = "matches."
 _RETRY = "process.retry."
@@ -36,8 +36,8 @@ _MEAN = metrics.mean(LATENCY, window=LATELY)
 _GOALS = {"slo:objective:seconds": True, "slo:objective:ratio": False}
 
 
-def read(prometheus: Prometheus) -> Snapshot:
-    """Look once.
+def take_snapshot(prometheus: Prometheus) -> Snapshot:
+    """Query once.
 
     Raises:
         NoData: Prometheus does not answer.
@@ -49,7 +49,7 @@ def read(prometheus: Prometheus) -> Snapshot:
     return Snapshot(
         age_s=ask.one("time() - max(timestamp(up))"),
         parts=len({instance for _, instance in up}),
-        away=sorted({instance for (_, instance), value in up.items() if value == 0}),
+        unreachable=sorted({instance for (_, instance), value in up.items() if value == 0}),
         queues=_queues(ask),
         workers=_workers(
             ask, {name: value for (job, name), value in up.items() if job == "worker"}
@@ -67,21 +67,21 @@ def read(prometheus: Prometheus) -> Snapshot:
         mean_s=ask.one(_MEAN),
         p50_s=ask.one(metrics.quantile(0.5, LATENCY, window=LATELY)),
         p99_s=ask.one(metrics.quantile(0.99, LATENCY, window=LATELY)),
-        promises=_promises(ask),
+        objectives=_promises(ask),
         faults=sorted(name for name, value in faults.items() if value > 0) if faults else None,
-        alarms=_alarms(prometheus),
+        alerts=_alarms(prometheus),
     )
 
 
-def recall(prometheus: Prometheus, step_s: float) -> History:
-    """What the curves show of the time before the first look, a point each `step_s` seconds.
+def load_curves(prometheus: Prometheus, step_s: float) -> Curves:
+    """The curves of the time before the first snapshot, a point each `step_s` seconds.
 
     Raises:
         NoData: Prometheus does not answer.
     """
     end = time.time() - step_s
     begin = end - step_s * (HISTORY_MAX - 1)
-    past = History()
+    past = Curves()
 
     def recalled(query: str) -> list[Series]:
         return prometheus.range(query, begin, end, step_s)
@@ -91,16 +91,16 @@ def recall(prometheus: Prometheus, step_s: float) -> History:
         return [_finite(known.get(place)) for place in range(HISTORY_MAX)]
 
     for each in recalled(_MEAN):
-        past.recall(MEAN_CURVE, drawn(dict(each.points)))
+        past.begin(MEAN_CURVE, drawn(dict(each.points)))
     for each in recalled(f"sum(rate({TOOK_EFFECT}[{WINDOW}]))"):
-        past.recall(EFFECTS_CURVE, drawn(dict(each.points)))
+        past.begin(EFFECTS_CURVE, drawn(dict(each.points)))
     queues: dict[str, dict[float, float]] = {}
     for each in recalled(f"sum by (queue) ({metrics.READY})"):
         added = queues.setdefault(_queue_name(each.labels.get("queue", "")), {})
         for at, value in each.points:
             added[at] = added.get(at, 0) + value
     for name, points in queues.items():
-        past.recall(queue_curve(name), drawn(points))
+        past.begin(queue_curve(name), drawn(points))
     return past
 
 
@@ -109,7 +109,7 @@ def _finite(value: Number) -> Number:
 
 
 class _Asking:
-    """Shapes of answers; what is not finite counts as no answer."""
+    """Queries by the shape of their answer; a value that is not finite counts as none."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
@@ -132,8 +132,8 @@ class _Asking:
         return self.one(metrics.rate(counter, window=WINDOW))
 
 
-def _queues(ask: _Asking) -> list[Queue]:
-    """The queues that there should be and any other; the steps of the retry ladder as one."""
+def _queues(ask: _Asking) -> list[QueueSnapshot]:
+    """The declared queues and any others; those of the retry steps as one."""
 
     def of(metric: str) -> dict[str, float]:
         added: dict[str, float] = {}
@@ -144,13 +144,13 @@ def _queues(ask: _Asking) -> list[Queue]:
 
     ready, unacked, consumers = map(of, (metrics.READY, metrics.UNACKED, metrics.CONSUMERS))
     return [
-        Queue(name, ready.get(name), unacked.get(name), consumers.get(name))
+        QueueSnapshot(name, ready.get(name), unacked.get(name), consumers.get(name))
         for name in sorted(_DECLARED | ready.keys(), key=lambda name: (_rank(name), name))
     ]
 
 
 def _queue_name(queue: str) -> str:
-    """How a queue is called here; the steps of the retry ladder have one name."""
+    """The short name of a queue; those of the retry steps share one name."""
     name = queue.removeprefix(_PREFIX)
     return "retry" if name.startswith(_RETRY) else name
 
@@ -162,11 +162,11 @@ _DECLARED = frozenset(_queue_name(each.name) for each in topology.QUEUES)
 
 
 def _rank(name: str) -> int:
-    """In the order of a message's way; what the lab brings comes last."""
+    """In the order of a message's way; other queues come last."""
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _workers(ask: _Asking, up: Mapping[str, float]) -> list[Worker]:
+def _workers(ask: _Asking, up: Mapping[str, float]) -> list[WorkerSnapshot]:
     def of(query: str) -> dict[str, float]:
         return ask.by(query, "instance")
 
@@ -176,7 +176,7 @@ def _workers(ask: _Asking, up: Mapping[str, float]) -> list[Worker]:
     per_s = ask.rates(metrics.PROCESSED, "instance")
     runtime_s = of(metrics.mean(RUNTIME, "instance", window=WINDOW))
     return [
-        Worker(
+        WorkerSnapshot(
             name,
             there=up[name] == 1,
             consuming=consuming[name] > 0 if name in consuming else None,
@@ -189,28 +189,28 @@ def _workers(ask: _Asking, up: Mapping[str, float]) -> list[Worker]:
     ]
 
 
-def _promises(ask: _Asking) -> list[Promise]:
-    """The objectives, by what was recorded of their shortest window and of their longest."""
+def _promises(ask: _Asking) -> list[ObjectiveSnapshot]:
+    """The objectives: values of their shortest recorded window, budgets of the longest."""
     errors = ask.by("slo:sli_error:ratio_rate5m", "slo")
     means = ask.by("slo:sli_mean:seconds_rate5m", "slo")
     left = ask.by(
         "1 - slo:sli_error:ratio_rate3d / on (slo, service) slo:error_budget:ratio", "slo"
     )
-    promises = []
+    objectives = []
     for metric, in_seconds in _GOALS.items():
         for name, goal in sorted(ask.by(metric, "slo").items()):
             error = errors.get(name)
             share = None if error is None else 1 - error
             value = means.get(name) if in_seconds else share
-            promises.append(Promise(name, value, goal, left.get(name), in_seconds))
-    return promises
+            objectives.append(ObjectiveSnapshot(name, value, goal, left.get(name), in_seconds))
+    return objectives
 
 
-def _alarms(prometheus: Prometheus) -> list[Alarm]:
-    """Alerts, those that fire first; without the one that always does."""
+def _alarms(prometheus: Prometheus) -> list[AlertSnapshot]:
+    """Alerts, firing ones first; without the watchdog, which always fires."""
     now = time.time()
     found = [
-        Alarm(
+        AlertSnapshot(
             each.name,
             each.labels.get("severity", ""),
             each.state == "firing",

@@ -1,7 +1,7 @@
-"""Making metrics: every series is there from the start, at 0, and known to the reference page.
+"""The definitions of metrics: every series exists from the start, at 0, and is in the reference.
 
 A series that is missing is not a zero: the rate over it is empty, and an alert on it never fires.
-So a label's values are a closed list, given when the metric is made, wherever they can be known.
+So the values of a label are a closed list, given when the metric is created, if they are known.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENCY_BUCKETS_S = (*BUCKETS_S, 30.0, 60.0, 300.0, 3600.0)
 """For times that hold waiting: a message may wait in a queue for hours."""
 
-Several = Literal["livesum", "livemax", "max", "mostrecent"]
-"""What the processes of one folder say together: a gauge's values are added, or the greatest or the
-latest one counts. With `live`, only those of processes that live do."""
+MultiprocessMode = Literal["livesum", "livemax", "max", "mostrecent"]
+"""How the gauges of the processes of one folder are combined: added, or the greatest or the latest
+one counts. With `live`, only the processes that are alive count."""
 
 Labels = Mapping[str, Sequence[str]]
 
 
 class BatchHistogram(Histogram):
-    """A histogram that takes many observations in one go, for paths where each write counts."""
+    """A histogram that takes many observations at once, for code in which each write costs."""
 
     def observe_many(self, amounts: Sequence[float]) -> None:
         """As if each of `amounts` were observed, with one write for each bucket they fall into."""
@@ -45,13 +45,13 @@ M = TypeVar("M", Counter, Gauge, BatchHistogram)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MetricSpec:
     """A metric, described.
 
     Attributes:
         name: as Prometheus shows it.
         kind: counter, gauge or histogram.
-        labels: label → its values; none where they are not a closed list.
+        labels: label → its values; empty if they are not a closed list.
         meaning: in words.
     """
 
@@ -61,37 +61,42 @@ class Made:
     meaning: str
 
 
-class Maker:
-    """Makes the metrics of one role, in a registry of its own.
+class MetricFactory:
+    """Creates the metrics of one role, in a registry of its own.
 
     Attributes:
         registry: of this role and process.
-        made: what was made so far, in order.
+        specs: the metrics created so far, in order.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.made: list[Made] = []
+        self.specs: list[MetricSpec] = []
 
     def counter(self, name: str, meaning: str, labels: Labels | None = None) -> Counter:
-        """Make a counter; `_total` is put behind its name."""
+        """Create a counter; `_total` is appended to its name."""
         labels = labels or {}
-        made = Counter(PREFIX + name, meaning, list(labels), registry=self.registry)
-        return self._noted(made, f"{name}_total", "counter", meaning, labels)
+        metric = Counter(PREFIX + name, meaning, list(labels), registry=self.registry)
+        return self._register(metric, f"{name}_total", "counter", meaning, labels)
 
     def gauge(
-        self, name: str, meaning: str, labels: Labels | None = None, *, several: Several
+        self,
+        name: str,
+        meaning: str,
+        labels: Labels | None = None,
+        *,
+        multiprocess_mode: MultiprocessMode,
     ) -> Gauge:
-        """Make a gauge; `several` says what several processes mean together."""
+        """Create a gauge; `multiprocess_mode` says how several processes are combined."""
         labels = labels or {}
-        made = Gauge(
+        metric = Gauge(
             PREFIX + name,
             meaning,
             list(labels),
             registry=self.registry,
-            multiprocess_mode=several,
+            multiprocess_mode=multiprocess_mode,
         )
-        return self._noted(made, name, "gauge", meaning, labels)
+        return self._register(metric, name, "gauge", meaning, labels)
 
     def histogram(
         self,
@@ -101,20 +106,20 @@ class Maker:
         *,
         buckets: Sequence[float] = BUCKETS_S,
     ) -> BatchHistogram:
-        """Make a histogram of seconds."""
+        """Create a histogram of seconds."""
         labels = labels or {}
-        made = BatchHistogram(
+        metric = BatchHistogram(
             PREFIX + name, meaning, list(labels), buckets=buckets, registry=self.registry
         )
-        return self._noted(made, name, "histogram", meaning, labels)
+        return self._register(metric, name, "histogram", meaning, labels)
 
-    def _noted(self, made: M, name: str, kind: str, meaning: str, labels: Labels) -> M:
+    def _register(self, metric: M, name: str, kind: str, meaning: str, labels: Labels) -> M:
         closed = {label: tuple(map(str, values)) for label, values in labels.items()}
         if closed:
-            for values in product(*closed.values()):  # none, where a label has no closed list
-                made.labels(*values)
-        self.made.append(Made(PREFIX + name, kind, closed, meaning))
-        return made
+            for values in product(*closed.values()):  # none if a label has no closed list
+                metric.labels(*values)
+        self.specs.append(MetricSpec(PREFIX + name, kind, closed, meaning))
+        return metric
 
 
 def values(words: Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The league's pages as files: saved, or handed to the scraper one by one, when the hour has come.
+"""The league's pages as files: saved, or handed to the scraper one by one at chosen moments.
 
 A page that is handed over is a named pipe. The scraper opens it like any file, and reads nothing
-before somebody writes: so an experiment decides what happens between two pages.
+before it is written: so an experiment decides what happens between two pages.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from lab.wait import eventually
 READER_WITHIN_S = 60.0
 
 
-def page(lab: Lab, moment: datetime, number: int) -> bytes:
-    """One page of the league's schedule, as it stands at `moment`."""
+def fetch_page(lab: Lab, moment: datetime, number: int) -> bytes:
+    """One page of the league's schedule, as of `moment`."""
     response = urllib3.request(
         "GET",
         f"{lab.endpoints.site_url}/at/{moment.isoformat()}/schedule",
@@ -34,15 +34,15 @@ def page(lab: Lab, moment: datetime, number: int) -> bytes:
     return response.data
 
 
-def saved(lab: Lab, moment: datetime, number: int) -> str:
-    """The same, saved in the working folder; gives the file's name."""
+def save_page(lab: Lab, moment: datetime, number: int) -> str:
+    """Save such a page in the working folder; return the file's name."""
     name = f"page-{moment:%Y%m%d}-{number}.html"
-    lab.programs.write(name, page(lab, moment, number))
+    lab.programs.write(name, fetch_page(lab, moment, number))
     return name
 
 
-def empty(lab: Lab, number: int) -> Path:
-    """A page that is still to be handed over, in the working folder; see `hand_over`."""
+def create_pipe(lab: Lab, number: int) -> Path:
+    """Create the pipe of a page in the working folder; `hand_over` writes the page."""
     if not isinstance(lab.substrate, SharesFiles):
         pytest.skip("a page that is handed over needs a working folder of this machine")
     path = lab.substrate.place(f"page-{number}.pipe")
@@ -52,8 +52,8 @@ def empty(lab: Lab, number: int) -> Path:
 
 
 def hand_over(path: Path, content: bytes) -> None:
-    """Write a page into its pipe, once the scraper wants to read it."""
-    # Opened in this way, a pipe without a reader is an error instead of a wait without end.
+    """Write a page into its pipe, once the scraper reads from it."""
+    # Opened in this way, a pipe without a reader is an error instead of an endless wait.
     pipe = eventually(
         f"the scraper to open {path.name}",
         lambda: os.open(path, os.O_WRONLY | os.O_NONBLOCK),

@@ -1,4 +1,4 @@
-"""Messages in the queue of matches, looked at one by one, and left where they are."""
+"""The messages in the queue of matches, read one by one, and left in it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOOKED_AT_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
-    """A message that waits for a worker; `exchange` and `key` are how it came."""
+class QueuedMessage:
+    """A message that waits for a worker; `exchange` and `key` are those it was published with."""
 
     message_id: str
     exchange: str
@@ -25,9 +25,9 @@ class Queued:
     match: Any
 
 
-def messages(lab: Lab) -> list[Queued]:
-    """Every message that is in the queue and with no worker, in the order of the queue."""
-    found: list[Queued] = []
+def messages(lab: Lab) -> list[QueuedMessage]:
+    """Every message that is in the queue and not delivered, in the order of the queue."""
+    found: list[QueuedMessage] = []
     # What is not acknowledged goes back, to its old place, when the channel closes.
     with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
         while len(found) < LOOKED_AT_MAX:
@@ -35,7 +35,7 @@ def messages(lab: Lab) -> list[Queued]:
             if method is None:
                 break
             found.append(
-                Queued(
+                QueuedMessage(
                     str(properties.message_id),
                     method.exchange,
                     method.routing_key,
@@ -47,6 +47,6 @@ def messages(lab: Lab) -> list[Queued]:
 
 
 def depth(lab: Lab) -> int:
-    """How many messages are in the queue and with no worker."""
+    """The number of messages that are in the queue and not delivered."""
     with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
         return amqp.depth(on, PROCESS_QUEUE)

@@ -1,7 +1,7 @@
-"""The doors of the backend, as others use them: the queue, HTTP, and the task that only validates.
+"""Test drivers: they send messages by the queue, by HTTP, and to the task that only validates.
 
-Beside them, the places where one can look afterwards: receipts and matches in the database itself,
-which answers while the API is away, and what the workers have written into their logs.
+They also read the results: receipts and matches from the database itself, which answers while the
+API is unavailable, and the workers' log lines.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ Message = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What a worker wrote about one attempt.
+class AttemptLine:
+    """A worker's log line about one attempt.
 
     Attributes:
         worker: the name of its log, without the ending.
         at: when.
         event: `applied` or `failed`.
-        effect: where it was applied.
-        error, decision: where it failed, and what became of the message.
+        effect: if it was applied.
+        error, decision: if it failed, and what became of the message.
     """
 
     worker: str
@@ -77,19 +77,19 @@ class Line:
     decision: str = ""
 
 
-def by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool = False) -> None:
+def send_by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool = False) -> None:
     """Publish for `process_match_data`; return once the broker has confirmed all of them.
 
     Args:
         lab: where to.
         messages: in this order, on one channel.
-        wants_result: what the sender asks for; it gets none.
+        wants_result: what the sender asks for; a match has no result anyway.
     """
     written = (_envelope(PROCESS_TASK, *message) for message in messages)
     _publish(lab, written, PROCESS_QUEUE, wants_result=wants_result)
 
 
-def by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
+def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
     """POST one message to the API; return the status and the answer."""
     response = urllib3.request(
         "POST",
@@ -102,8 +102,8 @@ def by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
     return response.status, dict(response.json())
 
 
-def validated(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
-    """What `validate_match_data` answers to each, as its callers read it: from Redis."""
+def validate(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
+    """The answers of `validate_match_data`, as its callers read them: from Redis."""
     asked = [_envelope(VALIDATE_TASK, new_message_id(), match) for match in matches]
     _publish(lab, asked, VALIDATE_QUEUE, wants_result=True)
     ids = [each.message_id for each in asked]
@@ -114,7 +114,7 @@ def validated(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def rows(lab: Lab, statement: LiteralString, *values: Any) -> list[dict[str, Any]]:
-    """What the database itself answers."""
+    """The rows that a statement gives, from the database itself."""
     with (
         psycopg.connect(
             lab.endpoints.database_url, connect_timeout=5, options="-c statement_timeout=10000"
@@ -150,13 +150,13 @@ def wait_for_receipts(lab: Lab, ids: Sequence[str], *, within_s: float = WITHIN_
     )
 
 
-def told(lab: Lab, ids: Iterable[str], event: str = "applied") -> list[Line]:
-    """What the workers wrote about these messages, oldest first."""
+def log_lines(lab: Lab, ids: Iterable[str], event: str = "applied") -> list[AttemptLine]:
+    """The workers' log lines about these messages, oldest first."""
     wanted = set(ids)
     lines = []
     for log in lab.substrate.logs(Role.WORKER):
         for text in log.text().splitlines():
-            # The last line may still be being written.
+            # The last line may be incomplete.
             if '"message_id"' in text and text.endswith("}"):
                 entry = json.loads(text)
                 if entry.get("event") == event and entry["message_id"] in wanted:
@@ -164,13 +164,13 @@ def told(lab: Lab, ids: Iterable[str], event: str = "applied") -> list[Line]:
     return sorted(lines, key=lambda each: each.at)
 
 
-def wait_until_told(
+def wait_for_log_lines(
     lab: Lab, ids: Sequence[str], count: int, event: str = "applied", *, within_s: float = WITHIN_S
-) -> list[Line]:
+) -> list[AttemptLine]:
     """Wait until the workers have written `count` such lines about these messages."""
     return eventually(
         f"{count} lines {event!r} of the workers",
-        lambda: found if len(found := told(lab, ids, event)) >= count else [],
+        lambda: found if len(found := log_lines(lab, ids, event)) >= count else [],
         within_s=within_s,
         every_s=0.1,
     )
@@ -214,8 +214,8 @@ def _publish(lab: Lab, written: Iterable[Envelope], queue: str, *, wants_result:
             )
 
 
-def _line(worker: str, entry: Mapping[str, Any]) -> Line:
-    return Line(
+def _line(worker: str, entry: Mapping[str, Any]) -> AttemptLine:
+    return AttemptLine(
         worker,
         datetime.fromisoformat(entry["timestamp"]),
         entry["event"],

@@ -1,30 +1,33 @@
-"""Metrics as they are made: every series from the start, and an edge at the objective."""
+"""Metrics as they are defined: every series from the start, and an edge at the objective."""
 
 from __future__ import annotations
 
 from prometheus_client import generate_latest
 
 from system.contract.reasons import OWN_FAULT, Reason
-from system.metrics.making import BUCKETS_S, LATENCY_BUCKETS_S, Maker
+from system.metrics.definitions import BUCKETS_S, LATENCY_BUCKETS_S, MetricFactory
 
 
-def page(maker: Maker) -> str:
-    return generate_latest(maker.registry).decode()
+def page(factory: MetricFactory) -> str:
+    return generate_latest(factory.registry).decode()
 
 
 def test_every_series_of_closed_labels_is_there_at_0() -> None:
-    maker = Maker()
-    maker.counter("a", "A", {"x": ("1", "2"), "y": ("3", "4")})
-    maker.counter("b", "B", {"open": ()})
-    text = page(maker)
+    factory = MetricFactory()
+    factory.counter("a", "A", {"x": ("1", "2"), "y": ("3", "4")})
+    factory.counter("b", "B", {"open": ()})
+    text = page(factory)
     assert text.count("missing_table_a_total{") == 4
     assert 'missing_table_a_total{x="2",y="3"} 0.0\n' in text
     assert "missing_table_b_total{" not in text
-    assert [made.name for made in maker.made] == ["missing_table_a_total", "missing_table_b_total"]
+    assert [spec.name for spec in factory.specs] == [
+        "missing_table_a_total",
+        "missing_table_b_total",
+    ]
 
 
 def test_many_observations_at_once_are_as_each_of_them() -> None:
-    one, many = Maker(), Maker()
+    one, many = MetricFactory(), MetricFactory()
     amounts = [0.0, 0.005, 0.0051, 0.5, 0.51, 9.0, 10.0, 11.0, 1e9]
     single = one.histogram("h", "H", {"x": ("1",)}).labels("1")
     for amount in amounts:
@@ -34,8 +37,8 @@ def test_many_observations_at_once_are_as_each_of_them() -> None:
     several.observe_many(amounts[4:])
     several.observe_many([])
 
-    def told(maker: Maker) -> list[str]:
-        return [line for line in page(maker).splitlines() if "_created" not in line]
+    def told(factory: MetricFactory) -> list[str]:
+        return [line for line in page(factory).splitlines() if "_created" not in line]
 
     assert told(many) == told(one)
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from lab.top.snapshot import Number
 
-UNTOLD = "\N{EN DASH}"
-"""Instead of a number that nobody can tell."""
+NO_VALUE = "\N{EN DASH}"
+"""Printed instead of a number that is not known."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
 def count(value: Number) -> str:
-    """A number of things, in at most 6 characters below a billion: 12, 3,456, 78.9k."""
+    """A count, in at most 6 characters below a billion: 12, 3,456, 78.9k."""
     if value is None:
-        return UNTOLD
+        return NO_VALUE
     if abs(value) < 9_999.5:
         return f"{value:,.0f}"
     for unit, size in (("k", 1e3), ("M", 1e6)):
@@ -25,9 +25,9 @@ def count(value: Number) -> str:
 
 
 def rate(value: Number) -> str:
-    """How often something happens each second; what happens seldom is not called 0."""
+    """A rate a second; a small one is never printed as 0."""
     if value is None:
-        return UNTOLD
+        return NO_VALUE
     if 0 < value < 0.05:
         return "<0.1"
     return f"{value:.1f}" if value < 99.95 else count(value)
@@ -36,7 +36,7 @@ def rate(value: Number) -> str:
 def duration(value: Number) -> str:
     """Seconds, in a unit that fits: 4 ms, 1.2 s, 3 min, 2 h."""
     if value is None:
-        return UNTOLD
+        return NO_VALUE
     if value < 0.9995:
         return f"{value * 1000:.0f} ms"
     if value < 9.95:
@@ -51,7 +51,7 @@ def duration(value: Number) -> str:
 def share(value: Number) -> str:
     """A share in percent, rounded down: 99.96 % is never shown as 100 %."""
     if value is None:
-        return UNTOLD
+        return NO_VALUE
     hundredths = int(value * 10_000 + 1e-6) if value >= 0 else round(value * 10_000)
     text = f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
     return f"{text} %" if abs(value) < 100 else f"{value * 100:.0f} %"
