@@ -85,14 +85,28 @@ class Management:
         """GET `path`; raises BrokerSilent as `call` does."""
         return self.call("GET", path)
 
+    def _rows(self, path: str) -> list[dict[str, Any]]:
+        """GET a list of objects; raises BrokerSilent as `call` does, or where it is none."""
+        found = self.get(path)
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise BrokerSilent(f"the broker's management answered {path} with no list of objects")
+        return found
+
     def queue(self, name: str) -> QueueCounts:
-        """Count the messages of a queue; raises BrokerSilent as `call` does."""
+        """Count the messages of a queue.
+
+        Raises:
+            BrokerSilent: as `call` does; also while its messages have not been counted.
+        """
         about = self.get(f"queues/{quote(VHOST, safe='')}/{quote(name, safe='')}")
-        return QueueCounts(
-            ready=int(about.get("messages_ready", 0)),
-            unacked=int(about.get("messages_unacknowledged", 0)),
-            acked=int((about.get("message_stats") or {}).get("ack", 0)),
-        )
+        try:
+            return QueueCounts(
+                ready=int(about["messages_ready"]),
+                unacked=int(about["messages_unacknowledged"]),
+                acked=int(about.get("message_stats", {}).get("ack", 0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BrokerSilent(f"the broker's management has no count of {name}") from error
 
     def held(self, queues: Iterable[str]) -> int:
         """How many messages these queues hold together, those with a worker included.
@@ -101,7 +115,7 @@ class Management:
             BrokerSilent: as `call` does; also where one of them is not there, or has no count: a
                 queue that nobody has counted is not an empty one.
         """
-        found = self.get("queues?columns=name,messages")
+        found = self._rows("queues?columns=name,messages")
         counts = {each.get("name"): each.get("messages") for each in found}
         uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
         if uncounted:
@@ -119,7 +133,7 @@ class Management:
         Raises:
             BrokerSilent: as `call` does.
         """
-        found = self.get("connections?columns=name,client_properties.connection_name")
+        found = self._rows("connections?columns=name,client_properties.connection_name")
         closed = 0
         for each in found:
             own = (each.get("client_properties") or {}).get("connection_name")
@@ -142,7 +156,7 @@ class Management:
         Raises:
             BrokerSilent: as `call` does; also while a node, just started, has not said yet.
         """
-        nodes = self.get("nodes")
+        nodes = self._rows("nodes")
         keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
         if any(key not in node for node in nodes for key in keys.values()):
             raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
