@@ -116,7 +116,7 @@ class Management:
                 queue that nobody has counted is not an empty one.
         """
         found = self._rows("queues?columns=name,messages")
-        counts = {each.get("name"): each.get("messages") for each in found}
+        counts: dict[Any, Any] = {each.get("name"): each.get("messages") for each in found}
         uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
         if uncounted:
             raise BrokerSilent(f"the broker's management has no count of {', '.join(uncounted)}")
@@ -160,7 +160,7 @@ class Management:
         keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
         if any(key not in node for node in nodes for key in keys.values()):
             raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
-        return [name for name, key in keys.items() if any(node[key] for node in nodes)]
+        return [name for name, key in keys.items() if any(bool(node[key]) for node in nodes)]
 
     def allow_everything(self, user: str) -> None:
         """Give a user every right; for experiments that need a careless deployment.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from lab.clients.amqp import TROUBLE, WORK
+from lab.clients.amqp import WORK
 from lab.clients.management import AGE_S, Management
-from lab.errors import LabError, NotWithin
+from lab.errors import NotWithin
 from lab.faults.residue import Residue
 from lab.history.ledger import Ledger
 from lab.wait import eventually, stopwatch
@@ -62,13 +62,17 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
                 lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(residue),
                 within_s=deadline_s(len(ledger.waiting), residue),
                 every_s=0.1,
-                tolerate=(LabError, *TROUBLE),
+                tolerate=(Exception,),  # a look that failed, however, has not seen it settled
             )
-            settled = True
-        except NotWithin:
-            settled = False
+            settled, detail = True, ""
+        except NotWithin as error:
+            settled, detail = False, str(error.__cause__ or "")
         ledger.history.write(
-            "settled", ok=settled, seconds=round(seconds(), 3), waiting=len(ledger.waiting)
+            "settled",
+            ok=settled,
+            seconds=round(seconds(), 3),
+            waiting=len(ledger.waiting),
+            detail=detail,
         )
     return settled
 

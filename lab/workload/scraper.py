@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,20 @@ class Scraper:
         if done.returncode != 0:
             raise LabError(f"the scraper cannot tell what is in its outbox: {done.stderr.strip()}")
         return int(done.stdout)
+
+    def refused(self) -> dict[str, str]:
+        """What the API refused for good and the outbox keeps aside: message id to reason.
+
+        Raises:
+            LabError: the scraper did not tell.
+        """
+        done = self._run(COMMAND_WITHIN_S, "refused", "--json")
+        try:
+            return {
+                str(each["message_id"]): str(each["reason"]) for each in json.loads(done.stdout)
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabError(f"the scraper cannot tell what was refused: {done.stderr}") from error
 
     def _drain(self) -> subprocess.CompletedProcess[str]:
         return self._run(COMMAND_WITHIN_S, "drain", "--journal", str(self.drained))
