@@ -264,8 +264,8 @@ def _asked(started: Event | None) -> dict[str, float | None]:
         return {}
     for name, value in asked.items() if isinstance(asked, dict) else [("", "")]:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if name not in measures.OBJECTIVES or not (number or value is None):
-            known = ", ".join(measures.OBJECTIVES)
+        if name not in measures.NAMES or not (number or value is None):
+            known = ", ".join(measures.NAMES)
             raise started.wrong("settings", f"objectives with numbers or null for {known}")
     return dict(asked)
 

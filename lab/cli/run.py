@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lab.checker.measures import LATENCY_MEAN, OBJECTIVES
+from lab.checker.measures import LATENCY_MEAN
 from lab.checker.verdict import Verdict
 from lab.errors import CannotRun
 from lab.experiment import season
@@ -37,8 +37,13 @@ def run(
         int, typer.Option(min=0, max=10_000, help="The league site's answer takes this long.")
     ] = 100,
     latency_ms: Annotated[
-        float, typer.Option(min=1, help="The objective for the mean latency, publish to commit.")
-    ] = OBJECTIVES[LATENCY_MEAN],
+        float | None,
+        typer.Option(
+            min=1,
+            help="The objective for the mean latency, publish to commit.",
+            show_default="that of lab/slo/slo.yaml",
+        ),
+    ] = None,
     monitoring: Annotated[
         bool, typer.Option(help="Run Prometheus too, and compare its counts with the ledger's.")
     ] = True,
@@ -64,7 +69,7 @@ def run(
             local,
             plan,
             scrapes=scrapes,
-            objectives={LATENCY_MEAN: latency_ms},
+            objectives={} if latency_ms is None else {LATENCY_MEAN: latency_ms},
             console=_out,
         )
         return EXIT_CODES[audit.verdict]
