@@ -89,12 +89,14 @@ class _Quiet:
         self._looked = self._since = time.monotonic()
 
     def seconds(self) -> float:
+        """Looks at most once in `EVERY_S`; raises BrokerSilent where the queues have no count."""
         now = time.monotonic()
         if now - self._looked >= self.EVERY_S:
-            self._looked = now
+            since, self._since = self._since, now  # a look that fails has seen nothing quiet
             waiting = len(self._ledger.waiting)
-            if self._management.held(WORK) or waiting != self._waiting:
-                self._waiting, self._since = waiting, now
+            if not self._management.held(WORK) and waiting == self._waiting:
+                self._since = since
+            self._waiting, self._looked = waiting, now
         return now - self._since
 
 

@@ -32,8 +32,9 @@ class ReceiptReader:
             BackendSilent: the backend did not answer, or not as it promises.
         """
         while page := self._page(self._cursor):
-            receipts, self._cursor = page
+            receipts, following = page
             self._new(receipts)
+            self._cursor = following  # last: what could not be recorded is read again
 
     def read_anew(self) -> set[str]:
         """Read every receipt, from the first on; return the messages that have one.
