@@ -20,7 +20,8 @@ from lab.checker import outcomes as accounts
 from lab.checker.laws import Finding
 from lab.checker.measures import Latency, Objective, Passage
 from lab.checker.outcomes import Outcome
-from lab.checker.tally import Check, Death, Depth, Fault, Refusal, Tally, tally
+from lab.checker.records import Check, Death, Depth, Fault, Refusal
+from lab.checker.tally import Tally, tally
 from lab.checker.verdict import Verdict, worst
 from lab.history.log import Event
 from system.contract.submission import Effect
@@ -37,6 +38,7 @@ class Counts:
     committed: int = 0
     unchanged: int = 0
     dead_lettered: int = 0
+    set_aside: int = 0
     waiting: int = 0
     lost: int = 0
     duplicated: int = 0
@@ -46,7 +48,6 @@ class Counts:
     undecided: int = 0
     refused: int = 0
     unconfirmed: int = 0
-    executions: int = 0
     rows_refused: int = 0
 
 
@@ -54,7 +55,7 @@ class Counts:
 class Story:
     """What the page of a run draws and lists: each message's way, and what happened meanwhile.
 
-    Dead letters of good messages come first, then by time.
+    Dead letters, and what was set aside; those of good messages come first, then by time.
     """
 
     ways: list[Passage] = field(default_factory=list)
@@ -206,6 +207,7 @@ def _counts(seen: Tally, books: accounts.Accounts, ways: list[Passage]) -> Count
         committed=changed,
         unchanged=len(books.effects) - changed,
         dead_lettered=len(seen.dead),
+        set_aside=len(seen.aside),
         waiting=len(seen.pending) + seen.pending_nameless,
         lost=books.lost,
         duplicated=len(books.doubled),
@@ -215,16 +217,15 @@ def _counts(seen: Tally, books: accounts.Accounts, ways: list[Passage]) -> Count
         undecided=books.undecided,
         refused=outcomes[Outcome.REFUSED],
         unconfirmed=outcomes[Outcome.UNCONFIRMED],
-        executions=seen.executions.total(),
         rows_refused=len(seen.rows),
     )
 
 
 def _deaths(seen: Tally) -> list[Death]:
-    """The dead letters, those of good messages first: they should not be there."""
+    """What died or was set aside, good messages first: they should not be there."""
     good = {message_id for message_id, attempt in seen.attempted.items() if attempt.valid}
     return sorted(
-        seen.dead.values(),
+        [*seen.dead.values(), *seen.aside.values()],
         key=lambda death: (death.message_id not in good, death.died_at, death.message_id),
     )
 
@@ -266,8 +267,8 @@ def _asked(started: Event | None) -> dict[str, float | None]:
         return {}
     for name, value in asked.items() if isinstance(asked, dict) else [("", "")]:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if name not in measures.OBJECTIVES or not (number or value is None):
-            known = ", ".join(measures.OBJECTIVES)
+        if name not in measures.NAMES or not (number or value is None):
+            known = ", ".join(measures.NAMES)
             raise started.wrong("settings", f"objectives with numbers or null for {known}")
     return dict(asked)
 

@@ -89,8 +89,9 @@ def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     if books.undecided:
         case.doubts.append(f"{books.undecided:,} accepted and not seen, which may be on their way")
         case.examples.extend(books.missing)
-    both = sorted(books.effects.keys() & seen.dead.keys())
-    case.breach(len(both), "in two places: effect and dead letter", both)
+    for other, called in ((seen.dead, "dead letter"), (seen.aside, "set aside in the outbox")):
+        both = sorted(books.effects.keys() & other.keys())
+        case.breach(len(both), f"in two places: effect and {called}", both)
     case.breach(
         len(books.unexpected),
         "took effect or were dead-lettered without ever being sent",
@@ -99,7 +100,7 @@ def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     case.breach(
         len(books.contradicted), "took effect or died after a definite refusal", books.contradicted
     )
-    if seen.settled is not None and seen.settled[0]:
+    if seen.settled is not None and seen.settled.ok:
         waiting = len(seen.pending) + seen.pending_nameless
         case.breach(waiting, "still waiting after the system settled", sorted(seen.pending))
     _need(case, seen, ("receipts", "dead_letters", "queues", "outbox"))
@@ -109,14 +110,17 @@ def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
 def _one_effect(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     case = _Case(2)
     case.breach(len(books.doubled), "took effect more than once", books.doubled)
+    gone = sorted(message_id for _, message_id in seen.gone)
+    case.breach(len(gone), "had a receipt that is no longer there", gone)
+    changed = sorted(seen.changed)
+    case.breach(len(changed), "had a receipt that reads differently now", changed)
     _need(case, seen, ("receipts",))
-    again = sum(count - 1 for count in seen.executions.values())
-    aside = f", though tasks ran {again:,} times more than needed" if again else ""
-    return case, f"Each of {len(books.effects):,} effects happened once{aside}"
+    return case, f"Each of {len(books.effects):,} effects happened once"
 
 
 def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
-    case, found = _Case(3), disorder(seen.receipts, from_beginning=not seen.shared)
+    receipts = seen.receipts.values()
+    case, found = _Case(3), disorder(receipts, from_beginning=not seen.shared)
     for messages, what in (
         (found.overwrote, "changed a match that already held a newer observation"),
         (found.wrongly_stale, "called stale, though nothing newer was stored"),
@@ -125,27 +129,28 @@ def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
         case.breach(len(messages), what, messages)
     case.breach(len(found.split), "matches are stored more than once", found.split)
     _need(case, seen, ("receipts",))
-    matches = len({receipt.match_id for receipt in seen.receipts})
+    matches = len({receipt.match_id for receipt in seen.receipts.values()})
     return case, f"The receipts of {matches:,} matches show no older observation over a newer one"
 
 
 def _no_silent_drop(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     case = _Case(4)
-    blank = sorted(d.message_id for d in seen.dead.values() if _blank(d.reason, d.detail))
-    case.breach(len(blank), "dead-lettered without a reason that a person can read", blank)
     known = seen.attempted
-    valid = sorted(m for m in seen.dead if m in known and known[m].valid)
-    case.breach(len(valid), "dead-lettered in spite of keeping the contract", valid)
+    for deaths, how in ((seen.dead, "dead-lettered"), (seen.aside, "set aside in the outbox")):
+        blank = sorted(d.message_id for d in deaths.values() if _blank(d.reason, d.detail))
+        case.breach(len(blank), f"{how} without a reason that a person can read", blank)
+        valid = sorted(m for m in deaths if m in known and known[m].valid)
+        case.breach(len(valid), f"{how} in spite of keeping the contract", valid)
     taken = sorted(m for m in books.effects if m in known and not known[m].valid)
     case.breach(len(taken), "took effect in spite of breaking the contract", taken)
     mute = sorted(m for m, detail in seen.refused.items() if _blank(detail))
     case.breach(len(mute), "refused without a reason", mute)
     rows = sum(_blank(row.reason) for row in seen.rows)
     case.breach(rows, "rows of pages refused without a reason")
-    _need(case, seen, ("receipts", "dead_letters"))
+    _need(case, seen, ("receipts", "dead_letters", "outbox"))
     return case, (
-        f"Each has its reason (dead letters: {len(seen.dead):,}, refusals: {len(seen.refused):,}, "
-        f"refused rows: {len(seen.rows):,})"
+        f"Each has its reason (dead letters: {len(seen.dead):,}, set aside: {len(seen.aside):,}, "
+        f"refusals: {len(seen.refused):,}, refused rows: {len(seen.rows):,})"
     )
 
 
@@ -166,11 +171,12 @@ def _all_looked_at(seen: Tally, books: Accounts) -> tuple[_Case, str]:
         case.examples.extend(stray)
     if seen.settled is None:
         case.doubts.append("nobody waited for the system to settle")
-    elif not seen.settled[0]:
-        _, seconds, waiting = seen.settled
+    elif not seen.settled.ok:
+        _, seconds, waiting, detail = seen.settled
+        about = [f"waiting: {waiting}"] * bool(waiting) + [detail] * bool(detail)
         case.doubts.append(
             f"the system did not settle within {seconds:g} s"
-            + (f" (waiting: {waiting})" if waiting else "")
+            + (f" ({'; '.join(about)})" if about else "")
         )
     _need(case, seen, LOOKS)
     return case, "The system settled, and the final look saw every place"

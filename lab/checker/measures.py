@@ -6,17 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
 from lab.checker.outcomes import Accounts, Outcome, outcome
 from lab.checker.tally import Tally
 from lab.checker.verdict import Verdict
+from lab.errors import CannotRun
+from lab.slo import spec
 
 SUCCESS_RATIO = "success_ratio"
 LATENCY_MEAN = "latency_mean_ms"
-OBJECTIVES: Mapping[str, float] = {SUCCESS_RATIO: 0.999, LATENCY_MEAN: 500.0}
-"""At least 99.9 % of the valid messages succeed; on average in under 500 ms."""
+NAMES = (SUCCESS_RATIO, LATENCY_MEAN)
 
 GOOD = frozenset({Outcome.COMMITTED, Outcome.UNCHANGED})
 OPEN = frozenset({Outcome.WAITING, Outcome.UNDECIDED})
@@ -142,11 +144,24 @@ def _rate(count: int, first: datetime, last: datetime) -> float | None:
     return count / seconds if seconds > 0 else None
 
 
+def usual_objectives(path: Path = spec.FILE) -> dict[str, float]:
+    """What is asked of a run that asks for nothing else: the objectives of `slo.yaml`.
+
+    Raises:
+        CannotRun: the file cannot be read, or lacks one of them.
+    """
+    goals = {each.name: each.goal for each in spec.load(path)}
+    success, mean = goals.get("success"), goals.get("latency-mean")
+    if success is None or mean is None or mean.value is None:
+        raise CannotRun(f"{path} must hold objectives `success`, and `latency-mean` with its value")
+    return {SUCCESS_RATIO: success.target, LATENCY_MEAN: mean.value * 1000}
+
+
 def objectives(
     ways: Sequence[Passage], measured: Latency | None, asked: Mapping[str, float | None]
 ) -> tuple[Objective, ...]:
     """Judge both objectives. `asked` replaces those that it names; None asks for nothing."""
-    wanted = {**OBJECTIVES, **asked}
+    wanted: dict[str, float | None] = {**usual_objectives(), **asked}
     return (
         _success(ways, wanted[SUCCESS_RATIO]),
         _mean(ways, measured, wanted[LATENCY_MEAN]),

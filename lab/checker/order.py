@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 
-from lab.checker.tally import Receipt
+from lab.checker.records import Receipt
 from system.contract.submission import Effect
 
 _Age = tuple[datetime, str]

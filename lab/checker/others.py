@@ -15,7 +15,7 @@ def set_apart(seen: Tally) -> None:
     if not seen.shared:
         return
     seen.others = {
-        *(receipt.message_id for receipt in seen.receipts),
+        *(receipt.message_id for receipt in seen.receipts.values()),
         *seen.dead,
     } - seen.attempted.keys()
     seen.dead = {key: death for key, death in seen.dead.items() if key not in seen.others}

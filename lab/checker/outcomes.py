@@ -1,9 +1,9 @@
 """Where every message is: the sets of the books, and what they leave open.
 
-A attempted, K accepted, E effects, D dead letters, P pending. Once the system has settled, what is
-in K and neither in E nor in D is lost, and what is in E or D and not in A is unexpected. While
-something may still be on its way, or a place could not be looked at, a missing message is undecided
-instead of lost.
+A attempted, K accepted, E effects, D dead letters, S set aside (refused by the API, kept in the
+outbox), P pending. Once the system has settled, what is in K and in none of E, D and S is lost, and
+what is in one of these and not in A is unexpected. While something may still be on its way, or a
+place could not be looked at, a missing message is undecided instead of lost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lab.checker.tally import Receipt, Tally
+from lab.checker.records import Receipt
+from lab.checker.tally import Tally
 from system.contract.submission import Effect
 
 PLACES = ("receipts", "dead_letters", "queues", "outbox")
@@ -41,15 +42,15 @@ class Accounts:
     """The books, closed.
 
     Attributes:
-        effects: the first receipt of each message that took effect.
+        effects: the first receipt of each message that took effect, of those that are still there.
         doubled: messages with more than one receipt.
-        placed: messages with an effect or a dead letter.
+        placed: messages with an effect or a dead letter, and those that were set aside.
         missing: accepted messages that are in no place, sorted.
         hidden: how many of `missing` may be among the waiting ones whose ids are not known.
         decidable: whether the system settled and every place was looked at.
         unexpected: messages in a place that were never attempted, sorted.
         recovered: messages never confirmed, yet effective.
-        contradicted: messages that were only ever refused, yet are in a place; sorted.
+        contradicted: messages that were only ever refused, yet took effect or died; sorted.
     """
 
     effects: dict[str, Receipt]
@@ -75,14 +76,15 @@ class Accounts:
 
 def close(seen: Tally) -> Accounts:
     """Close the books over everything seen."""
-    receipts = seen.own_receipts()
-    times = Counter(receipt.message_id for receipt in receipts)
+    there = seen.own_receipts()
+    times = Counter(receipt.message_id for receipt in there)
     effects: dict[str, Receipt] = {}
-    for receipt in receipts:
+    for receipt in there:
         effects.setdefault(receipt.message_id, receipt)
-    placed = effects.keys() | seen.dead.keys()
+    ended = effects.keys() | seen.dead.keys()
+    placed = ended | seen.aside.keys()
     missing = sorted(seen.accepted - placed - seen.pending)
-    settled = seen.settled is not None and seen.settled[0]
+    settled = seen.settled is not None and seen.settled.ok
     only_refused = (seen.refused.keys() & seen.attempted.keys()) - seen.accepted - seen.unsure
     return Accounts(
         effects=effects,
@@ -93,7 +95,7 @@ def close(seen: Tally) -> Accounts:
         decidable=settled and all(seen.looks.get(place, (False,))[0] for place in PLACES),
         unexpected=sorted(placed - seen.attempted.keys()),
         recovered=len((effects.keys() & seen.attempted.keys()) - seen.accepted - only_refused),
-        contradicted=sorted(only_refused & placed),
+        contradicted=sorted(only_refused & ended),
     )
 
 
@@ -102,7 +104,7 @@ def outcome(message_id: str, seen: Tally, books: Accounts) -> Outcome:
     if receipt := books.effects.get(message_id):
         changed = receipt.effect in (Effect.CREATED, Effect.UPDATED)
         return Outcome.COMMITTED if changed else Outcome.UNCHANGED
-    if message_id in seen.dead:
+    if message_id in seen.dead or message_id in seen.aside:
         valid = seen.attempted[message_id].valid
         return Outcome.FAILED if valid else Outcome.DEAD_LETTERED
     if message_id in seen.pending:

@@ -2,91 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from lab.checker.records import (
+    Attempt,
+    Check,
+    Death,
+    Depth,
+    Fault,
+    Receipt,
+    Refusal,
+    Settled,
+)
 from lab.checker.verdict import Verdict
 from lab.history.log import TORN, Event
 from system.contract.submission import Effect
 
 EFFECTS = frozenset({Effect.CREATED, Effect.UPDATED, Effect.UNCHANGED, Effect.STALE})
 """What a receipt can say; the other outcomes leave none."""
-
-
-class Attempt(NamedTuple):
-    """A message that was tried. `valid`: it must take effect; else it must be dead-lettered."""
-
-    published_at: datetime
-    valid: bool
-
-
-class Receipt(NamedTuple):
-    """An effect in the store, as far as the laws concern it.
-
-    Receipts of one transaction share `received_at`: it is when their request came in.
-    """
-
-    message_id: str
-    identity: str
-    match_id: int
-    effect: Effect
-    observed_at: datetime
-    received_at: datetime
-    committed_at: datetime
-
-    @property
-    def age(self) -> tuple[datetime, str]:
-        """What newest is decided by."""
-        return self.observed_at, self.message_id
-
-
-class Death(NamedTuple):
-    """A dead letter and its story."""
-
-    message_id: str
-    reason: str
-    detail: str
-    where: str
-    died_at: datetime
-    queue: str
-
-
-class Refusal(NamedTuple):
-    """A row of a page that could not be read as a match."""
-
-    page: str
-    row: str
-    reason: str
-    excerpt: str
-
-
-class Check(NamedTuple):
-    """A judgement made elsewhere that enters the verdict; `law` is None where it is about none."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    law: int | None
-
-
-class Depth(NamedTuple):
-    """How many messages were ready in a queue at a moment."""
-
-    at: datetime
-    queue: str
-    ready: float
-
-
-@dataclass(slots=True)
-class Fault:
-    """A time during which something was broken on purpose; `to` is None while it lasts."""
-
-    name: str
-    begun: datetime
-    to: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -101,20 +37,22 @@ class Tally:
     accepted: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  # the newest reason
-    receipts: list[Receipt] = field(default_factory=list)  # in the order of their cursors
+    # By cursor and message id, in the order of their cursors: one that is read twice is one.
+    receipts: dict[tuple[str, str], Receipt] = field(default_factory=dict)
+    gone: set[tuple[str, str]] = field(default_factory=set)  # of those, at the final look
+    changed: set[str] = field(default_factory=set)  # messages whose receipt now reads differently
     dead: dict[str, Death] = field(default_factory=dict)
+    aside: dict[str, Death] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
     pending_nameless: int = 0
-    executions: Counter[str] = field(default_factory=Counter)
     rows: list[Refusal] = field(default_factory=list)
     depths: list[Depth] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     looks: dict[str, tuple[bool, str]] = field(default_factory=dict)  # the newest of each
-    settled: tuple[bool, float, str] | None = None
+    settled: Settled | None = None
     others: set[str] = field(default_factory=set)  # ids that another user of the lab sent
     doubts: list[str] = field(default_factory=list)  # why this history cannot be trusted whole
-    known: set[tuple[str, str]] = field(default_factory=set)  # cursor and id of each receipt
 
     @property
     def shared(self) -> bool:
@@ -122,10 +60,12 @@ class Tally:
         return self.started is not None and self.started.fields.get("shared") is True
 
     def own_receipts(self) -> list[Receipt]:
-        """Those of messages that this run sent."""
-        if not self.others:
-            return self.receipts
-        return [each for each in self.receipts if each.message_id not in self.others]
+        """Those of messages that this run sent, as far as they are still there."""
+        return [
+            receipt
+            for key, receipt in self.receipts.items()
+            if key not in self.gone and receipt.message_id not in self.others
+        ]
 
     def add(self, event: Event) -> None:
         """Take in one event.
@@ -172,20 +112,16 @@ def _receipt(to: Tally, event: Event) -> None:
         raise event.wrong("effect", "one that leaves a receipt")
     if isinstance(match_id, bool) or not isinstance(match_id, int):
         raise event.wrong("match_id", "a whole number")
-    # The same receipt read twice (a reader began again) is one receipt.
     key = event.text("cursor"), event.text("message_id")
-    if key not in to.known:
-        to.known.add(key)
-        to.receipts.append(
-            Receipt(
-                key[1],
-                event.text("identity"),
-                match_id,
-                Effect(effect),
-                event.time("observed_at"),
-                event.time("received_at"),
-                event.time("committed_at"),
-            )
+    if key not in to.receipts:
+        to.receipts[key] = Receipt(
+            key[1],
+            event.text("identity"),
+            match_id,
+            Effect(effect),
+            event.time("observed_at"),
+            event.time("received_at"),
+            event.time("committed_at"),
         )
 
 
@@ -199,6 +135,25 @@ def _dead_letter(to: Tally, event: Event) -> None:
         _loose(event, "queue"),
     )
     to.dead.setdefault(death.message_id, death)
+
+
+def _set_aside(to: Tally, event: Event) -> None:
+    message_id = event.text("message_id")
+    to.aside[message_id] = Death(
+        message_id, "refused", _loose(event, "reason"), "scraper", event.at, "outbox"
+    )
+
+
+def _vanished(to: Tally, event: Event) -> None:
+    place, message_id = event.text("place"), event.text("message_id")
+    if place == "dead_letters":
+        to.dead.pop(message_id, None)
+    elif place != "receipts":
+        raise event.wrong("place", "receipts or dead_letters")
+    elif event.fields.get("changed"):
+        to.changed.add(message_id)
+    else:
+        to.gone.add((event.text("cursor"), message_id))
 
 
 def _pending(to: Tally, event: Event) -> None:
@@ -247,7 +202,16 @@ def _looked(to: Tally, event: Event) -> None:
 
 
 def _settled(to: Tally, event: Event) -> None:
-    to.settled = event.truth("ok"), event.number("seconds"), _loose(event, "waiting")
+    to.settled = Settled(
+        event.truth("ok"),
+        event.number("seconds"),
+        _loose(event, "waiting"),
+        _loose(event, "detail"),
+    )
+    # What waited or was set aside before is looked for again from here on.
+    to.pending.clear()
+    to.pending_nameless = 0
+    to.aside.clear()
 
 
 def _row_refused(to: Tally, event: Event) -> None:
@@ -274,15 +238,16 @@ _HANDLERS = {
     "row_refused": _row_refused,
     "receipt": _receipt,
     "dead_letter": _dead_letter,
-    "replayed": lambda to, event: to.dead.pop(event.text("message_id"), None),
+    "set_aside": _set_aside,
+    "vanished": _vanished,
     "pending": _pending,
     "depth": lambda to, event: to.depths.append(
         Depth(event.at, event.text("queue"), event.number("ready"))
     ),
-    "execution": lambda to, event: to.executions.update((event.text("message_id"),)),
     "fault": _fault,
     "check": _check,
     "looked": _looked,
+    "doubt": lambda to, event: to.doubts.append(_loose(event, "detail")),
     "settled": _settled,
     "ended": _ended,
     TORN: _torn,

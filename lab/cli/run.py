@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lab.checker.measures import LATENCY_MEAN, OBJECTIVES
+from lab.checker.measures import LATENCY_MEAN
 from lab.cli.options import Concurrency, Monitoring, PageDelay, Seed, SubstrateName
 from lab.experiment import season
 from lab.monitoring import watch
@@ -26,8 +26,13 @@ def run(
     concurrency: Concurrency = 2,
     page_delay_ms: PageDelay = 100,
     latency_ms: Annotated[
-        float, typer.Option(min=1, help="The objective for the mean latency, publish to commit.")
-    ] = OBJECTIVES[LATENCY_MEAN],
+        float | None,
+        typer.Option(
+            min=1,
+            help="The objective for the mean latency, publish to commit.",
+            show_default="that of lab/slo/slo.yaml",
+        ),
+    ] = None,
     monitoring: Monitoring = True,
     substrate: SubstrateName = registry.DEFAULT,
 ) -> None:
@@ -48,7 +53,11 @@ def run(
 
     def work(place: Substrate) -> int:
         audit = season.run(
-            place, plan, scrapes=scrapes, objectives={LATENCY_MEAN: latency_ms}, console=_out
+            place,
+            plan,
+            scrapes=scrapes,
+            objectives={} if latency_ms is None else {LATENCY_MEAN: latency_ms},
+            console=_out,
         )
         return audit.verdict.exit_code
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import urllib3
+from pydantic import ValidationError
 
 from lab.errors import LabError
 from system.contract.submission import Receipt
@@ -32,21 +33,42 @@ class Backend:
         )
 
     def receipts(self, after: str = "") -> tuple[list[Receipt], str]:
-        """Receipts that became visible after the cursor `after`, and the next cursor."""
+        """Receipts that became visible after the cursor `after`, and the next cursor.
+
+        Raises:
+            BackendSilent: as `get` does; also where these are no receipts, or their cursor does not
+                go on.
+        """
         answer = self.get("/api/receipts", {"limit": "2000", **({"after": after} if after else {})})
-        receipts = [Receipt.model_validate(each) for each in answer["receipts"]]
-        return receipts, str(answer["next"] or after)
+        try:
+            receipts = [Receipt.model_validate(each) for each in answer["receipts"]]
+            following = str(answer["next"] or after)
+        except (KeyError, TypeError, ValidationError) as error:
+            raise self._not_as_promised("/api/receipts", error) from error
+        if receipts and following == after:
+            raise self._not_as_promised("/api/receipts", f"after {after!r} comes {after!r} again")
+        return receipts, following
 
     def matches(self) -> Iterator[Mapping[str, Any]]:
-        """Every stored match, as the API returns it."""
+        """Every stored match, as the API returns it.
+
+        Raises:
+            BackendSilent: as `get` does; also where these are no matches, or their cursor does not
+                go on.
+        """
         cursor = ""
         while True:
             query = {"limit": "1000", **({"cursor": cursor} if cursor else {})}
             answer = self.get("/api/matches", query)
-            yield from answer["matches"]
-            cursor = answer.get("next") or ""
-            if not cursor:
+            found, following = answer.get("matches"), str(answer.get("next") or "")
+            if not isinstance(found, list) or not all(_is_match(each) for each in found):
+                raise self._not_as_promised("/api/matches", "no list of matches")
+            yield from found
+            if not following:
                 return
+            if following == cursor:
+                raise self._not_as_promised("/api/matches", f"after {cursor!r} it comes again")
+            cursor = following
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """GET `path` and return its JSON.
@@ -74,3 +96,10 @@ class Backend:
         if not isinstance(answer, dict):
             raise BackendSilent(f"{url} answered {content[:200]!r}, not an object")
         return answer
+
+    def _not_as_promised(self, path: str, why: object) -> BackendSilent:
+        return BackendSilent(f"{self._url}{path} did not answer as it promises: {why}")
+
+
+def _is_match(shown: Any) -> bool:
+    return isinstance(shown, dict) and isinstance(shown.get("identity"), str)

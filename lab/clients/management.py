@@ -85,14 +85,28 @@ class Management:
         """GET `path`; raises BrokerSilent as `call` does."""
         return self.call("GET", path)
 
+    def _rows(self, path: str) -> list[dict[str, Any]]:
+        """GET a list of objects; raises BrokerSilent as `call` does, or where it is none."""
+        found = self.get(path)
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise BrokerSilent(f"the broker's management answered {path} with no list of objects")
+        return found
+
     def queue(self, name: str) -> QueueCounts:
-        """Count the messages of a queue; raises BrokerSilent as `call` does."""
+        """Count the messages of a queue.
+
+        Raises:
+            BrokerSilent: as `call` does; also while its messages have not been counted.
+        """
         about = self.get(f"queues/{quote(VHOST, safe='')}/{quote(name, safe='')}")
-        return QueueCounts(
-            ready=int(about.get("messages_ready", 0)),
-            unacked=int(about.get("messages_unacknowledged", 0)),
-            acked=int((about.get("message_stats") or {}).get("ack", 0)),
-        )
+        try:
+            return QueueCounts(
+                ready=int(about["messages_ready"]),
+                unacked=int(about["messages_unacknowledged"]),
+                acked=int(about.get("message_stats", {}).get("ack", 0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BrokerSilent(f"the broker's management has no count of {name}") from error
 
     def held(self, queues: Iterable[str]) -> int:
         """The number of messages in these queues together, delivered ones included.
@@ -101,8 +115,8 @@ class Management:
             BrokerSilent: as `call` does; also if one of them does not exist or has no count yet: a
                 queue that was not counted is not empty.
         """
-        found = self.get("queues?columns=name,messages")
-        counts = {each.get("name"): each.get("messages") for each in found}
+        found = self._rows("queues?columns=name,messages")
+        counts: dict[Any, Any] = {each.get("name"): each.get("messages") for each in found}
         uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
         if uncounted:
             raise BrokerSilent(f"the broker's management has no count of {', '.join(uncounted)}")
@@ -119,7 +133,7 @@ class Management:
         Raises:
             BrokerSilent: as `call` does.
         """
-        found = self.get("connections?columns=name,client_properties.connection_name")
+        found = self._rows("connections?columns=name,client_properties.connection_name")
         closed = 0
         for each in found:
             own = (each.get("client_properties") or {}).get("connection_name")
@@ -142,11 +156,11 @@ class Management:
         Raises:
             BrokerSilent: as `call` does; also while a node that just started does not report any.
         """
-        nodes = self.get("nodes")
+        nodes = self._rows("nodes")
         keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
         if any(key not in node for node in nodes for key in keys.values()):
             raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
-        return [name for name, key in keys.items() if any(node[key] for node in nodes)]
+        return [name for name, key in keys.items() if any(bool(node[key]) for node in nodes)]
 
     def allow_everything(self, user: str) -> None:
         """Give a user every permission; for experiments that need a careless deployment.

@@ -6,6 +6,7 @@ run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  lo
 from __future__ import annotations
 
 import random
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,10 +20,10 @@ from lab.checker import check as auditing
 from lab.checker import model
 from lab.checker.check import Audit
 from lab.clients import amqp
-from lab.clients.backend import Backend, BackendSilent
+from lab.clients.backend import Backend
 from lab.experiment import settle as settling
 from lab.experiment.metrics import LabMetrics
-from lab.experiment.probe import look_everywhere
+from lab.experiment.probe import compare_store, look_everywhere
 from lab.faults import registry as fault
 from lab.faults.residue import Residue
 from lab.history import log as history
@@ -182,42 +183,44 @@ class Lab:
             self._newest[match.identity] = (observed_at, message_id)
             self.true[match.identity] = model.of(match)
 
-    def audit(self) -> Audit:
-        """Settle, look everywhere once more, and judge what happened so far."""
-        self.settle()
-        self.compare_with_truth()
+    def finish(self) -> None:
+        """Settle, compare the store with what happened, and look everywhere once more."""
+        settled = self.settle()
+        self.compare_with_truth(settled=settled)
         self.final_look()
         self.history.write("ended")
+
+    def audit(self) -> Audit:
+        """Finish, and judge what happened so far."""
+        self.finish()
         return auditing.audit(history.read(self.folder / history.FILE))
 
     def settle(self) -> bool:
         """Wait until nothing waits; see `lab.experiment.settle`."""
         return settling.settle(self.ledger, self.endpoints.management, self.residue)
 
-    def check(self, name: str, *, ok: bool, detail: str) -> None:
-        """Record a check of one's own; it enters the verdict."""
-        self.history.write("check", name=name, verdict="valid" if ok else "invalid", detail=detail)
+    def check(self, name: str, *, ok: bool | None, detail: str, law: int | None = None) -> None:
+        """Record a check of one's own; see `lab.history.ledger.Ledger.check`."""
+        self.ledger.check(name, ok=ok, detail=detail, law=law)
 
-    def compare_with_truth(self) -> None:
-        """Compare every stored match with what happened in the season."""
+    @contextmanager
+    def checking(self, name: str) -> Iterator[None]:
+        """A block that checks something: where it fails to look, the check `name` is unknown.
+
+        What it raises ends the block and not the run, so there is a verdict all the same; how it
+        came to that is in the run's folder, in `logs/lab.log`.
+        """
         try:
-            stored = list(Backend(self.endpoints.api_url).matches())
-        except BackendSilent as error:
-            self.history.write("looked", what="truth", ok=False, detail=str(error))
-            return
-        true = self.true
-        if self.ledger.shared:
-            true = {each: match for each, match in true.items() if self.ledger.decided_here(each)}
-            stored = [match for match in stored if match["identity"] in true]
-        found = model.compare(stored, true)
-        self.history.write("looked", what="truth", ok=True, detail=f"{len(stored)} matches")
-        self.check(
-            "every stored match equals the season's truth",
-            ok=not found,
-            detail=f"{len(stored)} stored, {len(true)} true, {len(found)} differences"
-            + "".join(f"; {each}" for each in found[:5]),
-        )
+            yield
+        except Exception as error:  # a check that crashed has decided nothing
+            with (self.folder / "logs" / "lab.log").open("a") as said:
+                traceback.print_exc(file=said)
+            self.check(name, ok=None, detail=f"{type(error).__name__}: {error}")
+
+    def compare_with_truth(self, *, settled: bool = True) -> None:
+        """Compare every stored match with what happened; see `lab.experiment.probe`."""
+        compare_store(self.ledger, Backend(self.endpoints.api_url), self.true, settled=settled)
 
     def final_look(self) -> None:
         """Look once more at every place where a message can be; see `lab.experiment.probe`."""
-        look_everywhere(self.ledger, self.scraper.waiting)
+        look_everywhere(self.ledger, self.scraper)

@@ -1,43 +1,106 @@
-"""The last look of a run: at every place where a message can be.
+"""The last look of a run: at every stored match, and at every place where a message can be.
 
 What is found waiting is recorded, and so is what could not be seen: the audit then says unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
 
-from lab.clients import amqp
-from lab.errors import LabError
+from lab.checker import model
+from lab.clients.backend import Backend
+from lab.errors import NotWithin
 from lab.history.ledger import Ledger
+from lab.wait import eventually
 from system.contract.topology import DEAD_LETTER_QUEUE
 
-Look = Callable[[], str]
+GIVEN_BACK_WITHIN_S = 10.0
+"""A dead letter that somebody just looked at is not in its queue until the broker has it back."""
 
 
-def look_everywhere(ledger: Ledger, outbox: Callable[[], int]) -> None:
-    """Look at receipts, dead letters, queues and the outbox.
+class Outbox(Protocol):
+    """What the scraper tells of its outbox; see `lab.workload.scraper.Scraper`."""
 
-    Args:
-        outbox: tells how many messages wait in it; raises LabError where it cannot.
-    """
-    looks: dict[str, Look] = {
+    def waiting(self) -> int:
+        """How many messages wait in it; raises LabError where it cannot tell."""
+
+    def refused(self) -> Mapping[str, str]:
+        """What is kept aside in it, and why: by message id; raises LabError as `waiting` does."""
+
+
+def look_everywhere(ledger: Ledger, outbox: Outbox) -> None:
+    """Look at receipts, dead letters, queues and the outbox."""
+    looks: dict[str, Callable[[], str]] = {
         "receipts": lambda: _receipts(ledger),
-        "dead_letters": lambda: f"{ledger.look_at_dead_letters()} dead letters",
+        "dead_letters": lambda: _dead_letters(ledger),
         "queues": lambda: _queues(ledger),
-        "outbox": lambda: _outbox(ledger, outbox()),
+        "outbox": lambda: _outbox(ledger, outbox),
     }
     for what, look in looks.items():
         try:
             detail, ok = look(), True
-        except (LabError, *amqp.TROUBLE) as error:
+        except Exception as error:  # a look that failed, however it did, has seen nothing
             detail, ok = f"{type(error).__name__}: {error}", False
         ledger.history.write("looked", what=what, ok=ok, detail=detail)
 
 
+def compare_store(
+    ledger: Ledger, backend: Backend, true: Mapping[str, Mapping[str, Any]], *, settled: bool
+) -> None:
+    """Compare every stored match with what is true, and with the receipts.
+
+    Args:
+        true: by identity, what each match must be; see `lab.checker.model`.
+        settled: where not, a difference may be on its way, and nothing is known.
+    """
+    try:
+        stored = list(backend.matches())
+        ledger.look()
+    except Exception as error:  # as above
+        ledger.history.write("looked", what="truth", ok=False, detail=repr(error))
+        return
+    newest: Mapping[str, Any] = ledger.newest
+    if ledger.shared:  # what others hold as newest says nothing about this run
+        true = {key: match for key, match in true.items() if ledger.decided_here(key)}
+        newest = {key: age for key, age in newest.items() if key in true}
+        stored = [match for match in stored if match["identity"] in true]
+    ledger.history.write("looked", what="truth", ok=True, detail=f"{len(stored)} matches")
+    differences = {
+        "every stored match equals the season's truth": (None, model.compare(stored, true)),
+        "every stored match is the newest observation that took effect": (
+            3,
+            model.compare_newest(stored, newest),
+        ),
+    }
+    for name, (law, found) in differences.items():
+        ledger.check(
+            name,
+            ok=True if not found else False if settled else None,
+            detail=f"{len(stored)} stored, {len(true)} true, {len(found)} differences"
+            + "".join(f"; {each}" for each in found[:5]),
+            law=law,
+        )
+
+
 def _receipts(ledger: Ledger) -> str:
     ledger.look()
-    return f"{len(ledger.effects)} receipts"
+    return f"receipts of {ledger.look_anew()} messages"
+
+
+def _dead_letters(ledger: Ledger) -> str:
+    gone: set[str] = set()
+
+    def accounted_for() -> bool:
+        nonlocal gone
+        gone = ledger.missing_dead_letters()
+        return gone <= ledger.effects  # what was replayed took effect
+
+    with suppress(NotWithin):
+        eventually("every dead letter", accounted_for, within_s=GIVEN_BACK_WITHIN_S, every_s=0.5)
+    ledger.forget_dead_letters(gone)
+    return f"{len(ledger.dead)} dead letters"
 
 
 def _queues(ledger: Ledger) -> str:
@@ -49,7 +112,10 @@ def _queues(ledger: Ledger) -> str:
     return f"{len(depths)} queues"
 
 
-def _outbox(ledger: Ledger, waiting: int) -> str:
+def _outbox(ledger: Ledger, outbox: Outbox) -> str:
+    waiting, refused = outbox.waiting(), outbox.refused()
     if waiting:
         ledger.history.write("pending", where="outbox", count=waiting)
-    return f"{waiting} in the outbox"
+    for message_id, reason in refused.items():
+        ledger.history.write("set_aside", message_id=message_id, reason=reason)
+    return f"{waiting} waiting in the outbox, {len(refused)} refused and set aside"

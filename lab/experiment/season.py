@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from lab.experiment.runs import RUNS
 from lab.experiment.session import session
 from lab.report import conclude
 from lab.substrates.protocol import Plan, Substrate
+from system.contract.submission import Way
 
 Say = Callable[[str], None]
 
@@ -46,18 +48,34 @@ def run(
         f"A season of {plan.matches} matches, scraped {scrapes} times, {plan.workers} workers"
         f" (seed {plan.seed})."
     )
-    with session(name, substrate, plan, runs=runs, objectives=objectives) as lab:
-        folder = lab.folder
-        try:
-            _go_by(lab, scrapes, console.print)
-            _compare_accounts(lab)
-        except LabError as error:
-            console.print(f"The run was cut short: {error}", style="red")
-            lab.check("the season went by", ok=False, detail=str(error))
-        lab.audit()
+    folder: Path | None = None
+    try:
+        with session(name, substrate, plan, runs=runs, objectives=objectives) as lab:
+            folder = lab.folder
+            observe(lab, scrapes, console.print)
+            lab.finish()
+    except BaseException:
+        if folder is not None:
+            with suppress(LabError):  # whatever ended the lab, its run gets a verdict if it can
+                conclude.conclude(folder)
+        raise
     audit = conclude.conclude(folder)
     conclude.show(audit, console, folder)
     return audit
+
+
+def observe(lab: Lab, scrapes: int, say: Say) -> None:
+    """Let the season go by, and check it. What cuts it short leaves the verdict unknown.
+
+    Args:
+        scrapes: how many times the season is looked at.
+        say: given a line for people about each of them.
+    """
+    with lab.checking("the season went by"):
+        _go_by(lab, scrapes, say)
+        _compare_ways(lab)
+        with lab.checking("the metrics agree with the ledger"):
+            _compare_accounts(lab)
 
 
 def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
@@ -73,6 +91,20 @@ def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
         )
         if not settled:
             raise LabError("messages were still waiting when their time was over")
+
+
+def _compare_ways(lab: Lab) -> None:
+    """Check that no message went a way round the broker: nothing was broken here on purpose."""
+    ways = {"accepted": lab.ledger.accepted_by, "took effect": lab.ledger.effects_by}
+    lab.check(
+        "every message went by the queue",
+        ok=bool(lab.ledger.effects_by)
+        and all(taken.keys() <= {Way.QUEUE} for taken in ways.values()),
+        detail="; ".join(
+            f"{what} by {', '.join(f'{way}: {count}' for way, count in sorted(taken.items()))}"
+            for what, taken in ways.items()
+        ),
+    )
 
 
 def _compare_accounts(lab: Lab) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from lab.clients.amqp import TROUBLE, WORK
+from lab.clients.amqp import WORK
 from lab.clients.management import AGE_S, Management
-from lab.errors import LabError, NotWithin
+from lab.errors import NotWithin
 from lab.faults.residue import Residue
 from lab.history.ledger import Ledger
 from lab.wait import eventually, stopwatch
@@ -62,13 +62,17 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
                 lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(residue),
                 within_s=deadline_s(len(ledger.waiting), residue),
                 every_s=0.1,
-                tolerate=(LabError, *TROUBLE),
+                tolerate=(Exception,),  # a look that failed, however, has not seen it settled
             )
-            settled = True
-        except NotWithin:
-            settled = False
+            settled, detail = True, ""
+        except NotWithin as error:
+            settled, detail = False, str(error.__cause__ or "")
         ledger.history.write(
-            "settled", ok=settled, seconds=round(seconds(), 3), waiting=len(ledger.waiting)
+            "settled",
+            ok=settled,
+            seconds=round(seconds(), 3),
+            waiting=len(ledger.waiting),
+            detail=detail,
         )
     return settled
 
@@ -85,12 +89,14 @@ class _Quiet:
         self._looked = self._since = time.monotonic()
 
     def seconds(self) -> float:
+        """Looks at most once in `EVERY_S`; raises BrokerSilent where the queues have no count."""
         now = time.monotonic()
         if now - self._looked >= self.EVERY_S:
-            self._looked = now
+            since, self._since = self._since, now  # a look that fails has seen nothing quiet
             waiting = len(self._ledger.waiting)
-            if self._management.held(WORK) or waiting != self._waiting:
-                self._waiting, self._since = waiting, now
+            if not self._management.held(WORK) and waiting == self._waiting:
+                self._since = since
+            self._waiting, self._looked = waiting, now
         return now - self._since
 
 

@@ -1,25 +1,31 @@
 """Watches a run from outside and writes what it sees into the history.
 
 A thread follows the scraper's journals, the backend's receipts and the queues' depths while the
-system works. Only seeing happens here; judging is `lab.checker.check`'s.
+system works. Only seeing happens here; judging is `lab.checker.check`'s. What cannot be seen, now
+or later, is recorded as a doubt: the verdict is unknown then.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lab.clients import amqp
+from lab.clients.amqp import DeadLetter
 from lab.clients.backend import Backend, BackendSilent
-from lab.history.log import History
-from system.contract.submission import Effect
+from lab.history.log import History, HistoryError
+from lab.history.receipts import ReceiptReader
+from system.contract.submission import Effect, Receipt
 
 EVERY_S = 0.25
+DOUBTS_MAX = 100
+"""Different ones that are recorded; more of them say nothing new."""
 _JOURNAL_EVENTS = frozenset({"attempted", "accepted", "refused", "unknown", "row_refused"})
 
 
@@ -42,8 +48,11 @@ class Ledger:
     Attributes:
         attempted, accepted: ids of messages, from the journals and from the lab's own senders.
         scraped: those of `accepted` that came from the scraper.
+        refused: ids that the API refused for good; the scraper keeps these messages aside.
         effects: ids with a receipt.
         dead: ids seen in the dead-letter queue.
+        accepted_by, effects_by: how many were accepted, and took effect, by each way.
+        newest: by the identity of a match, `observed_at` and message id of its newest receipt.
         shared: whether others may use the lab, too.
     """
 
@@ -52,16 +61,20 @@ class Ledger:
         self.attempted: set[str] = set()
         self.accepted: set[str] = set()
         self.scraped: set[str] = set()
+        self.refused: set[str] = set()
         self.effects: set[str] = set()
         self.dead: set[str] = set()
+        self.accepted_by: Counter[str] = Counter()
+        self.effects_by: Counter[str] = Counter()
+        self.newest: dict[str, tuple[datetime, str]] = {}
         self.rows_refused = 0
-        self._backend = backend
+        self._receipts = ReceiptReader(backend, history, self._take_in_receipts)
         self._operator = operator_url
-        self._cursor = ""
-        self._left_out: set[str] = set()
-        self.shared = False
-        self._newest: dict[str, tuple[datetime, str]] = {}
         self._journals: dict[Journal, int] = {}
+        self.shared = False
+        self._left_out: set[str] = set()
+        self._stale: set[str] = set()
+        self._doubts: set[str] = set()
         self._lock = threading.RLock()  # of one look at a time, which may take seconds
         self._sets = threading.Lock()  # of the sets above, and never held for long
         self._stop = threading.Event()
@@ -79,23 +92,17 @@ class Ledger:
     def waiting(self) -> set[str]:
         """Ids that were accepted and have not been seen to end anywhere."""
         with self._sets:
-            return self.accepted - self.effects - self.dead
-
-    def decided_here(self, identity: str) -> bool:
-        """Whether a message of this run is the newest that a match is known to hold."""
-        with self._sets:
-            return self._newest.get(identity, (None, ""))[1] in self.attempted
+            return self.accepted - self._ended()
 
     def counts(self) -> dict[str, int]:
         """How many messages have been seen in each state."""
         with self._sets:
-            ended = self.effects | self.dead
             return {
                 "attempted": len(self.attempted),
                 "accepted": len(self.accepted),
                 "took_effect": len(self.effects),
                 "dead_lettered": len(self.dead),
-                "waiting": len(self.accepted - ended),
+                "waiting": len(self.accepted - self._ended()),
             }
 
     def attempt(self, *, message_id: str, expect: str, sender: str, **fields: Any) -> None:
@@ -111,6 +118,33 @@ class Ledger:
         self.history.write("accepted", message_id=message_id, way=way)
         with self._sets:
             self.accepted.add(message_id)
+            self.accepted_by[way] += 1
+
+    def check(self, name: str, *, ok: bool | None, detail: str, law: int | None = None) -> None:
+        """Record a check made elsewhere; it enters the verdict.
+
+        Args:
+            name: what should be so.
+            ok: whether it is; None where that cannot be known, which makes the verdict unknown.
+            detail: what was seen.
+            law: the law that it is about, 1 to 5.
+        """
+        verdict = "unknown" if ok is None else "valid" if ok else "invalid"
+        self.history.write("check", name=name, verdict=verdict, detail=detail, law=law)
+
+    def doubt(self, detail: str) -> None:
+        """Record something that could not be seen, once; it makes the verdict unknown."""
+        with self._sets:
+            if detail in self._doubts or len(self._doubts) >= DOUBTS_MAX:
+                return
+            self._doubts.add(detail)
+        self.history.write("doubt", detail=detail)
+
+    def decided_here(self, identity: str) -> bool:
+        """Whether a message of this run is the newest that a match is known to hold."""
+        with self._sets:
+            message_id = self.newest[identity][1] if identity in self.newest else ""
+            return message_id in self.attempted and message_id not in self._stale
 
     @property
     def journals(self) -> list[Journal]:
@@ -119,18 +153,15 @@ class Ledger:
             return list(self._journals)
 
     def begin_at_present(self) -> None:
-        """Leave out the receipts and the dead letters that are there already.
+        """Share the lab: leave out the receipts and the dead letters that are there already.
 
         Raises:
-            BackendSilent: the backend did not answer.
+            BackendSilent: the backend did not answer, or not as it promises.
             amqp.TROUBLE: the broker did not answer.
         """
-        self.shared = True
         with self._lock:
-            more = True
-            while more:
-                receipts, self._cursor = self._backend.receipts(self._cursor)
-                more = bool(receipts)
+            self.shared = True
+            self._receipts.skip()
             self._left_out = {letter.message_id for letter in amqp.dead_letters(self._operator)}
 
     def follow(self, journal: Journal) -> None:
@@ -142,20 +173,62 @@ class Ledger:
         """Take in what the journals and the receipts say now.
 
         Raises:
-            BackendSilent: the backend did not answer.
+            BackendSilent: the backend did not answer, or not as it promises.
         """
         with self._lock:
             for journal in self._journals:
                 self._read_journal(journal)
-            while self._read_receipts():
-                pass
+            self._receipts.read_on()
+
+    def look_anew(self) -> int:
+        """Read all receipts of the run once more, and record what has vanished; return how many.
+
+        Raises:
+            BackendSilent: the backend did not answer, or not as it promises.
+        """
+        with self._lock:
+            effects = self._receipts.read_anew()
+            with self._sets:
+                self.effects = effects
+        return len(effects)
 
     def look_at_dead_letters(self) -> int:
         """Take in the dead letters; return how many there are now.
 
         Raises:
-            broker.TROUBLE: the broker did not answer.
+            amqp.TROUBLE: the broker did not answer.
         """
+        return len(self._dead_letters())
+
+    def missing_dead_letters(self) -> set[str]:
+        """Take in the dead letters; return ids that were among them before and are not now.
+
+        Raises:
+            amqp.TROUBLE: the broker did not answer.
+        """
+        there = {letter.message_id for letter in self._dead_letters()}
+        return (self.dead & self.attempted if self.shared else self.dead) - there
+
+    def forget_dead_letters(self, message_ids: Iterable[str]) -> None:
+        """Record that these are no longer dead letters."""
+        for message_id in sorted(message_ids):
+            self.history.write("vanished", place="dead_letters", message_id=message_id)
+            with self._sets:
+                self.dead.discard(message_id)
+
+    def depths(self) -> dict[str, int]:
+        """How many messages each watched queue holds now.
+
+        Raises:
+            amqp.TROUBLE: the broker did not answer, or a queue is not there.
+        """
+        with amqp.channel(self._operator) as on:
+            return amqp.depths(on)
+
+    def _ended(self) -> set[str]:
+        return self.effects | self.dead | self.refused
+
+    def _dead_letters(self) -> list[DeadLetter]:
         letters = amqp.dead_letters(self._operator)
         with self._lock:
             for letter in letters:
@@ -173,65 +246,77 @@ class Ledger:
                     published_at=letter.published_at,
                     died_at=letter.died_at,
                 )
-        return len(letters)
+        return letters
 
-    def depths(self) -> dict[str, int]:
-        """How many messages each watched queue holds now."""
-        with amqp.channel(self._operator) as on:
-            return amqp.depths(on)
-
-    def _read_receipts(self) -> bool:
-        receipts, self._cursor = self._backend.receipts(self._cursor)
-        with self._sets:
-            self.effects.update(receipt.message_id for receipt in receipts)
-            for receipt in receipts:
-                if receipt.effect is not Effect.STALE:
-                    age = (receipt.observed_at, receipt.message_id)
-                    self._newest[receipt.identity] = max(
-                        age, self._newest.get(receipt.identity, age)
-                    )
+    def _take_in_receipts(self, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts:
             self.history.write("receipt", **receipt.model_dump(mode="json"))
-        return bool(receipts)
+        with self._sets:
+            for receipt in receipts:
+                self.effects.add(receipt.message_id)
+                self.effects_by[receipt.way] += 1
+                if receipt.effect is Effect.STALE:
+                    self._stale.add(receipt.message_id)
+                age = receipt.observed_at, receipt.message_id
+                self.newest[receipt.identity] = max(age, self.newest.get(receipt.identity, age))
 
     def _read_journal(self, journal: Journal) -> None:
         while piece := journal.read(self._journals[journal]):
             whole = piece[: piece.rfind(b"\n") + 1]
             if not whole:
                 return  # its line is still being written
-            self._journals[journal] += len(whole)
-            for line in whole.splitlines():
-                with suppress(ValueError):  # a crash tore it; the next run put a line end behind it
-                    self._take_in(json.loads(line))
+            for line in whole.splitlines(keepends=True):
+                self._journals[journal] += len(line)
+                try:
+                    entry = json.loads(line)
+                except ValueError:  # a crash tore it; the next run put a line end behind it
+                    continue
+                try:
+                    self._take_in(entry)
+                except (KeyError, TypeError, AttributeError, HistoryError) as error:
+                    self.doubt(f"a line of {journal.name} is not as a journal promises: {error!r}")
 
-    def _take_in(self, entry: Mapping[str, Any]) -> None:
-        fields = {name: value for name, value in entry.items() if name not in ("event", "at")}
+    def _take_in(self, entry: Any) -> None:
         event = entry["event"]
         if event not in _JOURNAL_EVENTS:
             return
+        fields = {name: value for name, value in entry.items() if name not in ("event", "at")}
         if event == "attempted":
             fields |= {"sender": "scraper", "expect": "effect"}
-            with self._sets:
+        self.history.write(event, **fields)
+        with self._sets:
+            if event == "attempted":
                 self.attempted.add(fields["message_id"])
-        elif event == "accepted":
-            with self._sets:
+            elif event == "accepted":
                 self.accepted.add(fields["message_id"])
                 self.scraped.add(fields["message_id"])
-        elif event == "row_refused":
-            self.rows_refused += 1
-        self.history.write(event, **fields)
+                self.refused.discard(fields["message_id"])
+                self.accepted_by[fields["way"]] += 1
+            elif event == "refused":
+                self.refused.add(fields["message_id"])
+            elif event == "row_refused":
+                self.rows_refused += 1
 
     def _watch(self) -> None:
-        # Backend and broker may be away on purpose; the final look says whether they came back.
         while not self._stop.wait(EVERY_S):
-            self._look_if_there()
-            # One connection for as long as it lasts: opening one costs the broker more than a look.
-            with suppress(*amqp.TROUBLE), amqp.channel(self._operator, heartbeat_s=5) as on:
-                while not self._stop.wait(EVERY_S):
-                    self._look_if_there()
-                    for queue, ready in amqp.depths(on).items():
-                        self.history.write("depth", queue=queue, ready=ready)
+            try:
+                self._look_on()
+            except amqp.TROUBLE:
+                pass  # the broker may be away on purpose; the final look says whether it came back
+            except Exception as error:  # a recorder that ended silently would look like a quiet run
+                with suppress(HistoryError):  # a history that takes nothing says so by its torn end
+                    self.doubt(f"the recorder failed: {error!r}")
+
+    def _look_on(self) -> None:
+        """Look on for as long as the broker answers."""
+        self._look_if_there()
+        # One connection for as long as it lasts: opening one costs the broker more than a look.
+        with amqp.channel(self._operator, heartbeat_s=5) as on:
+            while not self._stop.wait(EVERY_S):
+                self._look_if_there()
+                for queue, ready in amqp.depths(on).items():
+                    self.history.write("depth", queue=queue, ready=ready)
 
     def _look_if_there(self) -> None:
-        with suppress(BackendSilent):
+        with suppress(BackendSilent):  # it may be away on purpose, and what it has is read later
             self.look()

@@ -39,13 +39,14 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
         "receipt": "cursor message_id identity match_id effect way attempt observed_at"
         " observed_from published_at received_at committed_at",
         "dead_letter": "message_id reason detail where died_at published_at queue",
-        "replayed": "message_id",
+        "set_aside": "message_id reason",
+        "vanished": "place message_id",
         "pending": "where",
         "depth": "queue ready",
-        "execution": "message_id worker",
         "fault": "name phase detail",
         "check": "name verdict detail",
         "looked": "what ok detail",
+        "doubt": "detail",
         "settled": "ok seconds waiting",
         "ended": "",
     }.items()

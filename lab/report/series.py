@@ -16,7 +16,7 @@ from typing import Any
 
 from lab.checker.measures import Passage, nearest_rank
 from lab.checker.outcomes import Outcome
-from lab.checker.tally import Depth, Fault
+from lab.checker.records import Depth, Fault
 
 BINS = 60
 POINTS_MAX = 1500

@@ -145,10 +145,6 @@ def _stored(arriving: list[tuple[float, str, float, str]], rng: random.Random) -
         else:
             effect = "stale" if seen > age else rng.choice(["updated", "updated", "unchanged"])
         newest[identity] = age if seen is None else max(seen, age)
-        told += [
-            record("execution", at_s, message_id=message_id, worker="w1")
-            for _ in range(rng.choice((1, 1, 1, 2)))
-        ]
         told.append(
             receipt(
                 message_id,

@@ -19,8 +19,8 @@ def run(*middle: Record, settings: Mapping[str, object] | None = None) -> Audit:
         events(
             [
                 record("started", 0, name="m", substrate="fake", seed=1, settings=settings or {}),
+                record("settled", 0, ok=True, seconds=0.1, waiting=0),
                 *middle,
-                record("settled", 90, ok=True, seconds=0.1, waiting=0),
                 *(record("looked", 90, what=what, ok=True, detail="all") for what in LOOKS),
                 record("ended", 90),
             ]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.checker.order import Disorder, disorder
-from lab.checker.tally import Receipt
+from lab.checker.records import Receipt
 from lab.tests.histories import BEGUN
 from system.contract.submission import Effect
 

@@ -58,7 +58,7 @@ def test_threads_share_a_history_without_mixing_their_lines(
 
         def write(name: str) -> None:
             for number in range(100):
-                record.write("execution", message_id=f"{name}-{number}", worker=name * 500)
+                record.write("accepted", message_id=f"{name}-{number}", way=name * 500)
 
         threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
         for thread in threads:

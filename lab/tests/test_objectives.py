@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.checker.measures import LATENCY_MEAN, OBJECTIVES, SUCCESS_RATIO
+from lab.checker.check import audit
+from lab.checker.measures import LATENCY_MEAN, SUCCESS_RATIO, usual_objectives
 from lab.errors import CannotRun
 from lab.slo.spec import FILE, Slo, load
+from lab.tests.histories import events, sane
 from system.contract.reasons import OWN_FAULT, Reason
 from system.contract.submission import Effect
 
@@ -26,9 +28,26 @@ def named(name: str) -> Slo:
 
 def test_the_objectives_are_those_that_a_run_is_judged_by() -> None:
     assert [each.name for each in load()] == ["success", "latency-mean", "latency-p99"]
-    assert named("success").goal.target == OBJECTIVES[SUCCESS_RATIO]
-    assert named("latency-mean").goal.value == OBJECTIVES[LATENCY_MEAN] / 1000
+    asked = {each.name: each.objective for each in audit(events(sane(5))).objectives}
+    assert asked == {
+        SUCCESS_RATIO: named("success").goal.target,
+        LATENCY_MEAN: 1000 * (named("latency-mean").goal.value or 0),
+    }
     assert {each.window_s for each in load()} == {30 * 86400}
+
+
+def test_a_changed_objective_is_asked_of_every_run(tmp_path: Path) -> None:
+    """There is one place to change it."""
+    success, mean, _ = documents = deepcopy(DOCUMENTS)
+    success["spec"]["objectives"][0]["target"] = 0.75
+    mean["spec"]["objectives"][0]["value"] = 0.125
+    changed = written(tmp_path, documents)
+    assert usual_objectives(changed) == {SUCCESS_RATIO: 0.75, LATENCY_MEAN: 125}
+
+
+def test_a_file_without_an_objective_of_runs_says_which(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="`latency-mean` with its value"):
+        usual_objectives(written(tmp_path, DOCUMENTS[:1]))
 
 
 def test_success_leaves_out_what_is_the_messages_own_fault_and_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +89,20 @@ class Scraper:
         if done.code != 0:
             raise LabError(f"the scraper cannot count its outbox: {done.stderr.strip()}")
         return int(done.stdout)
+
+    def refused(self) -> dict[str, str]:
+        """What the API refused for good and the outbox keeps aside: message id to reason.
+
+        Raises:
+            LabError: the scraper did not tell.
+        """
+        done = self._run("refused", "--json")
+        try:
+            return {
+                str(each["message_id"]): str(each["reason"]) for each in json.loads(done.stdout)
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabError(f"the scraper cannot tell what was refused: {done.stderr}") from error
 
     def _journal(self, name: str) -> Journal:
         return Journal(name, partial(self.place.read, name))

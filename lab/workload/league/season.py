@@ -27,6 +27,8 @@ from lab.workload.league.timeline import Ruling, Version, timeline
 from system.contract.match import LEAGUE_TIME, Match, Status, derived_identity, kickoff_utc
 
 MATCHES_USUAL = 1040
+SOURCE = "match-scraper"
+"""What the scraper calls itself in its messages. Pages have neither notes nor division ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,17 @@ class TrueMatch:
     location: str | None
 
     def as_json(self) -> dict[str, object]:
-        """The match as the API should show it."""
+        """The match as the API should show it once the scraper has read it."""
+        kickoff = None
+        if self.match_time is not None:
+            kickoff = kickoff_utc(self.match_date, time.fromisoformat(self.match_time))
         return {
-            name: value.isoformat() if isinstance(value, date) else value
-            for name, value in asdict(self).items()
+            **asdict(self),
+            "match_date": self.match_date.isoformat(),
+            "kickoff": None if kickoff is None else kickoff.isoformat(),
+            "division_id": None,
+            "notes": None,
+            "source": SOURCE,
         }
 
 

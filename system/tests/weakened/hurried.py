@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu import Connection
+from kombu.connection import Connection
 
 from system.tests.weakened import one_setting, run_given
 from system.worker import app
@@ -19,10 +19,10 @@ _ensure = Connection.ensure_connection
 
 def _hurried(self: Connection, *args: Any, **more: Any) -> Any:
     pauses = {"interval_start": PAUSE_S, "interval_step": 0, "interval_max": PAUSE_S}
-    return _ensure(self, *args, **pauses, **more)
+    return _ensure(self, *args, **pauses, **more)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
-    Connection.ensure_connection = _hurried
+    Connection.ensure_connection = _hurried  # type: ignore[method-assign]
     app.configuration = one_setting._changed
     run_given()
