@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import CannotRun
+from lab.experiment import plugin
 from lab.experiment.plugin import Stage
 from lab.experiment.runs import RUNS, new_folder
 from lab.paths import PROJECT
@@ -27,16 +28,7 @@ _RAN = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _OPTIONS = (
     *("-c", str(PROJECT / "pyproject.toml"), "--rootdir", str(PROJECT)),
     # Instead of the usual options: everything, and no folders in the reader's place.
-    *(
-        "-o",
-        "addopts=",
-        "-p",
-        "lab.experiment.plugin",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:benchmark",
-    ),
+    *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:benchmark"),
     *("--strict-markers", "--tb=long"),
 )
 
@@ -107,7 +99,7 @@ def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -
     chosen = ("-k", only) if only else ()
     with log.open("w", encoding="utf-8") as out, redirect_stdout(out):
         try:
-            code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[recorder])
+            code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[plugin, recorder])
         except Exception as error:  # what is left open when it is interrupted becomes an error
             return formatting.clean(f"pytest broke off: {error!r}", BECAUSE_MAX)
     if code in _RAN:

@@ -33,7 +33,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Plan]]:
     """The name and plan of each lab that would have been held in the foreground."""
     seen: list[tuple[str, Plan]] = []
 
-    def hold(instance: Instance, plan: Plan, say: object) -> int:
+    def hold(instance: Instance, plan: Plan, say: object, striker: object) -> int:
         seen.append((instance.name, plan))
         return 0
 
