@@ -12,14 +12,14 @@ class Relay:
     """Passes bytes on, until told otherwise.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
+        port: where it listens.
         accepted: connections so far.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, at: str) -> None:
         self.accepted = 0
         self._to = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((at, 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
         self._links: list[tuple[socket.socket, socket.socket, threading.Event]] = []
@@ -91,9 +91,9 @@ def _end(link: socket.socket) -> None:
 
 
 @contextmanager
-def relay(host: str, port: int) -> Iterator[Relay]:
-    """Run a relay to `host:port`."""
-    between = Relay(host, port)
+def relay(host: str, port: int, at: str = "127.0.0.1") -> Iterator[Relay]:
+    """Run a relay to `host:port`, which listens on the address `at`."""
+    between = Relay(host, port, at)
     try:
         yield between
     finally:

@@ -14,7 +14,7 @@ from system.tests.weakened import one_setting, run_given
 from system.worker import app
 
 PAUSE_S = 0.01
-_ensure = Connection.ensure_connection
+_ensure: Any = Connection.ensure_connection
 
 
 def _hurried(self: Connection, *args: Any, **more: Any) -> Any:
