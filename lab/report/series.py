@@ -153,7 +153,7 @@ def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
 
 
 def fault_windows(faults: Sequence[Fault], time: RunClock) -> Rows:
-    """The time spans of the faults; one that did not end lasts to the end of the run. At most 50."""
+    """The time spans of the faults; one that did not end lasts to the run's end. At most 50."""
     return [
         {
             "name": fault.name,
