@@ -71,7 +71,7 @@ class Labs:
         self._stack.close()
 
     def get(self) -> Lab:
-        """The lab; a new one where the last was given up."""
+        """The lab; a new one if the last was given up."""
         if self._lab is None:
             self._lab = self._stack.enter_context(self._opened())
         return self._lab

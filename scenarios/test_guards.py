@@ -1,7 +1,8 @@
 """Each guard holds what it promises, and without it the same experiment ends in a red verdict.
 
-A check that nobody has seen fail proves nothing. So every experiment here runs twice: on the system
-as it is, and with one guard switched off (`system/tests/weakened/`), where the audit has to notice.
+A check that was never seen to fail proves nothing. So every experiment here runs twice: on the
+system as it is, and with one guard switched off (`system/tests/weakened/`), and then the audit has
+to notice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One message id greps through the logs of everybody who had the message in hand."""
+"""One message id can be found by grep in the logs of every process that handled the message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _lines(lab: Lab, message_id: str, event: str) -> dict[str, list[dict[str, An
 
 
 def _told_by_the_worker(lab: Lab, message_id: str, event: str) -> list[dict[str, Any]]:
-    """Its lines; a line is written after what it tells, so it may come a moment later."""
+    """Its lines; a line is written after the event, so it may come a moment later."""
     return eventually(
         f"the worker's line about {message_id}",
         lambda: _lines(lab, message_id, event)["worker"],
@@ -68,7 +68,7 @@ def test_an_id_leads_from_the_page_to_the_commit(lab: Lab) -> None:
 
 
 def test_a_dead_letter_is_told_under_its_id_with_the_reason(lab: Lab) -> None:
-    """Also where no task could take the message."""
+    """Even if no task could read the message."""
     lab.send_foreign(0)
     assert lab.settle()
     reasons = set()

@@ -39,7 +39,7 @@ Plan = dict[str, Any]
 def _results_are_away(lab: Lab) -> None:
     """Redis is dead while matches come, until the worker has ended with all of them in order.
 
-    Those of the earlier system do not say that nobody waits for their result.
+    Those of the earlier system do not say that no caller waits for their result.
     """
     with lab.fault("results-killed"):
         for number in range(5):
@@ -134,7 +134,7 @@ def _given_again(lab: Lab) -> bool:
 
 
 def _a_retry_is_published_and_its_worker_dies(lab: Lab) -> None:
-    """The API is away; the worker dies before it acknowledges the first message it retries."""
+    """The API is down; the worker dies before it acknowledges the first message it retries."""
     assert isinstance(lab.substrate, Killable)
     assert isinstance(lab.substrate, Local)
     (pid,) = (each.pid for each in lab.substrate.processes() if each.name == "worker-0")
@@ -241,7 +241,7 @@ def test_without_a_guard_the_audit_names_the_law_that_broke(
 def test_a_worker_that_sends_events_freezes_in_an_alarm_and_the_check_is_red(
     open_lab: OpenLab,
 ) -> None:
-    """Nothing is lost: the laws hold, and only the check of progress can tell."""
+    """Nothing is lost: the laws hold, and only the check of progress notices."""
     lab = open_lab(workers=0, wrapper={Role.WORKER: f"{WEAKENED}.chatty"}, **SLOWED)
     _an_alarm_is_raised(lab)
     audit = lab.audit()

@@ -1,6 +1,7 @@
 """A long outage of the database under steady load: everything waits, nothing is given up or lost.
 
-While the database is away, messages wait in the broker: in their queue, or on the retry ladder. So
+While the database is unavailable, messages wait in the broker: in their queue, or in a retry step.
+    So
 the memory of workers must not grow with the outage, and the broker's not beyond its limit.
 """
 
@@ -44,7 +45,7 @@ class Memory:
 
 
 def _resident(pid: int) -> int:
-    """Bytes that a process and its children hold in memory; 0 where it has ended."""
+    """Bytes that a process and its children hold in memory; 0 if it has ended."""
     try:
         leader = psutil.Process(pid)
         family = [leader, *leader.children(recursive=True)]

@@ -51,7 +51,7 @@ USUAL_PORTS = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster that counts who knocks; the machine's kubectl leads to it."""
+    """A cluster that counts connections; the machine's kubectl points to it."""
     folder = tmp_path_factory.mktemp("cluster")
     with Cluster(folder, contexts=("rancher-desktop", "gke-production")) as made:
         yield made
@@ -111,9 +111,9 @@ def test_the_doctor_finds_everything_the_lab_needs(
     ends = running.addresses()
     assert ends is not None
     answers = versions.ask_versions(ends)
-    told = {what: found[what]["found"] for what in answers}
+    by_doctor = {what: found[what]["found"] for what in answers}
     evidence("what the services answer themselves", answers)
-    assert answers == told
+    assert answers == by_doctor
 
 
 def test_the_doctor_says_what_is_missing(tmp_path: Path, evidence: Evidence) -> None:
@@ -131,7 +131,7 @@ def test_the_doctor_says_what_is_missing(tmp_path: Path, evidence: Evidence) -> 
     evidence("Redis", finding["found"])
     evidence("what to do", finding["cure"])
     if finding["state"] == "good":
-        pytest.skip("Redis is installed where the PATH does not matter (Homebrew)")
+        pytest.skip("Redis is found without the PATH (Homebrew)")
     assert output.code == 2
     assert finding["state"] == "missing"
     assert re.search(r"install\b.*redis", finding["cure"], re.IGNORECASE)
@@ -143,10 +143,10 @@ def test_no_cluster_is_touched(
     """The lab reads which Kubernetes contexts there are, and never speaks to a cluster.
 
     A kubectl that notes every call stands in front of the real one, and two contexts lead to a
-    cluster that counts whoever knocks. The lab was started, examined and looked at with both in
+    cluster that counts connections. The lab was started, examined and looked at with both in
     place. Then comes a call as a careless tool might make it, to see that it would be counted. Some
     kubectls ask the cluster for its version before they even read their own file, so the lab names
-    a server where nobody answers. The lesson for people: look which context is the current one
+    a server that does not exist. The lesson for people: look which context is the current one
     (`kubectl config current-context`) before any `kubectl apply`.
     """
     config = cluster.config.read_bytes()
@@ -157,8 +157,8 @@ def test_no_cluster_is_touched(
     careless = cluster.connections - connections
     evidence("contexts the doctor shows, the current one starred", found)
     evidence("calls of kubectl by lab up, doctor and status", sorted(set(calls)))
-    evidence("knocks at the cluster by them", connections)
-    evidence("knocks by `kubectl get pods`, for comparison", careless)
+    evidence("connections to the cluster by them", connections)
+    evidence("connections by `kubectl get pods`, for comparison", careless)
     assert "rancher-desktop" in found
     assert "gke-production*" in found
     assert {each.partition(" ")[2] for each in calls} == {"config view -o json"}
@@ -267,7 +267,7 @@ def gone_by_themselves(there: list[psutil.Process]) -> None:
 
 
 def count_answering(ports: list[int]) -> int:
-    """At how many of these ports of this machine somebody listens."""
+    """On how many of these ports of this machine a process listens."""
 
     def answers(port: int) -> bool:
         with socket.socket() as probe:

@@ -30,9 +30,9 @@ KEYS = ("match.u14.northeast", "match.u14.florida", "match.u15.northeast", "tabl
 
 
 def test_the_life_of_a_task(lab: Lab, evidence: Evidence) -> None:
-    """A task is a message: sender, exchange, queue, worker, Redis, caller; seen at each station.
+    """A task is a message: sender, exchange, queue, worker, Redis, caller; seen at each stage.
 
-    The worker is away at first, so that the message can be found in its queue. It is written by
+    The worker is stopped at first, so that the message can be found in its queue. It is written by
     hand, without any of the worker's code.
     """
     with hello.no_worker(lab):
@@ -111,9 +111,9 @@ def test_a_queue_is_a_buffer(lab: Lab, evidence: Evidence) -> None:
 
 
 def test_a_direct_exchange_compares_keys(lab: Lab, evidence: Evidence) -> None:
-    """A direct exchange delivers where routing key and binding key are equal; `*` is just a star.
+    """A direct exchange delivers if routing key and binding key are equal; `*` is just a star.
 
-    The earlier system bound `match.*` to a direct exchange, and wondered where its messages went.
+    The earlier system bound `match.*` to a direct exchange, and its messages were lost.
     """
     with Playground(lab.endpoints.broker_urls["admin"]) as ground:
         exchange = ground.exchange("direct")
@@ -232,7 +232,7 @@ def test_a_result_is_kept_for_an_hour(lab: Lab, evidence: Evidence) -> None:
         never = AsyncResult(new_message_id(), app=app).state
     evidence("seconds that the answer still has", ttl)
     evidence("state before and after it expired", [before, after])
-    evidence("state of a task that nobody ever sent", never)
+    evidence("state of a task that was never sent", never)
     evidence("a stored match: its answer in Redis", hello.answer(lab, stored))
     assert 3600 - 60 <= ttl <= 3600
     assert (before, after, never) == ("SUCCESS", "PENDING", "PENDING")

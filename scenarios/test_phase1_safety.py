@@ -129,7 +129,7 @@ def test_unroutable_is_silent_unless_mandatory(lab: Lab, evidence: Evidence) -> 
 
 
 def test_a_full_queue_refuses_or_forgets(lab: Lab, evidence: Evidence) -> None:
-    """A full queue forgets its oldest message; told to `reject-publish`, it refuses the newest.
+    """A full queue drops its oldest message; with `reject-publish`, it refuses the newest.
 
     The first is the default. It confirms what it takes, and so it silently breaks its word about
     what it took before. The system's queues refuse; then the scraper keeps the message.

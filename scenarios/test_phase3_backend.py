@@ -1,7 +1,7 @@
 """Phase 3: backend integration.
 
-What the backend promises to whoever sends it a match: by which door it comes, how often, and in
-which order makes no difference. What happens while a part is away comes in the second half,
+What the backend promises to a sender of matches: by which entry point they come, how often, and in
+which order makes no difference. What happens while a part is unavailable comes in the second half,
 `test_phase3_failures`.
 """
 
@@ -46,13 +46,13 @@ def test_a_match_is_processed_and_its_receipt_is_the_result(lab: Lab, evidence: 
         keys_before = client.dbsize()
         drivers.send_by_queue(lab, [(message_id, match)], wants_result=True)
         drivers.wait_for_receipts(lab, [message_id])
-        with hello.no_worker(lab):  # it has finished what it had in hand: nothing more can come
+        with hello.no_worker(lab):  # it has finished its tasks: nothing more can come
             result, keys_after = client.get(hello.key(message_id)), client.dbsize()
     (receipt,) = drivers.receipts(lab, [message_id])
     (stored,) = drivers.matches(lab, "t-1")
-    told = ("effect", "way", "attempt", "match_id", "identity")
+    reported = ("effect", "way", "attempt", "match_id", "identity")
     evidence("message", message_id)
-    evidence("its receipt", {name: receipt[name] for name in told})
+    evidence("its receipt", {name: receipt[name] for name in reported})
     evidence("the stored match", {name: stored[name] for name in ("id", "status", "home_score")})
     evidence("its result in Redis", result)
     evidence("keys in Redis, before and after", [keys_before, keys_after])
@@ -87,8 +87,8 @@ def test_a_validation_is_answered_and_changes_nothing(lab: Lab, evidence: Eviden
     assert after == before
 
 
-def test_the_three_doors_agree_about_every_rule(lab: Lab, evidence: Evidence) -> None:
-    """Each rule of the contract is refused at all three doors, with the same field, value and rule.
+def test_the_three_entry_points_agree_about_every_rule(lab: Lab, evidence: Evidence) -> None:
+    """Each rule of the contract is refused at all three entry points, by field, value and rule.
 
     One message for each rule, derived from the schema itself, each broken in just one way. It goes
     to `validate_match_data`, which answers; to `process_match_data`, which dead-letters; and to
@@ -114,7 +114,7 @@ def test_the_three_doors_agree_about_every_rule(lab: Lab, evidence: Evidence) ->
         "process: dead letters, by reason", dict(Counter(each.reason for each in dead.values()))
     )
     evidence("the API: answers, by status", dict(Counter(str(status) for status, _ in posted)))
-    evidence("places where the doors disagree", disagreements)
+    evidence("places where the entry points disagree", disagreements)
     for at in range(0, len(broken), 9):
         evidence(broken[at].rule, dead[ids[at]].detail)
     evidence("the match without a fault: validate, API", list(passed))
@@ -128,7 +128,7 @@ def test_the_three_doors_agree_about_every_rule(lab: Lab, evidence: Evidence) ->
 def test_a_message_takes_effect_once(way: str, lab: Lab, evidence: Evidence) -> None:
     """The same message, delivered 1, 2 or 10 times, has one effect and one receipt.
 
-    Every delivery but the first is told DUPLICATE: in the answer of the API, or in the log of the
+    Every delivery but the first gets DUPLICATE: in the answer of the API, or in the log of the
     worker. In the end the message is posted once more, to hear it from the API itself.
     """
     for times in (1, 2, 10):
@@ -210,15 +210,15 @@ def test_any_order_of_arrival_ends_in_the_newest(lab: Lab, evidence: Evidence) -
     evidence("messages, by effect", dict(Counter(effects.values())))
     assert ends == {identity: ("completed", 3, f"{identity}.4") for identity in orders}
     for identity, order in orders.items():
-        told = [effects[seen.of(identity)[0]] for seen in order]
-        assert told == list(_expected(order)), identity
+        reported = [effects[seen.of(identity)[0]] for seen in order]
+        assert reported == list(_expected(order)), identity
 
 
 def test_the_newest_wins_among_many_workers(lab: Lab, evidence: Evidence) -> None:
     """Four workers write hundreds of observations of one match at once, and the newest wins.
 
-    Eight children fight for one row. Nobody fails, PostgreSQL counts no deadlock, and the receipts
-    tell one creation; everything else updated, changed nothing, or came too late.
+    Eight children fight for one row. None fails, PostgreSQL counts no deadlock, and the receipts
+    show one creation; everything else updated, changed nothing, or came too late.
     """
     assert isinstance(lab.substrate, Scalable)
     rng = random.Random(lab.plan.seed)

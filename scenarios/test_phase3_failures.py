@@ -1,4 +1,4 @@
-"""Phase 3: backend integration, second half: what happens while a part of it is away or hangs."""
+"""Phase 3: backend integration, second half: what happens while a part is down or hangs."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ PLAN: dict[str, Any] = {
 }
 GUIDE = PROJECT / "docs/phases/3.md"
 TOLERANCE_S = 3.0
-"""What a busy machine may add to a pause of the ladder."""
+"""What a busy machine may add to the pause of a retry step."""
 
 
 def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
-    """While the API is away, a message waits 1 s, then 5 s, each shortened by up to a quarter.
+    """While the API is down, a message waits 1 s, then 5 s, each shortened by up to a quarter.
 
     The way to the API is cut, so each attempt is refused at once. Eight messages fail twice; while
     they wait for their third attempt, the way is mended. Between two attempts a message is in the
-    broker, not in the worker. The receipt tells which attempt it was that took effect.
+    broker, not in the worker. The receipt shows which attempt took effect.
     """
     ids = [new_message_id() for _ in range(8)]
     with lab.fault("link-cut", link=Link.WORKER_API):
@@ -78,10 +78,10 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
 def test_a_hanging_task_is_told_to_stop_and_takes_effect_later_once(
     hangs: str, lab: Lab, evidence: Evidence
 ) -> None:
-    """A task that hangs is told to stop at the soft limit; its message takes effect later, once.
+    """A task that hangs is asked to stop at the soft limit; its message takes effect later, once.
 
     The API is paused, or the database behind it: either takes the request and does not answer. The
-    soft limit is 3 s here, 30 s usually. A task that was told to stop may have done its work all
+    soft limit is 3 s here, 30 s usually. A task that was asked to stop may have done its work all
     the same: what is behind the API finishes when it goes on. Then the later attempt is a
     duplicate, and the receipt makes one effect of two.
     """
@@ -93,7 +93,7 @@ def test_a_hanging_task_is_told_to_stop_and_takes_effect_later_once(
     (receipt,) = drivers.receipts(lab, ids)
     evidence("first attempt failed with", _kind(failed))
     evidence("what was decided", failed.decision)
-    evidence("a later attempt was told", {"attempt": applied.attempt, "effect": applied.effect})
+    evidence("a later attempt got", {"attempt": applied.attempt, "effect": applied.effect})
     evidence("the one receipt", {name: receipt[name] for name in ("effect", "attempt")})
     assert _kind(failed) == "SoftTimeLimitExceeded"
     assert failed.decision.startswith("RetryIn(step_s=1,")
@@ -108,7 +108,7 @@ def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
 
     Here a worker is deaf to the soft limit (1 s), as a task is while it is stuck in some library.
     At the hard limit (2 s; 40 s usually) the child of the pool is killed; the worker goes on with a
-    new one and gives the message back to the queue. No attempt is counted: nobody was left to
+    new one and gives the message back to the queue. No attempt is counted: no process was left to
     count.
     """
     lab = open_lab(
@@ -132,7 +132,7 @@ def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
     )
     (receipt,) = drivers.receipts(lab, ids)
     evidence("the worker wrote", killed[0])
-    evidence("the next delivery was told", {"attempt": applied.attempt, "effect": applied.effect})
+    evidence("the next delivery got", {"attempt": applied.attempt, "effect": applied.effect})
     evidence("the one receipt", {name: receipt[name] for name in ("effect", "attempt")})
     evidence("attempts that failed and were counted", len(drivers.log_lines(lab, ids, "failed")))
     assert message_id in killed[0]
@@ -147,7 +147,7 @@ def test_both_sinks_leave_the_same_database(
     """Workers that write to the database themselves leave the same in it as those that use the API.
 
     The same messages go to two systems: new matches, results, pages seen again, late arrivals,
-    a resend, a broken match. In the second system the API is killed, to see that nobody needs it.
+    a resend, a broken match. In the second system the API is killed, to see that it is not needed.
     Everything is compared but the clocks of the two and the numbers their rows happen to have.
     """
     direct = open_lab(

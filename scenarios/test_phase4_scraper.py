@@ -1,6 +1,6 @@
 """Phase 4: scraper integration.
 
-A page of the league is followed to the store; then the ways between are taken away, one by one and
+A page of the league is followed to the store; then the ways between are cut, one by one and
 all at once, and the scraper itself is killed. What the two sides have to agree about comes in the
 second half, `test_phase4_versions`.
 """
@@ -47,7 +47,7 @@ def moments(lab: Lab) -> list[datetime]:
 def test_one_match_is_followed_through_every_log_and_table(lab: Lab, evidence: Evidence) -> None:
     """One id leads from the league's page through journal, queue and log to the receipt.
 
-    The worker is away while the page is read, so that the message can be found in its queue.
+    The worker is stopped while the page is read, so that the message can be found in its queue.
     """
     _empty_the_store(lab)
     sender = Sender(lab, "followed", moments(lab)[1])
@@ -136,8 +136,8 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
         sent: list[dict[str, Any]] = []
         sizes: list[int] = []
         for number, (pipe, content) in enumerate(zip(pipes, pages, strict=True), start=1):
-            away = lab.fault("broker-killed") if number == 2 else nullcontext()
-            with away, stopwatch() as seconds:
+            outage = lab.fault("broker-killed") if number == 2 else nullcontext()
+            with outage, stopwatch() as seconds:
                 saved_pages.hand_over(pipe, content)
                 sender.wait_until_safe(more_than=len(sent))
                 took = round(seconds(), 1)
@@ -145,7 +145,7 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
             sent += new
             sizes.append(len(new))
             way = {each["way"] for each in new}
-            state = "away" if number == 2 else "there"
+            state = "unavailable" if number == 2 else "there"
             evidence(f"page {number}, the broker {state}", f"by {'/'.join(way)}, {took} s")
         eventually("the scraper to end", lambda: scraper.ended() is not None, within_s=60)
     evidence("messages by way, as the scraper counts", sender.ways())
@@ -160,7 +160,7 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
 
 
 def test_with_every_way_gone_the_outbox_keeps_all(lab: Lab, evidence: Evidence) -> None:
-    """With broker and API away, every message waits in the outbox; then they go in their order.
+    """With broker and API down, every message waits in the outbox; then they go in their order.
 
     A page is read while both are dead, and `drain` is tried in vain. Then both are back, while the
     worker is not, so that the order in the queue can be seen.
@@ -187,11 +187,12 @@ def test_with_every_way_gone_the_outbox_keeps_all(lab: Lab, evidence: Evidence) 
     drivers.wait_for_receipts(lab, ids, within_s=BACK_WITHIN_S)
     receipts = drivers.receipts(lab, ids)
     evidence(
-        "both away: the scraper says", {"exit code": run.code, **run.output["accepted_by_way"]}
+        "both down: the scraper says",
+        {"exit code": run.code, **run.output["accepted_by_way"]},
     )
-    evidence("both away: why not by the queue", run.why)
-    evidence("both away: why not by HTTP", noted["detail"])
-    evidence("both away: `drain` says", {"exit code": vain.code, **vain.output})
+    evidence("both down: why not by the queue", run.why)
+    evidence("both down: why not by HTTP", noted["detail"])
+    evidence("both down: `drain` says", {"exit code": vain.code, **vain.output})
     evidence("both back: `drain` says", {"exit code": drained.code, **drained.output})
     evidence("in the queue in the order of the page", order == ids)
     evidence("receipts, messages", [len(receipts), len(ids)])
@@ -256,7 +257,7 @@ def test_a_scrape_that_is_killed_is_just_run_again(lab: Lab, evidence: Evidence)
 
 
 def test_attempts_to_connect_grow_rare(lab: Lab, evidence: Evidence) -> None:
-    """At a broker that is away, pauses between attempts double, each with jitter, up to a deadline.
+    """At an unavailable broker, pauses between attempts double, each with jitter, up to a deadline.
 
     Two scrapers call, at the same moment, something that takes each call and hangs up. What lies
     between the calls is the pause and the little time that an attempt takes.

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 PLAN = {"workers": 1, "concurrency": 2}
 NO_API: dict[str, str | None] = {"MISSING_TABLE_API_URL": None}
 AT_ONCE_S = 5.0
-"""Half of the publisher's deadline: what is noticed by then was told, not waited for."""
+"""Half of the publisher's deadline: what is noticed by then was reported, not waited for."""
 NEWER = {"add": {"referee": "Jo Doe"}, "version": "3.0"}
 
 
@@ -75,7 +75,7 @@ def test_a_wrong_address_is_noticed_at_once(drift: str, lab: Lab, evidence: Evid
     """A message that would get into no queue comes back to its publisher, at once, with the reason.
 
     It waits in the outbox; the same sender without the drift drains it. Without the API as a way
-    round, or nobody would have noticed but by the log.
+    round, or it would be noticed only in the log.
     """
     changed, unbound, user, words = DRIFTS[drift]
     sender = _sender(lab, drift.replace(" ", "-"), changed, user=user)
@@ -102,8 +102,8 @@ def test_a_wrong_address_is_noticed_at_once(drift: str, lab: Lab, evidence: Evid
 def test_a_full_queue_says_no(lab: Lab, evidence: Evidence) -> None:
     """A queue that is full refuses what comes, and the publisher says so and keeps it.
 
-    Its bound is lowered from a million to three messages by a policy, while the worker is away. A
-    quorum queue tells a publisher that it is full only after the fact: the first page still fits.
+    Its bound is lowered from a million to three messages by a policy, while the worker is stopped.
+    A quorum queue refuses a publisher only some time after it is full: the first page still fits.
     """
     first, second = _sender(lab, "filling", {}), _sender(lab, "full", {})
     with hello.no_worker(lab):
@@ -129,7 +129,7 @@ def test_a_full_queue_says_no(lab: Lab, evidence: Evidence) -> None:
 
 
 def test_a_wrong_task_name_is_noticed_at_the_gate(lab: Lab, evidence: Evidence) -> None:
-    """A task that nobody knows is taken by the broker, and dead-lettered by the first worker.
+    """A task that does not exist is accepted by the broker, and dead-lettered by the first worker.
 
     No broker can know the names of tasks. So the publisher hears nothing of it; but the dead letter
     is there as soon as a worker has looked.
@@ -163,11 +163,11 @@ def test_an_older_sender_is_understood(lab: Lab, evidence: Evidence) -> None:
     ids = [each.message_id for each in messages]
     drivers.wait_for_receipts(lab, ids)
     receipts = drivers.receipts(lab, ids)
-    told = ("message_id", "effect", "observed_from")
+    shown_fields = ("message_id", "effect", "observed_from")
     evidence("body", messages[0].body.decode())
     evidence("headers", dict(messages[0].properties.get("headers", {})))
     for each in receipts:
-        evidence("receipt", {name: each[name] for name in told})
+        evidence("receipt", {name: each[name] for name in shown_fields})
     assert {each["effect"] for each in receipts} == {"created"}
     assert {each["observed_from"] for each in receipts} == {"arrival"}
 

@@ -75,7 +75,7 @@ def judged(lab: Lab, evidence: Evidence, since: float) -> tuple[int, dict[str, s
 def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:
     """Everything that runs is scraped: broker, workers, API, scraper, stores, and the watchers.
 
-    The exporters of Redis and PostgreSQL count where this machine has them.
+    The exporters of Redis and PostgreSQL count if this machine has them.
     """
     optional = {
         "redis": programs.find("redis-exporter") is not None,
@@ -180,7 +180,7 @@ def test_counters_survive_the_death_of_workers(
     assert after == before
     assert sum(before.values()) > 0
     running = prometheus.value("sum(missing_table_tasks_in_flight)")
-    evidence("tasks in flight, told by the dead", running)
+    evidence("tasks in flight, reported by the dead", running)
     assert running == 0
 
 

@@ -72,8 +72,8 @@ def note(evidence: Evidence, fired: dict[str, str], ended: dict[str, str]) -> No
 def test_silence_is_told(lab: Lab, webhook: Webhook, evidence: Evidence) -> None:
     """A system in which nothing happens says so: no traffic, and a scraper that did not run.
 
-    Nobody sends and nobody scrapes. A monitoring that only speaks of failures would be content.
-    One alert always fires; whoever does not hear it any more knows that alerts do not arrive.
+    There is no sender and no scrape. A monitoring that only reports failures would show none.
+    One alert always fires; if it stops arriving, alerts do not arrive.
     """
     fired = AlertWaiter(webhook, always=True).fired("NoTraffic", "ScraperDidNotRun", "Watchdog")
     calm = AlertWaiter(webhook)
@@ -107,7 +107,7 @@ def test_a_worker_that_cannot_consume_is_told_apart(
 
     The line between workers and broker is cut: their processes go on and answer Prometheus, so
     looking for processes would find all well. Beside it, the broker's memory alarm is raised; it
-    blocks whoever publishes.
+    blocks every publisher.
     """
     bell = AlertWaiter(webhook)
     with lab.fault("link-cut", link=Link.WORKER_BROKER):
@@ -120,11 +120,11 @@ def test_a_worker_that_cannot_consume_is_told_apart(
 
 
 def test_a_dead_broker_is_told_once(lab: Lab, webhook: Webhook, evidence: Evidence) -> None:
-    """A dead broker pages, and what only follows from it does not; a dead API is told beside it.
+    """A dead broker pages, and what only follows from it does not; a dead API pages beside it.
 
     With the broker dead there is no traffic either. Prometheus has that alert firing; it carries
     `consequence_of: BrokerDown`, so Alertmanager keeps it quiet. Traffic just before makes sure
-    that it has not been told already.
+    that it has not been sent already.
     """
     with lab.load("steady"):
         lab.run_for(2)
@@ -132,17 +132,17 @@ def test_a_dead_broker_is_told_once(lab: Lab, webhook: Webhook, evidence: Eviden
     with lab.fault("api-killed"), lab.fault("broker-killed"):
         fired = bell.fired("BrokerDown", "ScrapeMissing")
         wait_until_firing(lab, "NoTraffic")
-        told = bell.has_arrived("NoTraffic")
+        arrived = bell.has_arrived("NoTraffic")
         calm = AlertWaiter(webhook)
-    evidence("NoTraffic", f"firing in Prometheus, {'told' if told else 'not told'}")
-    assert not told
+    evidence("NoTraffic", f"firing in Prometheus, {'arrived' if arrived else 'not arrived'}")
+    assert not arrived
     note(evidence, fired, calm.resolved("BrokerDown", "ScrapeMissing"))
 
 
 def test_no_worker_a_deep_queue_and_a_full_outbox(
     lab: Lab, webhook: Webhook, evidence: Evidence
 ) -> None:
-    """Without workers the queue grows and pages; what the scraper cannot send is told, too.
+    """Without workers the queue grows and pages; what the scraper cannot send raises an alert, too.
 
     Both workers are killed and 5,200 messages put into the queue. Then the scraper's line to the
     broker is cut and the API killed: a run of the scraper can only fill its outbox.

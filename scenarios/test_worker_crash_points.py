@@ -41,7 +41,7 @@ def _send_matches(lab: Lab) -> None:
 
 
 def _send_while_the_api_is_away(lab: Lab) -> None:
-    """So every match is tried in vain and put on the ladder; the worker dies at the first."""
+    """So every attempt fails and goes to a retry step; the worker dies at the first."""
     assert isinstance(lab.substrate, Killable)
     lab.substrate.kill(Role.API)
     _send_matches(lab)
@@ -133,7 +133,7 @@ def test_a_discard_killed_at_any_point_and_run_again_leaves_each_letter_in_the_f
 def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
     """Good matches among the dead letters, as after a day without an API; return their ids.
 
-    The worker is away meanwhile, so that it is we who take them out of its queue.
+    The worker is stopped meanwhile, so that the test takes them out of its queue.
     """
     assert isinstance(lab.substrate, Killable)
     lab.substrate.terminate(Role.WORKER)

@@ -1,4 +1,4 @@
-"""What watches the pipeline: scraping, rules, alerts, objectives and dashboards, as data.
+"""The monitoring of the pipeline: scraping, rules, alerts and dashboards, as data.
 
-Rules and dashboards are written for production; the lab loads the same ones, only quicker.
+Rules and dashboards are written for production; the lab loads the same ones, with shorter times.
 """

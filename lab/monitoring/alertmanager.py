@@ -1,7 +1,7 @@
-"""Alertmanager's configuration, as data: who is told of what, and when.
+"""Alertmanager's configuration, as data: which alerts are sent where, and when.
 
-In the lab it tells quickly, one message for each alert and instance, to one webhook. What is only
-the consequence of another alert (label `consequence_of`) is not told while that one fires.
+In the lab it sends quickly, one message for each alert and instance, to one webhook. An alert that
+is only the consequence of another one (label `consequence_of`) is not sent while that one fires.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 CAUSES = ("BrokerDown",)
-"""Alerts that explain others, which carry their names in `consequence_of`."""
+"""Alerts that explain others; those name them in `consequence_of`."""
 
 
 def configuration(webhook_url: str | None, causes: Sequence[str] = CAUSES) -> dict[str, Any]:
     """The content of alertmanager.yml.
 
     Args:
-        webhook_url: is sent every alert, firing and resolved; None tells nobody, alerts are only
-            shown on Alertmanager's own page.
-        causes: alerts that silence those which name them.
+        webhook_url: gets every alert, firing and resolved; with None, alerts are only on
+            Alertmanager's own page.
+        causes: alerts that inhibit those which name them.
     """
     receiver: dict[str, Any] = {"name": "lab"}
     if webhook_url is not None:

@@ -1,6 +1,6 @@
-"""The questions that boards and `lab top` ask of the pipeline's metrics, as PromQL. Pure.
+"""The pipeline's metrics by name, and the queries of dashboards and `lab top`, as PromQL. Pure.
 
-A mean over no event would be 0/0; here such a question has no answer, and a board shows a gap.
+A mean over no event would be 0/0; here such a query gives no value, and a dashboard shows a gap.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ RETRY_QUEUES = 'queue=~"matches[.]process[.]retry[.].+"'
 DEAD_LETTERS = 'queue="matches.dead-letter"'
 
 FIRING = 'ALERTS{alertstate="firing",alertname!="Watchdog"}'
-"""The watchdog fires always, so that its silence is heard; it is no alarm."""
+"""The watchdog always fires, so that its absence is noticed; it is no alarm."""
 
 EVERY_S = "$__rate_interval"
-"""Grafana puts in a range that holds at least four scrapes."""
+"""Grafana replaces it by a range that holds at least four scrapes."""
 
 
 def rate(counter: str, *by: str, window: str = EVERY_S) -> str:
-    """How many a second, added up over all but the labels `by`."""
+    """The rate a second, summed over all labels but `by`."""
     return f"sum{_by(by)} (rate({counter}[{window}]))"
 
 
 def mean(histogram: str, *by: str, where: str = "", window: str = EVERY_S) -> str:
-    """The mean of what a histogram has seen; none where it has seen nothing.
+    """The mean of a histogram's observations; no value if there was none.
 
     Args:
         histogram: its name, without `_sum` or `_count`.
         by: labels that are kept apart.
-        where: selects among its series, as `outcome="succeeded"`.
-        window: a range, as `5m`.
+        where: selects among its series, such as `outcome="succeeded"`.
+        window: a range, such as `5m`.
     """
     only = f"{{{where}}}" if where else ""
     counted = rate(f"{histogram}_count{only}", *by, window=window)
@@ -53,7 +53,7 @@ def mean(histogram: str, *by: str, where: str = "", window: str = EVERY_S) -> st
 
 
 def quantile(share: float, histogram: str, *by: str, where: str = "", window: str = EVERY_S) -> str:
-    """The value below which this share of what a histogram has seen lies; see `mean`."""
+    """The value below which this share of a histogram's observations lies; see `mean`."""
     only = f"{{{where}}}" if where else ""
     buckets = rate(f"{histogram}_bucket{only}", "le", *by, window=window)
     return f"histogram_quantile({share:g}, {buckets})"

@@ -1,9 +1,9 @@
-"""Rules for production, made quick for the lab: every duration divided by one factor.
+"""Production's rules, rescaled for the lab: every duration is divided by one factor.
 
 In the lab an hour of production is a minute: what would page after five minutes fires after five
 seconds, with the very rules that production loads. Durations are those of `for`, of
 `keep_firing_for`, of a group's `interval`, and in expressions those of ranges (`[5m]`, `[1h:1m]`)
-and of `offset`. Numbers are left alone, so rules must say times as ranges, or by metrics.
+and of `offset`. Numbers are not changed, so rules must give times as ranges, or by metrics.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from lab.clients.prometheus.promql import duration, seconds, tokens
 
 SHORTEST_S = 5.0
-"""No duration gets shorter: a rate needs two scrapes, and a busy machine may be late with one."""
+"""No duration becomes shorter: a rate needs two scrapes, and one may be late on a busy machine."""
 
 _DURATIONS = ("for", "keep_firing_for")
 
@@ -22,13 +22,13 @@ def scaled(rules: dict[str, Any], factor: float) -> dict[str, Any]:
     """A copy of a rules file, its durations divided.
 
     Args:
-        rules: what a rules file of Prometheus holds: `{"groups": [{"name", "rules"}, …]}`.
-        factor: 60 makes a minute of an hour. 1 gives an equal copy.
+        rules: the content of a rules file of Prometheus: `{"groups": [{"name", "rules"}, …]}`.
+        factor: 60 turns an hour into a minute. 1 gives an equal copy.
 
     Returns:
         The copy. Durations that were at least `SHORTEST_S` stay so; shorter ones are kept. A
-        group's own `interval` is dropped, so that the lab's evaluation interval holds. What people
-        read (labels and annotations) is not touched.
+        group's own `interval` is removed, so that the lab's evaluation interval applies. Labels and
+        annotations are not changed.
 
     Raises:
         ValueError: a duration cannot be read.

@@ -1,4 +1,4 @@
-"""Prometheus' configuration, as data: what is scraped, how often, where series are sent on to."""
+"""Prometheus' configuration, as data: what is scraped, how often, and where series are sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOBS = (
     "prometheus",
     "alertmanager",
 )
-"""Every job, in the order of a message's way; those without a target are silent."""
+"""Every job, in the order of a message's way; those without a target scrape nothing."""
 
 _PATHS: Mapping[str, dict[str, Any]] = {
     # All queues in one scrape: the plain endpoint gives sums only.
@@ -35,13 +35,13 @@ _KEPT = "missing_table_.*|slo:.*|queue:.*|up|rabbitmq_.*|process_.*|redis_.*|pg_
 
 @dataclass(frozen=True, slots=True)
 class RemoteWrite:
-    """Where series are sent on to, as Grafana Cloud takes them.
+    """Where series are sent by remote write, such as Grafana Cloud.
 
     Attributes:
         url: of the remote-write endpoint, https.
         user: the name to log in with; for Grafana Cloud a number.
-        password_file: holds the token; it never stands in the configuration.
-        labels: added to every series that leaves, as `cluster` and `env`.
+        password_file: holds the token, which is never in the configuration itself.
+        labels: added to every series that is sent, such as `cluster` and `env`.
     """
 
     url: str
@@ -53,10 +53,10 @@ class RemoteWrite:
 def configuration(
     remote_write: RemoteWrite | None = None, *, every_s: int = SCRAPE_S
 ) -> dict[str, Any]:
-    """The content of prometheus.yml, without places: the substrate gives each job its targets.
+    """The content of prometheus.yml, without addresses: the substrate adds the targets of each job.
 
     Args:
-        remote_write: None keeps everything here.
+        remote_write: None sends nothing.
         every_s: seconds between two scrapes, and between two evaluations of the rules.
     """
     result: dict[str, Any] = {
@@ -89,6 +89,6 @@ def _remote(to: RemoteWrite) -> dict[str, Any]:
         "write_relabel_configs": [
             {"source_labels": ["__name__"], "regex": _KEPT, "action": "keep"}
         ],
-        # Bounded: while the other side is away, memory must not grow for ever.
+        # Bounded: while the other side is unavailable, memory must not grow without limit.
         "queue_config": {"capacity": 10_000, "max_shards": 5, "max_samples_per_send": 2_000},
     }

@@ -1,4 +1,4 @@
-"""What watches a lab, put together as data for a substrate: scraping, rules, alerts."""
+"""The monitoring of a lab, as data for a substrate: scraping, rules, alerts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.substrates.protocol import Monitoring
 
 RULES = PROJECT / "lab" / "monitoring" / "rules"
 TIME_SCALE = 60.0
-"""How many times faster than in production the rules' durations pass: an hour is a minute."""
+"""The factor by which the rules' durations are shorter than in production: an hour is a minute."""
 
 
 def monitoring(
@@ -25,8 +25,8 @@ def monitoring(
 
     Args:
         time_scale: divides every duration of the rules; see `lab.monitoring.rescale`.
-        webhook_url: where Alertmanager sends alerts; nowhere where None.
-        remote_write: where Prometheus sends its series on to; nowhere where None.
+        webhook_url: where Alertmanager sends alerts; None for nowhere.
+        remote_write: where Prometheus sends its series; None for nowhere.
     """
     return Monitoring(
         prometheus=scrape.configuration(remote_write),

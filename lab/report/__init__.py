@@ -1,1 +1,1 @@
-"""How results are shown: on the terminal, as a page with plots, in notebooks."""
+"""Presents results: on the terminal, as an HTML page with plots, in notebooks."""

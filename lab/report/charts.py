@@ -32,7 +32,7 @@ _SECONDS = "seconds into the run"
 
 
 def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
-    """Messages over time by what became of them, stacked; faults shaded behind."""
+    """Messages over time by outcome, stacked; faults shaded behind."""
     present = {row["outcome"] for row in rows}
     outcomes_present = [each for each in OUTCOME_COLOURS if each.value in present]
     bars = (
@@ -59,12 +59,12 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
 
 
 def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
-    """How long messages took, every message counted, on a log scale; with its percentiles."""
+    """The distribution of latency over all messages, on a log scale, with its percentiles."""
     marks = [(f"p{share}", value, _AMBER) for share, value in _percentiles(measured)]
     if objective_ms is not None:
         marks.append(("goal", objective_ms, _RED))
     marks.sort(key=lambda mark: mark[1])
-    # To the right of the last mark there is room for its name.
+    # Leave room for the name of the last mark, to its right.
     reach = [
         min(rows[0]["from"], objective_ms or rows[0]["from"]),
         max(rows[-1]["to"], ROOM_FOR_NAME * marks[-1][1]),
@@ -89,7 +89,7 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
         )
     )
     layers = [bars]
-    # From left to right, each begins lower than the one before it: no line crosses a name.
+    # From left to right, each mark begins lower than the one before: no line crosses a name.
     for level, (name, value, colour) in enumerate(marks):
         place = max(value, rows[0]["from"])
         layers += _mark(place, f"{name} {value:,.3g} ms", colour, 6 + 15 * level)
@@ -142,7 +142,7 @@ def latency(
 
 
 def depths(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
-    """How many messages were ready in each queue over time; faults shaded behind."""
+    """Messages ready in each queue over time; faults shaded behind."""
     queues = sorted({row["queue"] for row in rows})
     lines = (
         alt.Chart(_data(rows))
@@ -182,7 +182,7 @@ def _along(time: RunClock, field: str) -> alt.X:
 
 
 def _shaded(chart: Any, faults: Rows, time: RunClock) -> Any:
-    """Put the windows of the faults behind a chart, each with its name."""
+    """Put the time spans of the faults behind a chart, each with its name."""
     if not faults:
         return alt.layer(chart).properties(height=HEIGHT)
     base = alt.Chart(_data(faults))
@@ -216,6 +216,6 @@ def _decades(reach: Sequence[float]) -> list[float]:
 
 def _as_spec(chart: Any) -> dict[str, Any]:
     spec: dict[str, Any] = chart.properties(width="container").to_dict()
-    spec.pop("config", None)  # the page brings its own, for light and for dark
-    spec.pop("$schema", None)  # names an address; the page must reach for none
+    spec.pop("config", None)  # the page has its own, for light and for dark
+    spec.pop("$schema", None)  # holds an address; the page must not load anything
     return spec

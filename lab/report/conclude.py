@@ -1,4 +1,4 @@
-"""The report of a run: judge its history, and leave `verdict.json` and `report.html` beside it."""
+"""The report of a run: check its history, and write `verdict.json` and `report.html` beside it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ReportError(LabError):
 
 
 def conclude(run_folder: Path) -> Audit:
-    """Judge the run in a folder, and write its verdict and its page there.
+    """Check the run in a folder, and write its verdict and its page there.
 
-    A history that is missing or broken, and a judge that fails, give the verdict unknown, with the
-    reason. `verdict.json` is written first, so that no trouble with the page can cost it.
+    A history that is missing or broken, and a checker that crashes, give the verdict unknown, with
+    the reason. `verdict.json` is written first, so that a failure of the page cannot prevent it.
 
     Raises:
         VerdictError: `verdict.json` cannot be written.
@@ -36,14 +36,14 @@ def conclude(run_folder: Path) -> Audit:
         verdict.check(auditing.as_document(audit))
     except LabError as error:
         audit = auditing.undecided(f"the history cannot be judged: {error}", name=name)
-    except Exception as error:  # a judge that crashed has decided nothing
+    except Exception as error:  # a checker that crashed has decided nothing
         audit = auditing.undecided(f"the audit failed: {error!r}", name=name)
     verdict.write(auditing.as_document(audit), run_folder / verdict.FILE)
-    # Altair is slow to import, and only this needs it: the other commands of the lab start at once.
+    # Altair is slow to import, and only this needs it: the lab's other commands start faster.
     from lab.report import html
 
     try:
-        # Half of a surrogate pair has no UTF-8; on a page it may be a question mark.
+        # Half a surrogate pair cannot be encoded as UTF-8; the page gets a question mark instead.
         (run_folder / PAGE_FILE).write_text(html.render(audit), "utf-8", "replace")
     except OSError as error:
         raise ReportError(f"cannot write {run_folder / PAGE_FILE}: {error}") from error

@@ -1,4 +1,4 @@
-"""Words for people: numbers, times and text from outside, made safe to show."""
+"""Formats values for people: numbers, times, and text from outside, made safe to print."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from lab.checker.measures import LATENCY_MEAN, SUCCESS_RATIO, Objective
 from lab.checker.verdict import Verdict
 
 NOTHING = "-"
-"""Stands where there is no value."""
+"""Printed instead of a missing value."""
 
 OBJECTIVE_NAMES = {SUCCESS_RATIO: "success ratio", LATENCY_MEAN: "mean latency"}
 
 
 def clean(text: str, limit: int = 400) -> str:
-    """Text from outside on one line: no control characters (a terminal obeys them), and cut."""
+    """Text from outside on one line, without control characters (they act on a terminal), cut."""
     line = "".join(char if char.isprintable() else " " for char in text[: limit + 1])
     line = " ".join(line.split())
     return line if len(text) <= limit else f"{line[: limit - 1]}…"
 
 
 def format_value(value: Any) -> str:
-    """A value as people read it: `1,040`, `0.25`, `yes`, `a 1, b 2`; safe for a terminal."""
+    """A value for people: `1,040`, `0.25`, `yes`, `a: 1, b: 2`; safe for a terminal."""
     match value:
         case None:
             text = "nothing"
@@ -47,7 +47,7 @@ def format_value(value: Any) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A latency: `4.2 ms`, `420 ms`, `4.2 s`; a dash where there is none."""
+    """A latency: `4.2 ms`, `420 ms`, `4.2 s`; a dash if there is none."""
     if value is None:
         return NOTHING
     if abs(value) >= 10_000:
@@ -56,14 +56,14 @@ def milliseconds(value: float | None) -> str:
 
 
 def per_second(value: float | None) -> str:
-    """A rate: `12.5/s`; a dash where it cannot be told."""
+    """A rate: `12.5/s`; a dash if it is not known."""
     if value is None:
         return NOTHING
     return f"{value:,.0f}/s" if value >= 100 else f"{value:.1f}/s"
 
 
 def format_measured(objective: Objective) -> str:
-    """The value of an objective, as people read it."""
+    """The measured value of an objective, for people."""
     if objective.value is None:
         return "not measured"
     if objective.name == SUCCESS_RATIO:
@@ -73,7 +73,7 @@ def format_measured(objective: Objective) -> str:
 
 
 def format_goal(objective: Objective) -> str:
-    """What was asked for, as people read it."""
+    """The goal of an objective, for people."""
     if objective.objective is None:
         return "no objective"
     if objective.name == SUCCESS_RATIO:
@@ -82,7 +82,7 @@ def format_goal(objective: Objective) -> str:
 
 
 def sign(objective: Objective) -> str:
-    """✓ met, ✗ missed, ? not known, - where nothing was asked."""
+    """✓ met, ✗ missed, ? not known, - without an objective."""
     asked_for_nothing = objective.objective is None
     return NOTHING if asked_for_nothing else objective.verdict.sign
 

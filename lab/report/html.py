@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file with everything in it, which reaches for nothing outside."""
+"""The page of a run: one HTML file with everything in it, which loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def render(audit: Audit) -> str:
         rows_left_out=max(0, len(by_reason) - REASONS_MAX),
         checks=audit.checks[:CHECKS_MAX],
         text=formatting,
-        # A script ends where its text says so, even inside a string: no "<" of ours is left.
+        # "</script>" ends a script even inside a string: so no "<" is left.
         specs=json.dumps({plot["id"]: plot["spec"] for plot in plots}).replace("<", "\\u003c"),
         vega=_vega() if plots else "",
     )
@@ -64,7 +64,7 @@ def _about(audit: Audit) -> list[str]:
 
 
 def _plots(audit: Audit) -> tuple[list[dict[str, Any]], list[str]]:
-    """The plots that have something to show, and what must be said about how they were made."""
+    """The plots that have data, and notes about how they were made."""
     story = audit.story
     time = series.clock(story.ways, story.depths, audit.faults)
     faults = series.fault_windows(audit.faults, time)

@@ -1,4 +1,4 @@
-"""Plots of what Prometheus recorded, for notebooks: lines over time, goals as lines, faults shaded.
+"""Plots of Prometheus' series for notebooks: lines over time, goals as lines, faults shaded.
 
 Pure: series in, an Altair chart out. Time is counted in seconds from the first point, so that two
 runs can be compared by eye.
@@ -20,14 +20,14 @@ COLOURS = ("#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6")
 _GOAL, _FAULT = "#d62839", "#d62839"
 WIDTH, HEIGHT = 640, 220
 GAP_STEPS = 1.5
-"""Between two points there is one step; where there is more, something is missing."""
+"""Two points are normally one step apart; if they are further apart, a sample is missing."""
 
 Chart = alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True, slots=True)
 class FaultWindow:
-    """A fault, from when to when, in seconds since the epoch."""
+    """The time span of a fault, in seconds since the epoch."""
 
     name: str
     begin: float
@@ -66,7 +66,7 @@ def success(
 
 
 def depth(lines: Mapping[str, Series], faults: Sequence[FaultWindow] = ()) -> Chart:
-    """How many messages were ready in each queue."""
+    """Messages ready in each queue, over time."""
     return over_time(lines, "messages ready", faults=faults)
 
 
@@ -81,12 +81,12 @@ def over_time(
     """Lines over time.
 
     Args:
-        lines: by the name that the legend shows. Where points are missing or not finite, the line
-            is broken: a gap must not look like a value.
-        title: of the upright axis, with the unit.
+        lines: by their names in the legend. If points are missing or not finite, the line is
+            broken: a gap must not look like a value.
+        title: of the y axis, with the unit.
         goal: drawn across, with its name.
         faults: shaded, with their names on top.
-        from_zero: whether the upright axis begins at 0.
+        from_zero: whether the y axis begins at 0.
 
     Raises:
         ValueError: no line has a point.
@@ -124,7 +124,7 @@ def over_time(
 def _with_gaps(
     points: Sequence[tuple[float, float]],
 ) -> Iterator[tuple[float, float | None]]:
-    """The points, with None where a line has to be broken."""
+    """The points, with None at each place where the line has to be broken."""
     step = min((after[0] - before[0] for before, after in pairwise(points)), default=0.0)
     last = None
     for at, value in points:

@@ -1,8 +1,8 @@
-"""What the plots show, gathered from every message into a bounded number of rows.
+"""The data of the plots: every message, gathered into a bounded number of rows.
 
-A page stays small and quick with any number of messages: counts and percentiles are taken over all
-of them, per bin; only single points are sampled, evenly, and the page says so. Times are seconds
-since the first message was published or anything else was recorded.
+A page stays small and fast with any number of messages: counts and percentiles are taken over all
+of them, for each bin; only single points are sampled, evenly, and the page says so. Times are
+seconds since the first message was published or anything else was recorded.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class RunClock:
-    """Turns moments into seconds of the run, and those into bins."""
+    """Converts moments into seconds of the run, and those into bins."""
 
     begun: datetime
     seconds: float
 
     @property
     def bin_s(self) -> float:
-        """How long one bin is, in seconds."""
+        """The length of one bin, in seconds."""
         return self.seconds / BINS
 
     def of(self, moment: datetime) -> float:
-        """Seconds since the begin, within the run."""
+        """Seconds since the beginning of the run, within its bounds."""
         return min(max(0.0, (moment - self.begun).total_seconds()), self.seconds)
 
     def bin(self, moment: datetime) -> int:
@@ -49,12 +49,12 @@ class RunClock:
         return min(BINS - 1, int(self.of(moment) / self.bin_s))
 
     def edges(self, number: int) -> dict[str, float]:
-        """From when to when a bin is, in seconds."""
+        """The first and last second of a bin."""
         return {"from": round(number * self.bin_s, 4), "to": round((number + 1) * self.bin_s, 4)}
 
 
 def clock(ways: Iterable[Passage], depths: Iterable[Depth], faults: Iterable[Fault]) -> RunClock:
-    """The clock that covers everything that is to be drawn; at least one second."""
+    """The clock that covers everything to draw; at least one second."""
     moments = [way.published_at for way in ways]
     moments += [depth.at for depth in depths]
     for fault in faults:
@@ -65,7 +65,7 @@ def clock(ways: Iterable[Passage], depths: Iterable[Depth], faults: Iterable[Fau
 
 
 def by_outcome(ways: Iterable[Passage], time: RunClock) -> Rows:
-    """Messages published in each bin, by what became of them, stacked from `bottom` to `top`."""
+    """Messages published in each bin, by outcome, stacked from `bottom` to `top`."""
     counts = Counter((time.bin(way.published_at), way.outcome) for way in ways)
     height: Counter[int] = Counter()
     rows = []
@@ -133,9 +133,9 @@ def latency_points(ways: Iterable[Passage], time: RunClock) -> tuple[Rows, int]:
 
 
 def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
-    """The deepest that each queue was in each bin; and how many queues were left out.
+    """The greatest depth of each queue in each bin; and the number of queues left out.
 
-    Where there are more than `QUEUES_MAX` queues, the deepest ones are drawn.
+    If there are more than `QUEUES_MAX` queues, only the deepest ones are drawn.
     """
     deepest: dict[str, float] = defaultdict(float)
     bins: dict[tuple[str, int], float] = defaultdict(float)
@@ -153,7 +153,7 @@ def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
 
 
 def fault_windows(faults: Sequence[Fault], time: RunClock) -> Rows:
-    """When something was broken; a fault that was not ended lasts to the end. At most 50."""
+    """The time spans of the faults; one that did not end lasts to the run's end. At most 50."""
     return [
         {
             "name": fault.name,

@@ -19,7 +19,7 @@ _STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN:
 
 
 def print_audit(audit: Audit, console: Console, files: tuple[Path, ...] = ()) -> None:
-    """Print the verdict, what it rests on, and where the files are."""
+    """Print the verdict, the findings behind it, and the names of the files."""
     parts: list[RenderableType] = ["", _headline(audit)]
     if audit.verdict is not Verdict.VALID:
         parts.append(Padding(Text(f"because {formatting.clean(audit.why, 500)}"), (0, 0, 0, 2)))

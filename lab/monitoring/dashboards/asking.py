@@ -1,4 +1,4 @@
-"""A board's queries as Grafana would send them, for places without a Grafana. Pure."""
+"""A dashboard's queries as Grafana would send them, for use without Grafana. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GIVEN: Mapping[str, str] = {
     "$queue": ".*",
     "$instance": ".*",
 }
-"""What stands for each of Grafana's variables."""
+"""The value for each of Grafana's variables."""
 
 
 def substituted(query: str, given: Mapping[str, str] = GIVEN) -> str:

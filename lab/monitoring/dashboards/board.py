@@ -1,4 +1,4 @@
-"""Puts rows of panels together to a dashboard that Grafana can import."""
+"""Builds a dashboard that Grafana can import from rows of panels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _IDS_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """Panels side by side below a headline; each line of them is 24 wide."""
+class BoardRow:
+    """Panels side by side below a title; each line of them is 24 wide."""
 
     title: str
     panels: Sequence[Panel]
@@ -31,8 +31,8 @@ class Board:
     """A dashboard.
 
     Attributes:
-        name: of its file, and the end of its uid, by which it is found for good.
-        summary: whom it answers which question.
+        name: of its file, and the end of its uid, which never changes.
+        summary: the question that it answers.
         variables: label names by which its panels can be narrowed, each with the metric that
             has their values.
     """
@@ -40,24 +40,24 @@ class Board:
     name: str
     title: str
     summary: str
-    rows: Sequence[Row]
+    rows: Sequence[BoardRow]
     variables: Sequence[tuple[str, str]] = ()
 
     @property
     def uid(self) -> str:
-        """Stable, so that links and bookmarks last."""
+        """Stable, so that links and bookmarks stay valid."""
         return f"{TAG}-{self.name}"
 
 
 class _Annotation(model.AnnotationQuery):
-    """Vertical marks made by Prometheus. The SDK's own knows no name for a mark."""
+    """Vertical marks from a query. The SDK's own class has no name for a mark."""
 
     def __init__(self, name: str, expression: str, mark: str, labels: str, colour: str) -> None:
         super().__init__(name=name, datasource=DATASOURCE, icon_color=colour, expr=expression)
         self.mark, self.labels = mark, labels
 
     def to_json(self) -> dict[str, object]:
-        """With the names that Grafana's Prometheus reads."""
+        """With the field names that Grafana's Prometheus source reads."""
         return {
             **super().to_json(),
             "titleFormat": self.mark,
@@ -67,32 +67,32 @@ class _Annotation(model.AnnotationQuery):
 
 
 class _Marks(build.AnnotationQuery):
-    """A builder of annotations that are made already, as the dashboard's builder wants it."""
+    """A builder around a finished annotation, as the dashboard's builder needs one."""
 
-    def __init__(self, made: model.AnnotationQuery) -> None:
+    def __init__(self, builder: model.AnnotationQuery) -> None:
         super().__init__()
-        self._internal = made
+        self._internal = builder
 
 
 def page(board: Board) -> str:
-    """The board's JSON, readable and stable: a change in the code is a small change here."""
+    """The board's JSON, readable and stable: a small change in the code is a small change in it."""
     built = _dashboard(board).build()
     for each in built.panels or []:
-        # From the title, not the place: a panel that is put before others leaves their links alone.
+        # From the title, not the place: a panel that is inserted keeps the links of others.
         each.id_val = zlib.crc32(f"{type(each).__name__} {each.title}".encode()) % _IDS_MAX
     text = json.dumps(built, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
     return text + "\n"
 
 
 def _dashboard(board: Board) -> build.Dashboard:
-    made = build.Dashboard(board.title).uid(board.uid).description(board.summary)
-    made.tags([TAG]).timezone("browser").refresh("10s").time("now-1h", "now")
-    made.tooltip(model.DashboardCursorSync.CROSSHAIR).editable()
-    made.with_variable(
+    builder = build.Dashboard(board.title).uid(board.uid).description(board.summary)
+    builder.tags([TAG]).timezone("browser").refresh("10s").time("now-1h", "now")
+    builder.tooltip(model.DashboardCursorSync.CROSSHAIR).editable()
+    builder.with_variable(
         build.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
     )
     for label, metric in board.variables:
-        made.with_variable(
+        builder.with_variable(
             build.QueryVariable(label)
             .datasource(DATASOURCE)
             .query(f"label_values({metric}, {label})")
@@ -102,19 +102,21 @@ def _dashboard(board: Board) -> build.Dashboard:
             .multi(True)
             .current(model.VariableOption(selected=True, text="All", value="$__all"))
         )
-    made.link(
+    builder.link(
         build.DashboardLink("Missing Table")
         .type(model.DashboardLinkType.DASHBOARDS)
         .tags([TAG])
         .include_vars(True)
         .keep_time(True)
     )
-    made.annotation(
+    builder.annotation(
         _Marks(_Annotation("Alerts", FIRING, "{{alertname}}", "severity,component,slo", "red"))
     )
-    made.annotation(_Marks(_Annotation("Faults", f"{FAULTS} > 0", "{{fault}}", "fault", "orange")))
+    builder.annotation(
+        _Marks(_Annotation("Faults", f"{FAULTS} > 0", "{{fault}}", "fault", "orange"))
+    )
     for row in board.rows:
-        made.with_row(build.Row(row.title))
+        builder.with_row(build.Row(row.title))
         for panel in row.panels:
-            made.with_panel(panel)
-    return made
+            builder.with_panel(panel)
+    return builder

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from lab.monitoring.dashboards import promised
-from lab.monitoring.dashboards.board import Board, Row
+from lab.monitoring.dashboards.board import Board, BoardRow
 from lab.monitoring.dashboards.panels import (
     GREEN,
     GREY,
     RED,
+    PanelState,
     Query,
-    State,
     green_from,
     lines,
     red_from,
@@ -31,7 +31,7 @@ from lab.monitoring.metrics import (
     rate,
 )
 
-_UP_OR_DOWN = {0: State("down", RED), 1: State("up", GREEN)}
+_UP_OR_DOWN = {0: PanelState("down", RED), 1: PanelState("up", GREEN)}
 
 
 def board() -> Board:
@@ -39,26 +39,26 @@ def board() -> Board:
     return Board(
         "chaos",
         "Missing Table / Faults and what they did",
-        "What did a fault do, and did everything come back by itself? "
-        "Put the cursor on a fault's end: success, latency and queues should be well soon after.",
+        "What did a fault do, and did everything recover by itself? "
+        "Put the cursor on a fault's end: success, latency and queues should recover soon after.",
         (_cause(), _effect(), _after()),
     )
 
 
-def _cause() -> Row:
-    return Row(
+def _cause() -> BoardRow:
+    return BoardRow(
         "Cause",
         (
             states(
                 "Faults",
-                "Active faults of the lab. Good: bars where an experiment meant them to be. "
-                "Bad: a bar without end: its cure has failed.",
+                "Active faults of the lab. Good: bars where an experiment wanted them. "
+                "Bad: a bar that does not end: its cure has failed.",
                 Query(f"max by (fault) ({FAULTS})", "{{fault}}"),
-                {0: State("quiet", GREY), 1: State("active", RED)},
+                {0: PanelState("quiet", GREY), 1: PanelState("active", RED)},
             ),
             states(
                 "Who answers",
-                "Everything that is scraped. Good: down only while a fault means it to be. "
+                "Everything that is scraped. Good: down only while a fault is active. "
                 "Bad: down after it, or a gap.",
                 Query("max by (job, instance) (up)", "{{job}} {{instance}}"),
                 _UP_OR_DOWN,
@@ -67,8 +67,8 @@ def _cause() -> Row:
     )
 
 
-def _effect() -> Row:
-    return Row(
+def _effect() -> BoardRow:
+    return BoardRow(
         "Effect",
         (
             lines(
@@ -78,7 +78,7 @@ def _effect() -> Row:
                 "percentunit",
                 Query('1 - slo:sli_error:ratio_rate5m{slo="success"}', "took effect"),
                 limit=green_from(promised.success()),
-                closer=(0.99, 1),
+                soft_range=(0.99, 1),
             ),
             lines(
                 "Latency",
@@ -91,7 +91,7 @@ def _effect() -> Row:
             ),
             lines(
                 "Queue depth",
-                "Good: a hill that drains after the fault. Bad: a plateau: nobody consumes; "
+                "Good: a hill that drains after the fault. Bad: a plateau: no consumer; "
                 "retry queues that never empty.",
                 "short",
                 Query(f"sum by (queue) ({READY}{{{WORK_QUEUES}}})", "{{queue}}"),
@@ -108,8 +108,8 @@ def _effect() -> Row:
             ),
             lines(
                 "Workers that consume",
-                "Good: all again soon after the fault. Bad: fewer for ever: one is alive and of no "
-                "use.",
+                "Good: all again soon after the fault. Bad: fewer for good: one is alive and "
+                "useless.",
                 "short",
                 Query(f"sum({CONSUMING})", "consuming"),
                 Query('sum(up{job="worker"})', "answering"),
@@ -120,15 +120,15 @@ def _effect() -> Row:
                 "Bad: a steady stream: a message kills its worker again and again.",
                 "mps",
                 Query(rate("rabbitmq_global_messages_redelivered_total"), "redelivered"),
-                Query(rate('missing_table_effects_total{effect="duplicate"}'), "seen before"),
+                Query(rate('missing_table_effects_total{effect="duplicate"}'), "duplicates"),
             ),
         ),
     )
 
 
-def _after() -> Row:
-    return Row(
-        "In the end: the lab's own account",
+def _after() -> BoardRow:
+    return BoardRow(
+        "Afterwards: the counts of the lab",
         (
             lines(
                 "Messages, as the ledger has seen them",

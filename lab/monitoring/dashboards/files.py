@@ -12,5 +12,8 @@ BOARDS = (overview, rabbitmq, workers, slo, chaos)
 
 
 def pages() -> dict[Path, str]:
-    """What each file should hold."""
-    return {FOLDER / f"{made.name}.json": page(made) for made in (each.board() for each in BOARDS)}
+    """The content of each file."""
+    return {
+        FOLDER / f"{builder.name}.json": page(builder)
+        for builder in (each.board() for each in BOARDS)
+    }

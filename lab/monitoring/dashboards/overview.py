@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.monitoring.dashboards import promised, way_in, way_out
-from lab.monitoring.dashboards.board import Board, Row
+from lab.monitoring.dashboards.board import Board, BoardRow
 from lab.monitoring.dashboards.panels import AMBER, GREEN, RED, Query, green_from, number, red_from
 from lab.monitoring.metrics import (
     ACCEPTED,
@@ -21,8 +21,9 @@ def board() -> Board:
     return Board(
         "overview",
         "Missing Table / The way of a message",
-        "Is the pipeline well, and if not, at which station of a message's way does it fail? "
-        "Read from the top: the first row that looks wrong is the cause, those below suffer.",
+        "Is the pipeline healthy, and if not, at which stage of a message's way does it fail? "
+        "Read from the top: the first row that looks wrong is the cause, those below are its "
+        "consequences.",
         (
             _at_a_glance(),
             way_in.scraper(),
@@ -36,8 +37,8 @@ def board() -> Board:
     )
 
 
-def _at_a_glance() -> Row:
-    return Row(
+def _at_a_glance() -> BoardRow:
+    return BoardRow(
         "At a glance",
         (
             number(
@@ -48,7 +49,7 @@ def _at_a_glance() -> Row:
                 Query('1 - slo:sli_error:ratio_rate5m{slo="success"}'),
                 steps=green_from(promised.success()),
                 decimals=2,
-                untold="no traffic",
+                no_value="no traffic",
             ),
             number(
                 "Mean latency",
@@ -57,7 +58,7 @@ def _at_a_glance() -> Row:
                 "s",
                 Query("slo:sli_mean:seconds_rate5m"),
                 steps=red_from(promised.latency_s()),
-                untold="no traffic",
+                no_value="no traffic",
             ),
             number(
                 "Accepted",
@@ -84,14 +85,14 @@ def _at_a_glance() -> Row:
             number(
                 "Dead letters",
                 "Messages that were given up and wait for a person. Good: zero. "
-                "Bad: any; show them, mend the cause, replay them.",
+                "Bad: any; list them, repair the cause, replay them.",
                 "short",
                 Query(f"sum({IN_QUEUE}{{{DEAD_LETTERS}}})"),
                 steps=red_from(1),
             ),
             number(
                 "In the outbox",
-                "Messages that the scraper could hand to nobody yet; they are safe. Good: zero. "
+                "Messages that the scraper could not send yet; they are safe. Good: zero. "
                 "Bad: some, for longer than it takes the broker to come back.",
                 "short",
                 Query(f'sum({OUTBOX}{{state="waiting"}})'),
@@ -99,7 +100,7 @@ def _at_a_glance() -> Row:
             ),
             number(
                 "Alerts firing",
-                "Without the watchdog, which fires always. Good: zero. "
+                "Without the watchdog, which always fires. Good: zero. "
                 "Bad: any; each has a runbook in docs/runbooks.",
                 "short",
                 Query(f"count({FIRING}) or vector(0)"),

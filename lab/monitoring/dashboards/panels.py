@@ -1,6 +1,6 @@
-"""The few kinds of panels that the boards are made of, each with what a good picture looks like.
+"""The kinds of panels that the dashboards use, each with a description of how good data looks.
 
-A panel without a description is of no use to the one who is woken, so none can be made.
+A panel without a description is useless to an engineer who was paged, so none can be created.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Step = tuple[float | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to Prometheus, and how its series are called: `{{label}}` is filled in."""
+    """A query to Prometheus, and the names of its series: `{{label}}` is filled in."""
 
     expression: str
     legend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """How a value of a state is shown."""
+class PanelState:
+    """The text and colour of one value of a state."""
 
     text: str
     colour: str
@@ -67,19 +67,19 @@ def lines(
     width: int = 8,
     limit: Sequence[Step] = (),
     stacked: bool = False,
-    closer: tuple[float, float] | None = None,
+    soft_range: tuple[float, float] | None = None,
 ) -> Panel:
     """Lines over time.
 
     Args:
         title: what is shown, unique in its board.
-        text: what a good picture looks like, and a bad one.
+        text: how good data looks, and bad data.
         unit: in Grafana's names, see `grafana_foundation_sdk.models.units`.
-        queries: what is asked.
+        queries: one or more, each with its legend.
         width: in 24ths of the board.
         limit: steps whose bounds are drawn across; the lowest can always be seen.
         stacked: added up, so that the upper edge is the sum.
-        closer: the upright axis spans this where the values allow it; otherwise it begins at 0.
+        closer: the y axis spans this if the values allow it; otherwise it begins at 0.
     """
     panel = timeseries.Panel().height(HEIGHT).fill_opacity(30 if stacked else 8)
     panel.line_width(2).show_points(shapes.VisibilityMode.NEVER).span_nulls(False)
@@ -93,14 +93,14 @@ def lines(
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
-    if closer is None:
+    if soft_range is None:
         panel.min(0)
     else:
-        panel.axis_soft_min(closer[0]).axis_soft_max(closer[1])
+        panel.axis_soft_min(soft_range[0]).axis_soft_max(soft_range[1])
     if limit:
         panel.thresholds(_steps(limit))
         bounds = [value for value, _ in limit if value is not None]
-        if closer is None:
+        if soft_range is None:
             panel.axis_soft_max(min(bounds) * 1.1)
         panel.thresholds_style(
             common.GraphThresholdsStyleConfig().mode(shapes.GraphTresholdsStyleMode.DASHED)
@@ -117,16 +117,16 @@ def number(
     steps: Sequence[Step] = ((None, BLUE),),
     width: int = 3,
     decimals: int | None = None,
-    untold: str = "no data",
+    no_value: str = "no data",
 ) -> Panel:
     """The value now, large, coloured by steps; see `lines`.
 
-    Asked for this moment only: the last value of the time shown could be an hour old.
+    Queried for the present only: the last value of the dashboard's range could be an hour old.
 
     Args:
-        untold: shown where there is no value, which is never the same as 0.
+        untold: printed if there is no value, which is never the same as 0.
     """
-    panel = stat.Panel().height(NUMBER_HEIGHT).thresholds(_steps(steps)).no_value(untold)
+    panel = stat.Panel().height(NUMBER_HEIGHT).thresholds(_steps(steps)).no_value(no_value)
     panel.graph_mode(shapes.BigValueGraphMode.NONE)
     panel.color_mode(shapes.BigValueColorMode.VALUE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -136,7 +136,7 @@ def number(
 
 
 def states(
-    title: str, text: str, query: Query, shown: Mapping[int, State], *, width: int = 24
+    title: str, text: str, query: Query, shown: Mapping[int, PanelState], *, width: int = 24
 ) -> Panel:
     """One bar over time for each series, coloured by its value; see `lines`."""
     panel = statetimeline.Panel().height(HEIGHT).fill_opacity(80).line_width(0)

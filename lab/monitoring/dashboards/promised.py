@@ -1,4 +1,4 @@
-"""The bounds that panels draw, read from lab/slo/slo.yaml: no board promises something else."""
+"""The bounds that panels draw, read from lab/slo/slo.yaml: the same objectives everywhere."""
 
 from __future__ import annotations
 

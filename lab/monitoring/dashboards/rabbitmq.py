@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lab.monitoring.dashboards.board import Board, Row
+from lab.monitoring.dashboards.board import Board, BoardRow
 from lab.monitoring.dashboards.panels import (
     GREEN,
     RED,
+    PanelState,
     Query,
-    State,
     lines,
     number,
     red_from,
@@ -25,19 +25,19 @@ _GLOBAL = "rabbitmq_global_messages"
 
 
 def board() -> Board:
-    """What the broker itself says."""
+    """The broker's own metrics."""
     return Board(
         "rabbitmq",
         "Missing Table / RabbitMQ",
-        "Does the broker take and hand out messages, and which queue is the one that does not? "
-        "The rows on queues ask the detailed endpoint, the others the aggregated one.",
+        "Does the broker accept and deliver messages, and which queue does not? "
+        "The rows on queues use the detailed endpoint, the others the aggregated one.",
         (_health(), _flow(), _queues(), _resources(), _clients()),
         variables=(("queue", IN_QUEUE),),
     )
 
 
-def _health() -> Row:
-    return Row(
+def _health() -> BoardRow:
+    return BoardRow(
         "Health",
         (
             number(
@@ -66,7 +66,7 @@ def _health() -> Row:
             ),
             number(
                 "Consumers",
-                "Good: one for each worker and queue. Bad: zero: nobody takes anything.",
+                "Good: one for each worker and queue. Bad: zero: nothing is consumed.",
                 "short",
                 Query("sum(rabbitmq_consumers)"),
                 steps=((None, RED), (1, GREEN)),
@@ -91,14 +91,14 @@ def _health() -> Row:
                 "Good: both quiet. Bad: raised: the broker blocks all publishers until memory or "
                 "disk is free again; the scraper's outbox fills meanwhile.",
                 Query(_ALARMS, "{{alarm}}"),
-                {0: State("quiet", GREEN), 1: State("raised", RED)},
+                {0: PanelState("quiet", GREEN), 1: PanelState("raised", RED)},
             ),
         ),
     )
 
 
-def _flow() -> Row:
-    return Row(
+def _flow() -> BoardRow:
+    return BoardRow(
         "Flow: all protocols, all queues",
         (
             lines(
@@ -121,7 +121,8 @@ def _flow() -> Row:
             ),
             lines(
                 "No queue for them",
-                "Returned: the publisher was told. Dropped: it did not ask; Celery's events with "
+                "Returned: the publisher was informed. Dropped: it did not ask for that; Celery's "
+                "events with "
                 "no listener are dropped all the time. Good: returned is zero. Bad: it is not: "
                 "a binding is missing.",
                 "mps",
@@ -130,7 +131,7 @@ def _flow() -> Row:
             ),
             lines(
                 "Dead-lettered by the broker",
-                "Expired is the retry ladder at work: messages go back to the workers when their "
+                "Expired are the retry steps at work: messages go back to the workers when their "
                 "wait is over. Good: nothing else. Bad: delivery limit: a message kills workers.",
                 "mps",
                 *(
@@ -143,15 +144,15 @@ def _flow() -> Row:
     )
 
 
-def _queues() -> Row:
-    return Row(
+def _queues() -> BoardRow:
+    return BoardRow(
         "Queues, one by one",
         (
             lines(
                 "Ready",
                 "Good: matches.process falls to zero after a burst; matches.dead-letter is zero. "
                 "Bad: grows in matches.process: too few workers; in a retry queue: something is "
-                "away; in matches.dead-letter: a person must look.",
+                "unavailable; in matches.dead-letter: a person must look.",
                 "short",
                 Query(f"sum by (queue) ({READY}{{{_QUEUE}}})", "{{queue}}"),
             ),
@@ -173,8 +174,8 @@ def _queues() -> Row:
     )
 
 
-def _resources() -> Row:
-    return Row(
+def _resources() -> BoardRow:
+    return BoardRow(
         "Resources of each node",
         (
             lines(
@@ -203,8 +204,8 @@ def _resources() -> Row:
     )
 
 
-def _clients() -> Row:
-    return Row(
+def _clients() -> BoardRow:
+    return BoardRow(
         "Clients",
         (
             lines(
@@ -224,9 +225,9 @@ def _clients() -> Row:
             ),
             states(
                 "Nodes",
-                "Good: up. Bad: down, or a gap: nobody scraped it.",
+                "Good: up. Bad: down, or a gap: it was not scraped.",
                 Query('max by (instance) (up{job="rabbitmq"})', "{{instance}}"),
-                {0: State("down", RED), 1: State("up", GREEN)},
+                {0: PanelState("down", RED), 1: PanelState("up", GREEN)},
                 width=8,
             ),
         ),

@@ -1,15 +1,15 @@
-"""Objectives and error budgets, made from lab/slo/slo.yaml as the rules are."""
+"""Objectives and error budgets, generated from lab/slo/slo.yaml like the rules."""
 
 from __future__ import annotations
 
-from lab.monitoring.dashboards.board import Board, Row
+from lab.monitoring.dashboards.board import Board, BoardRow
 from lab.monitoring.dashboards.panels import (
     AMBER,
     GREEN,
     RED,
     Panel,
+    PanelState,
     Query,
-    State,
     green_from,
     lines,
     number,
@@ -28,19 +28,19 @@ def board() -> Board:
     return Board(
         "slo",
         "Missing Table / Objectives and error budgets",
-        "Does the pipeline keep its promises, and how long will it if nothing changes? "
+        "Does the pipeline meet its objectives, and how long will it if nothing changes? "
         "`lab slo` judges the same objectives, with an exit code.",
         (*rows, _alerts()),
     )
 
 
-def _of_ratio(slo: Slo, metric: RatioMetric | None) -> Row:
+def _of_ratio(slo: Slo, metric: RatioMetric | None) -> BoardRow:
     if metric is None:
         raise ValueError(f"{slo.name} is neither a ratio nor a mean")
     only, target = f'{{slo="{slo.name}"}}', slo.goal.target
     window = slo.spec.timeWindow[0].duration
     budget = f"{1 - target:.10g}"
-    return Row(
+    return BoardRow(
         _headline(slo),
         (
             _share(
@@ -58,14 +58,15 @@ def _of_ratio(slo: Slo, metric: RatioMetric | None) -> Row:
             number(
                 f"{slo.name}: budget left",
                 f"Of the errors that {window} may hold, what is left. Good: much of it near the "
-                "end of the window. Bad: near zero: change nothing risky; below zero: the promise "
-                "is broken.",
+                "end of the window. Bad: near zero: change nothing risky; below zero: the "
+                "objective "
+                "is missed.",
                 "percentunit",
                 Query(f"1 - ({error_ratio(metric, window)}) / {budget}"),
                 steps=((None, RED), (0, AMBER), (0.25, GREEN)),
                 width=8,
                 decimals=1,
-                untold="no traffic",
+                no_value="no traffic",
             ),
             lines(
                 f"{slo.name}: burn rate",
@@ -86,7 +87,7 @@ def _of_ratio(slo: Slo, metric: RatioMetric | None) -> Row:
             lines(
                 f"{slo.name}: bad share",
                 "Good: zero, or below the line, which is the budget. Bad: above it. Gaps are "
-                "times without traffic, of which nothing can be said.",
+                "times without traffic, which say nothing.",
                 "percentunit",
                 *(
                     Query(f"slo:sli_error:ratio_rate{each}{only}", each)
@@ -100,11 +101,11 @@ def _of_ratio(slo: Slo, metric: RatioMetric | None) -> Row:
     )
 
 
-def _of_mean(slo: Slo) -> Row:
+def _of_mean(slo: Slo) -> BoardRow:
     only, bound = f'{{slo="{slo.name}"}}', slo.goal.value
     if bound is None:
         raise ValueError(f"{slo.name} has no bound")
-    return Row(
+    return BoardRow(
         _headline(slo),
         (
             *(
@@ -116,7 +117,7 @@ def _of_mean(slo: Slo) -> Row:
                     Query(f"slo:sli_mean:seconds_rate{each}{only}"),
                     steps=red_from(bound),
                     width=8,
-                    untold="no traffic",
+                    no_value="no traffic",
                 )
                 for each in MEAN_WINDOWS
             ),
@@ -147,15 +148,16 @@ def _share(title: str, text: str, query: str, target: float) -> Panel:
         steps=green_from(target),
         width=8,
         decimals=2,
-        untold="no traffic",
+        no_value="no traffic",
     )
 
 
 def _events(slo: Slo) -> Panel:
     return lines(
         f"{slo.name}: events in 1h",
-        "What the shares rest on. Good: hundreds. Bad: below the line: so few that no burn is "
-        "alerted on, since one failure would be much.",
+        "The number of events behind the shares. Good: hundreds. Bad: below the line: so few that "
+        "no alert "
+        "fires, since a single failure would be a large share.",
         "short",
         Query(f'slo:sli_events:increase1h{{slo="{slo.name}"}}', "events"),
         limit=green_from(100),
@@ -163,16 +165,16 @@ def _events(slo: Slo) -> Panel:
     )
 
 
-def _alerts() -> Row:
-    return Row(
+def _alerts() -> BoardRow:
+    return BoardRow(
         "Alerts",
         (
             states(
                 "Alerts that fire",
-                "Good: only Watchdog, which fires always, so that one sees that alerts arrive. "
+                "Good: only Watchdog, which always fires, to show that alerts arrive. "
                 "Bad: any other; and no bar at all: the rules are not evaluated.",
                 Query('max by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}"),
-                {1: State("fires", RED)},
+                {1: PanelState("fires", RED)},
             ),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.monitoring.dashboards.board import Row
+from lab.monitoring.dashboards.board import BoardRow
 from lab.monitoring.dashboards.panels import Query, lines
 from lab.monitoring.metrics import (
     ACCEPTED,
@@ -22,9 +22,9 @@ _INTERVAL = "missing_table_scraper_interval_seconds"
 _LAST = "missing_table_scraper_last_success_timestamp_seconds"
 
 
-def scraper() -> Row:
-    """How far the reading of pages is."""
-    return Row(
+def scraper() -> BoardRow:
+    """The reading of pages."""
+    return BoardRow(
         "Scraper: reads the league's pages",
         (
             lines(
@@ -54,10 +54,10 @@ def scraper() -> Row:
     )
 
 
-def outbox() -> Row:
-    """What waits for somebody to take it."""
-    return Row(
-        "Outbox: keeps what nobody would take",
+def outbox() -> BoardRow:
+    """What waits to be sent."""
+    return BoardRow(
+        "Outbox: keeps what could not be sent",
         (
             lines(
                 "Messages in the outbox",
@@ -69,14 +69,14 @@ def outbox() -> Row:
             lines(
                 "Oldest message in the outbox",
                 "Good: zero. Bad: a line that climbs for longer than two intervals of the scraper: "
-                "it does not run, or the broker is still away.",
+                "it does not run, or the broker is still unavailable.",
                 "s",
                 Query(f"max({OUTBOX_AGE})", "oldest"),
             ),
             lines(
                 "Accepted and drained, by way",
                 "Where messages were made safe at first, and how they left the outbox later. "
-                "Good: all by queue. Bad: http or outbox, the broker did not take them.",
+                "Good: all by queue. Bad: http or outbox, the broker did not accept them.",
                 "mps",
                 Query(rate(ACCEPTED, "way"), "accepted: {{way}}"),
                 Query(rate("missing_table_drained_total", "way"), "drained: {{way}}"),
@@ -85,15 +85,15 @@ def outbox() -> Row:
     )
 
 
-def broker() -> Row:
+def broker() -> BoardRow:
     """What is on its way to a worker."""
-    return Row(
+    return BoardRow(
         "Broker: holds messages until a worker takes them",
         (
             lines(
                 "Published, by the broker's answer",
-                "Good: all confirmed. Bad: returned, no queue is bound; nacked, the broker would "
-                "not; unknown, it never answered and may have taken them.",
+                "Good: all confirmed. Bad: returned, no queue is bound; nacked, the broker "
+                "refused; unknown, it never answered and may have them.",
                 "mps",
                 Query(rate("missing_table_published_total", "outcome"), "{{outcome}}"),
             ),
@@ -108,14 +108,14 @@ def broker() -> Row:
             lines(
                 "Waiting for a retry",
                 "Good: zero. Bad: messages climb to queues of longer waits: what they need "
-                "(database, API) is still away. They come back by themselves.",
+                "(database, API) is still unavailable. They come back by themselves.",
                 "short",
                 Query(f"sum by (queue) ({IN_QUEUE}{{{RETRY_QUEUES}}})", "{{queue}}"),
                 stacked=True,
             ),
             lines(
                 "Time to a confirm",
-                "From sending a message to the broker's yes, 99 of 100. Good: some milliseconds. "
+                "From sending a message to its confirm, 99 of 100. Good: some milliseconds. "
                 "Bad: climbs, the broker's disk is slow or an alarm blocks publishers.",
                 "s",
                 Query(quantile(0.99, _PUBLISH, "publisher"), "p99 {{publisher}}"),

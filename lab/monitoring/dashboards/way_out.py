@@ -1,9 +1,9 @@
-"""The second half of the way of a message: worker, backend, effects, and how long it all took."""
+"""The second half of the way of a message: worker, backend, effects, and latency."""
 
 from __future__ import annotations
 
 from lab.monitoring.dashboards import promised
-from lab.monitoring.dashboards.board import Row
+from lab.monitoring.dashboards.board import BoardRow
 from lab.monitoring.dashboards.panels import Query, heat, lines, red_from
 from lab.monitoring.metrics import (
     ACCEPTED,
@@ -24,22 +24,23 @@ _HTTP = "missing_table_http_request_seconds"
 _STORED = "missing_table_database_seconds"
 
 
-def worker() -> Row:
+def worker() -> BoardRow:
     """What becomes of messages in the workers."""
-    return Row(
+    return BoardRow(
         "Worker: validates, and hands matches to the backend",
         (
             lines(
                 "Attempts by outcome",
                 "Good: created, updated, unchanged, stale; some duplicates after a crash. Bad: "
-                "retried, something is away; dead_lettered, something is wrong for good.",
+                "retried, something is unavailable; dead_lettered, something is permanently wrong.",
                 "ops",
                 Query(rate(PROCESSED, "outcome"), "{{outcome}}"),
                 stacked=True,
             ),
             lines(
                 "Retries by reason",
-                "Good: none. Bad: a burst names what is away; a trickle, what is flaky.",
+                "Good: none. Bad: a burst names what is unavailable; a trickle, what is "
+                "unreliable.",
                 "ops",
                 Query(rate(RETRIED, "reason"), "{{reason}}"),
             ),
@@ -65,14 +66,15 @@ def worker() -> Row:
     )
 
 
-def backend() -> Row:
-    """How requests and the database do."""
-    return Row(
+def backend() -> BoardRow:
+    """Requests and the database."""
+    return BoardRow(
         "Backend: writes match and receipt in one transaction",
         (
             lines(
                 "Requests by status",
-                "Good: 2xx. Bad: 5xx, the database is away; 4xx, a sender breaks the contract.",
+                "Good: 2xx. Bad: 5xx, the database is unavailable; 4xx, a sender breaks the "
+                "contract.",
                 "reqps",
                 Query(rate("missing_table_http_requests_total", "status"), "{{status}}"),
                 stacked=True,
@@ -96,14 +98,14 @@ def backend() -> Row:
     )
 
 
-def effects() -> Row:
-    """What came of the messages."""
-    return Row(
+def effects() -> BoardRow:
+    """The effects of the messages."""
+    return BoardRow(
         "Effects: what changed in the table",
         (
             lines(
                 "Effects",
-                "Good: what a page had anew is created or updated, the rest unchanged. Bad: many "
+                "Good: what is new on a page is created or updated, the rest unchanged. Bad: many "
                 "duplicates, messages come again and again; invalid, the API refused them.",
                 "mps",
                 Query(rate("missing_table_effects_total", "effect"), "{{effect}}"),
@@ -129,9 +131,9 @@ def effects() -> Row:
     )
 
 
-def latency() -> Row:
-    """How long it took altogether."""
-    return Row(
+def latency() -> BoardRow:
+    """The latency of messages."""
+    return BoardRow(
         "Latency: from first publish to the end",
         (
             lines(

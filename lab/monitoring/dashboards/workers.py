@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lab.monitoring.dashboards import promised
-from lab.monitoring.dashboards.board import Board, Row
+from lab.monitoring.dashboards.board import Board, BoardRow
 from lab.monitoring.dashboards.panels import (
     GREEN,
     RED,
+    PanelState,
     Query,
-    State,
     lines,
     number,
     red_from,
@@ -32,7 +32,7 @@ _CHILDREN = "missing_table_worker_concurrency"
 
 
 def board() -> Board:
-    """Who works, how fast, and what goes wrong."""
+    """Presence, work, times and failures of the workers."""
     return Board(
         "workers",
         "Missing Table / Workers",
@@ -43,8 +43,8 @@ def board() -> Board:
     )
 
 
-def _presence() -> Row:
-    return Row(
+def _presence() -> BoardRow:
+    return BoardRow(
         "Presence",
         (
             number(
@@ -57,8 +57,8 @@ def _presence() -> Row:
             ),
             number(
                 "Consuming",
-                "Workers that take deliveries. Good: all. Bad: fewer than answer: alive, and of no "
-                "use; their broker is away, or they are stuck.",
+                "Workers that take deliveries. Good: all. Bad: fewer than answer: alive, and "
+                "useless; their broker is unavailable, or they are stuck.",
                 "short",
                 Query(f"sum({CONSUMING})"),
                 steps=((None, RED), (1, GREEN)),
@@ -75,7 +75,7 @@ def _presence() -> Row:
             ),
             number(
                 "Youngest worker",
-                "Since when the worker that started last is there. Good: since the last "
+                "How long ago the last worker started. Good: since the last "
                 "deployment. Bad: minutes, again and again: something kills them.",
                 "s",
                 Query("time() - max(missing_table_worker_start_time_seconds)"),
@@ -83,17 +83,18 @@ def _presence() -> Row:
             ),
             states(
                 "Taking deliveries",
-                "Good: one unbroken bar for each worker. Bad: not consuming (its broker is away), "
+                "Good: one unbroken bar for each worker. Bad: not consuming (its broker is "
+                "unavailable), "
                 "or a gap (it does not answer).",
                 Query(f"max by (instance) ({CONSUMING}{{{_INSTANCE}}})", "{{instance}}"),
-                {0: State("not consuming", RED), 1: State("consuming", GREEN)},
+                {0: PanelState("not consuming", RED), 1: PanelState("consuming", GREEN)},
             ),
         ),
     )
 
 
-def _work() -> Row:
-    return Row(
+def _work() -> BoardRow:
+    return BoardRow(
         "Work",
         (
             lines(
@@ -105,7 +106,7 @@ def _work() -> Row:
             lines(
                 "Outcomes",
                 "Good: effects. Bad: retried, dead_lettered; returned: neither a retry nor a dead "
-                "letter could be made sure of, so the broker has the message again.",
+                "letter was confirmed, so the broker has the message again.",
                 "ops",
                 Query(rate(f"{PROCESSED}{{{_INSTANCE}}}", "outcome"), "{{outcome}}"),
                 stacked=True,
@@ -121,8 +122,8 @@ def _work() -> Row:
     )
 
 
-def _times() -> Row:
-    return Row(
+def _times() -> BoardRow:
+    return BoardRow(
         "Times",
         (
             lines(
@@ -153,21 +154,22 @@ def _times() -> Row:
     )
 
 
-def _failures() -> Row:
-    return Row(
+def _failures() -> BoardRow:
+    return BoardRow(
         "Failures",
         (
             lines(
                 "Retries",
-                "Good: none. Bad: the reason names what is away.",
+                "Good: none. Bad: the reason names what is unavailable.",
                 "ops",
                 Query(rate(f"{RETRIED}{{{_INSTANCE}}}", "reason"), "{{reason}}"),
                 stacked=True,
             ),
             lines(
                 "Dead letters",
-                "Good: none. Bad: exhausted, it was away too long; refused, the API will never "
-                "take it; the others are the sender's fault.",
+                "Good: none. Bad: exhausted, it was unavailable too long; refused, the API will "
+                "never "
+                "accept it; the others are the sender's fault.",
                 "ops",
                 Query(rate(f"{DEAD_LETTERED}{{{_INSTANCE}}}", "reason"), "{{reason}}"),
                 stacked=True,
@@ -175,7 +177,7 @@ def _failures() -> Row:
             lines(
                 "Published by workers",
                 "Retries and dead letters on their way, by the broker's answer. Good: all "
-                "confirmed. Bad: anything else: such a message is given back to the broker.",
+                "confirmed. Bad: anything else: such a message goes back to the broker.",
                 "mps",
                 Query(
                     rate(
