@@ -45,11 +45,13 @@ class Stage:
         base: the folder of their labs, while they run.
         runs: where the records and the logs of their labs go.
         substrate: the name of the substrate.
+        prefix: of the labs' names.
     """
 
     base: Path
     runs: Path
     substrate: str = registry.DEFAULT
+    prefix: str = "test"
 
     @classmethod
     def below(cls, folder: Path, substrate: str = registry.DEFAULT) -> Stage:
@@ -131,7 +133,7 @@ def running(stage: Stage, plan: Mapping[str, Any], *, name: str | None = None) -
     """
     given = {**SMALL, **plan}
     extra = {key: given.pop(key) for key in _SESSION if key in given}
-    lab_name = f"test-{os.getpid()}-{next(_numbers)}"
+    lab_name = f"{stage.prefix}-{os.getpid()}-{next(_numbers)}"
     with (
         registry.find(stage.substrate).opened(lab_name, stage.base) as place,
         session(name or lab_name, place, make_plan(**given), runs=stage.runs, **extra) as lab,

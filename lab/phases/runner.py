@@ -69,7 +69,7 @@ def run(
     """
     folder = new_folder(f"phase{number}", runs).absolute()
     started = datetime.now(UTC)
-    recorder = Recorder(Stage(base, folder / "labs", substrate), say)
+    recorder = Recorder(Stage(base, folder / "labs", substrate, "phase"), say)
     with stopwatch() as seconds:
         trouble = _experiment(modules, recorder, folder / LOG_FILE, only)
         account = Account(
