@@ -3,6 +3,7 @@
 Notebooks explain; everything that they do is here, so that their cells stay short and are tested
 like other code. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
 that is up, else it starts a lab of its own and ends it with `end()`, or when its kernel ends.
+LAB_SUBSTRATE names the substrate.
 """
 
 from __future__ import annotations
@@ -32,10 +33,8 @@ from lab.report import plots
 from lab.report.plots import Chart, FaultWindow
 from lab.slo import query as judging
 from lab.slo import spec
-from lab.substrates.local import Local, keeper
-from lab.substrates.local.attached import Attached
-from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates import registry
+from lab.substrates.protocol import Endpoints, Shared, Substrate
 from system.contract.topology import PROCESS_QUEUE
 
 SEED = 7
@@ -160,21 +159,19 @@ def begin(name: str, **plan: Any) -> Stage:
         opened.close()
         raise
     atexit.register(opened.close)
-    own = "" if isinstance(substrate, Attached) else ", started for this notebook"
-    print(f"a lab with {chosen.workers} workers, seed {chosen.seed}{own}")  # noqa: T201
+    own = "" if isinstance(substrate, Shared) else ", started for this notebook"
+    print(f"a lab with {lab.plan.workers} workers, seed {lab.plan.seed}{own}")  # noqa: T201
     return stage
 
 
 def _place(opened: ExitStack) -> tuple[Substrate, Path]:
     """Where the notebook's system runs, and the folder for its record."""
-    named = os.environ.get("LAB_NAME")
-    running = Instance.named(named or "default")
+    kind, named = os.environ.get("LAB_SUBSTRATE", registry.DEFAULT), os.environ.get("LAB_NAME")
     folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lab-notebook-")))
-    if named or running.is_alive():
-        return Attached(running), folder
-    own = Instance.named(f"notebook-{os.getpid()}", folder / "lab")
-    opened.enter_context(keeper.in_process(own))
-    return Local(own), folder
+    if named or registry.kept("default", kind):
+        return registry.keeping(kind).attach(named or "default"), folder
+    own = registry.find(kind).opened(f"notebook-{os.getpid()}", folder / "lab")
+    return opened.enter_context(own), folder
 
 
 def _watcher(ends: Endpoints) -> str:

@@ -18,9 +18,7 @@ from lab.errors import NotWithin
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
 from lab.faults import registry
-from lab.substrates.local import Local
-from lab.substrates.local.processes import tree
-from lab.substrates.protocol import Killable, Link, Pausable, Role, Scalable
+from lab.substrates.protocol import Killable, Link, Measurable, Pausable, Role, Scalable
 from lab.wait import eventually
 from lab.workload import foreign
 from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
@@ -136,12 +134,12 @@ def _given_again(lab: Lab) -> bool:
 def _a_retry_is_published_and_its_worker_dies(lab: Lab) -> None:
     """The API is down; the worker dies before it acknowledges the first message it retries."""
     assert isinstance(lab.substrate, Killable)
-    assert isinstance(lab.substrate, Local)
-    (pid,) = (each.pid for each in lab.substrate.processes() if each.name == "worker-0")
+    place = lab.substrate
+    assert isinstance(place, Measurable)
     with lab.fault("api-killed"):
         for number in range(4):
             lab.send(external_match_id=f"fork-{number}")
-        eventually("the worker to die", lambda: not tree(pid), within_s=SOON_S)
+        eventually("the worker to die", lambda: "worker-0" not in place.memory(), within_s=SOON_S)
         # Both copies have to be there: the original is back, and the retry has had its time. The
         # worker's other child may have been as far with a message of its own.
         eventually(

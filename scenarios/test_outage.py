@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 
-import psutil
 import pytest
 
 from lab.checker.measures import LATENCY_MEAN
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
-from lab.substrates.local import Local
+from lab.substrates.protocol import Measurable
 
 MB = 1024 * 1024
 WORKER_GROWTH_BYTES_MAX = 48 * MB
@@ -29,8 +28,8 @@ BROKER_BYTES_MAX = 512 * MB
 class Memory:
     """The most resident memory of each service, looked at once a second."""
 
-    def __init__(self, local: Local) -> None:
-        self._local = local
+    def __init__(self, place: Measurable) -> None:
+        self._place = place
         self._looked = 0.0
         self.peak: dict[str, int] = {}
 
@@ -39,24 +38,13 @@ class Memory:
         if time.monotonic() - self._looked < 1:
             return
         self._looked = time.monotonic()
-        for each in self._local.processes():
-            seen = _resident(each.pid)
-            self.peak[each.name] = max(seen, self.peak.get(each.name, 0))
-
-
-def _resident(pid: int) -> int:
-    """Bytes that a process and its children hold in memory; 0 if it has ended."""
-    try:
-        leader = psutil.Process(pid)
-        family = [leader, *leader.children(recursive=True)]
-        return sum(each.memory_info().rss for each in family)
-    except psutil.NoSuchProcess:
-        return 0
+        for name, used in self._place.memory().items():
+            self.peak[name] = max(used, self.peak.get(name, 0))
 
 
 def _database_outage(lab: Lab, seconds: float) -> None:
     """Load before, during and after the outage; then everything must have taken effect."""
-    assert isinstance(lab.substrate, Local)
+    assert isinstance(lab.substrate, Measurable)
     memory = Memory(lab.substrate)
     with lab.load("steady"):
         lab.run_for(5, memory.look)

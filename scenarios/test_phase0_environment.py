@@ -25,12 +25,10 @@ import redis
 from lab.dev.terminal import Terminal
 from lab.errors import NotWithin
 from lab.experiment.plugin import Evidence
-from lab.substrates.local import processes, programs
-from lab.substrates.local.instance import Instance, State
-from lab.substrates.local.ports import HOST, Ports
 from lab.wait import eventually
-from scenarios.support import versions
+from scenarios.support import machine, versions
 from scenarios.support.cluster import Cluster
+from scenarios.support.machine import HOST, State
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -76,16 +74,9 @@ def up(terminal: Terminal) -> Iterator[State]:
     output = terminal.lab("up", "--name", NAME, *SMALL)
     try:
         assert output.code == 0, output.out + output.complaints
-        yield state_of(terminal)
+        yield machine.state_of(terminal.folder / ".lab" / NAME)
     finally:
         terminal.lab("down", "--name", NAME)
-
-
-def state_of(terminal: Terminal) -> State:
-    """What the lab has written down about itself."""
-    state = Instance.named(NAME, terminal.folder / ".lab").read()
-    assert state is not None
-    return state
 
 
 def findings(out: str) -> dict[str, dict[str, Any]]:
@@ -108,9 +99,7 @@ def test_the_doctor_finds_everything_the_lab_needs(
     assert output.code == 0
     assert json.loads(output.out)["well"]
 
-    ends = running.addresses()
-    assert ends is not None
-    answers = versions.ask_versions(ends)
+    answers = versions.ask_versions(running.endpoints)
     by_doctor = {what: found[what]["found"] for what in answers}
     evidence("what the services answer themselves", answers)
     assert answers == by_doctor
@@ -175,9 +164,9 @@ def test_all_that_runs_is_the_labs_own(
     Nothing listens where the machine's own services would, and nothing can be reached from another
     machine.
     """
-    folders = [terminal.folder / ".lab" / NAME, *map(Path, running.elsewhere)]
-    below = processes.tree(running.keeper)
-    named = {each.name: psutil.Process(each.pid) for each in running.processes}
+    folders = [terminal.folder / ".lab" / NAME, *running.folders]
+    below = machine.tree(running.keeper)
+    named = {name: psutil.Process(pid) for name, pid in running.processes.items()}
     homes = {name: Path(process.cwd()).resolve() for name, process in named.items()}
     listening = [
         address.laddr
@@ -220,9 +209,9 @@ def test_nothing_is_left_and_nothing_else_is_touched(
         client.set("mine", "untouched")
         before = client.info("stats")["total_connections_received"]
         with up(terminal) as state:
-            there = processes.tree(state.keeper)
-            ports = [port for each in state.processes for port in each.ports]
-            folders = [terminal.folder / ".lab", *map(Path, state.elsewhere)]
+            there = machine.tree(state.keeper)
+            ports = state.ports
+            folders = [terminal.folder / ".lab", *state.folders]
             evidence(
                 "while it runs: processes, and ports that answer",
                 [len(there), count_answering(ports)],
@@ -235,7 +224,7 @@ def test_nothing_is_left_and_nothing_else_is_touched(
                 gone_by_themselves(there)
                 evidence("seconds until all had ended by themselves", time.monotonic() - begun)
             assert terminal.lab("down", "--name", NAME).code == 0
-        left = [each for each in there if processes.is_alive(each)]
+        left = [each for each in there if machine.is_alive(each)]
         lying = [str(each) for each in folders if each.exists()]
         evidence(
             "afterwards: processes, and ports that answer", [len(left), count_answering(ports)]
@@ -258,11 +247,11 @@ def gone_by_themselves(there: list[psutil.Process]) -> None:
     try:
         eventually(
             "every process of the lab to end after its keeper",
-            lambda: not any(map(processes.is_alive, there)),
+            lambda: not any(map(machine.is_alive, there)),
             within_s=60,
         )
     except NotWithin as error:
-        left = [f"{each.pid} {each.name()}" for each in there if processes.is_alive(each)]
+        left = [f"{each.pid} {each.name()}" for each in there if machine.is_alive(each)]
         raise NotWithin(f"{error}; left: {left}") from None
 
 
@@ -280,17 +269,19 @@ def count_answering(ports: list[int]) -> int:
 @contextmanager
 def bystander(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], redis.Redis]]:
     """A Redis that is not the lab's, and a client with one open connection to it."""
-    free = Ports()
-    port = free.take()
-    arguments = ["--port", str(port), "--bind", HOST, "--save", "", "--dir", str(folder)]
+    address = str(folder / "redis")
+    arguments = ["--port", "0", "--unixsocket", address, "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(
-        [programs.need("redis-server"), *arguments],
+        [machine.program("redis-server"), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"]},
     )
     client = redis.Redis(
-        host=HOST, port=port, socket_timeout=5, decode_responses=True, single_connection_client=True
+        unix_socket_path=address,
+        socket_timeout=5,
+        decode_responses=True,
+        single_connection_client=True,
     )
     try:
         eventually(
@@ -301,4 +292,3 @@ def bystander(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], redis.Red
         client.close()
         server.terminate()
         server.wait(20)
-        free.release()

@@ -18,7 +18,6 @@ from lab.dev.terminal import Terminal
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
 from lab.monitoring import scrape
-from lab.substrates.local import programs
 from lab.substrates.protocol import Killable, Role
 from lab.wait import eventually
 from system.contract.reasons import OWN_FAULT
@@ -77,9 +76,10 @@ def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence
 
     The exporters of Redis and PostgreSQL count if this machine has them.
     """
+    exporters = {log.name for log in lab.substrate.logs(Role.EXPORTER)}
     optional = {
-        "redis": programs.find("redis-exporter") is not None,
-        "postgresql": programs.find("postgres-exporter") is not None,
+        "redis": "exporter-0" in exporters,
+        "postgresql": "exporter-1" in exporters,
         "flower": lab.plan.flower,
     }
     wanted = {job for job in scrape.JOBS if optional.get(job, True)}

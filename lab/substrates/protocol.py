@@ -355,6 +355,15 @@ class Scalable(Protocol):
 
 
 @runtime_checkable
+class Measurable(Protocol):
+    """Can say what its processes use."""
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of resident memory by `<role>-<index>`, children included; living ones only."""
+        ...
+
+
+@runtime_checkable
 class ChildKillable(Protocol):
     """Can end one pool child of a worker, as the system does where memory runs out."""
 

@@ -14,7 +14,7 @@ from lab.substrates.local import broker, database, flower, monitoring, results, 
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
 from lab.substrates.local.ports import HOST, Ports
-from lab.substrates.local.processes import Running, Spawner, children, send
+from lab.substrates.local.processes import Running, Spawner, children, resident_bytes, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.local.workspace import Workspace
@@ -144,6 +144,14 @@ class Local(Workspace, Links):
                 )
                 for name, each in self._running.items()
             ]
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of resident memory of each process that lives, children included."""
+        return {
+            process.name: used
+            for process in self.processes()
+            if (used := resident_bytes(process.pid)) > 0
+        }
 
     def kill(self, role: Role, index: int = 0) -> None:
         """SIGKILL for the process and all its children."""

@@ -128,6 +128,15 @@ def children(pid: int) -> list[psutil.Process]:
     return [each for each in found if is_alive(each)]
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory of a process and everything below it; 0 if it has ended."""
+    used = 0
+    for process in tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += int(process.memory_info().rss)
+    return used
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Whether the process has not ended; one that only waits to be reaped has."""
     try:
