@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lab.dev import rules
+from lab.dev import layout, rules
 from lab.monitoring.dashboards import files as dashboards
 from lab.paths import PROJECT
 from lab.sabotage import page as guards
@@ -20,6 +20,7 @@ GENERATORS: tuple[Pages, ...] = (
     lambda: {guards.FILE: guards.page()},
     lambda: {rules.FILE: rules.page()},
     dashboards.pages,
+    layout.pages,
 )
 """Each gives files and what they should hold."""
 ONLY_GENERATED = {dashboards.FOLDER: "*.json"}
