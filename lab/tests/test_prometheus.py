@@ -194,7 +194,7 @@ def test_a_paused_prometheus_is_unreachable_in_time(prometheus: Prometheus) -> N
             began = time.monotonic()
             assert not impatient.ready()
             assert reason(impatient, "still_there") is NoDataReason.UNREACHABLE
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < READ_S  # what one question may take otherwise
     finally:
         os.kill(process.pid, signal.SIGCONT)
 

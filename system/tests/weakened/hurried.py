@@ -19,7 +19,7 @@ _ensure: Any = Connection.ensure_connection
 
 def _hurried(self: Connection, *args: Any, **more: Any) -> Any:
     pauses = {"interval_start": PAUSE_S, "interval_step": 0, "interval_max": PAUSE_S}
-    return _ensure(self, *args, **pauses, **more)  # type: ignore[no-untyped-call]
+    return _ensure(self, *args, **pauses, **more)
 
 
 if __name__ == "__main__":
