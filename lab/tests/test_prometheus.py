@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.clients.prometheus.client import NoData, NoDataReason, Prometheus
+from lab.clients.prometheus.client import READ_S, NoData, NoDataReason, Prometheus
 from lab.clients.prometheus.extent import extent
 from lab.errors import CannotRun
 from lab.substrates.local.series import opened, serving
