@@ -18,23 +18,23 @@ from lab.paths import PROJECT
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def _lab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _lab(folder: Path, *arguments: str, within_s: float = 200) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "lab", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=within_s,
         check=False,
     )
 
 
-def _run(folder: Path, *arguments: str) -> dict[str, Any]:
+def _run(folder: Path, *arguments: str, within_s: float = 200) -> dict[str, Any]:
     folder.mkdir()
     # Speed is measured elsewhere: a test must not depend on what else the machine does.
-    free = ("--page-delay-ms", "0", "--latency-ms", "60000")
-    done = _lab(folder, "run", *free, *arguments)
+    free = ("--page-delay-ms", "0", "--latency-ms", "600000")
+    done = _lab(folder, "run", *free, *arguments, within_s=within_s)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "VALID" in done.stdout
     return verdict.read(folder / ".runs" / "latest" / verdict.FILE)
@@ -50,6 +50,30 @@ def test_the_same_seed_gives_the_same_counts_and_another_seed_others(tmp_path: P
     assert first["counts"] != other["counts"]
     assert first["counts"]["accepted"] == 3 * (120 + 13)
     assert first["counts"]["dead_lettered"] == 3 * 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1860)
+def test_ten_thousand_matches_are_accounted_for_and_the_metrics_say_the_same(
+    tmp_path: Path,
+) -> None:
+    """10,000 matches, observed twice, while Prometheus watches: some 20,000 messages."""
+    _accounted_for_twice(tmp_path / "run", matches=10_000, scrapes=2, within_s=1800)
+
+
+def test_the_metrics_say_what_the_ledger_says(tmp_path: Path) -> None:
+    """The same with few matches."""
+    _accounted_for_twice(tmp_path / "run", matches=200, scrapes=2, within_s=200)
+
+
+def _accounted_for_twice(folder: Path, *, matches: int, scrapes: int, within_s: float) -> None:
+    """By the ledger, message by message, and by the counters of the system itself."""
+    options = ("--monitoring", "--matches", str(matches), "--scrapes", str(scrapes))
+    judged = _run(folder, *options, within_s=within_s)
+    checks = {each["name"]: each["verdict"] for each in judged["checks"]}
+    assert judged["verdict"] == "valid"
+    assert judged["counts"]["accepted"] >= matches * scrapes
+    assert checks["the metrics agree with the ledger"] == "valid"
 
 
 def test_a_run_leaves_its_folder_and_nothing_else(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import urllib3
 
-from lab.checker.cross_check import ACCEPTED, compare
+from lab.checker.cross_check import ACCEPTED, compare, wait_until_seen
 from lab.clients.prometheus.client import NoData, Prometheus
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
@@ -69,9 +69,13 @@ def webhook(ending: ExitStack) -> Webhook:
 
 @pytest.fixture(scope="module")
 def lab(folder: Path, ending: ExitStack, webhook: Webhook) -> Lab:
-    """A watched lab."""
+    """A watched lab, through which messages have come."""
     plan = {"monitoring": True, "flower": True, "concurrency": 1, "webhook_url": webhook.url}
-    return ending.enter_context(running(Stage.below(folder), plan))
+    lab = ending.enter_context(running(Stage.below(folder), plan))
+    lab.scrape(lab.season.moments(2)[0], 0)
+    lab.send_foreign(0)
+    assert lab.settle()
+    return lab
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +87,10 @@ def local(lab: Lab) -> Local:
 
 @pytest.fixture(scope="module")
 def prometheus(lab: Lab) -> Iterator[Prometheus]:
-    """The lab's own Prometheus."""
+    """The lab's own Prometheus, which has seen those messages."""
     assert lab.endpoints.prometheus_url is not None
     with Prometheus(lab.endpoints.prometheus_url) as asked:
+        wait_until_seen(asked)
         yield asked
 
 
@@ -135,9 +140,6 @@ def test_an_alert_reaches_the_webhook(lab: Lab, webhook: Webhook) -> None:
 
 
 def test_the_counters_tell_what_the_ledger_counted(lab: Lab, prometheus: Prometheus) -> None:
-    lab.scrape(lab.season.moments(2)[0], 0)
-    lab.send_foreign(0)
-    assert lab.settle()
     lab.ledger.look_at_dead_letters()
 
     accounts = compare(lab.ledger, prometheus)

@@ -14,7 +14,7 @@ from lab.errors import SubstrateError
 from lab.substrates.local.relay import HOST
 from lab.substrates.local.relay_pool import Switchboard
 from lab.substrates.protocol import Link
-from lab.wait import stopwatch
+from lab.wait import eventually, stopwatch
 
 LINK = Link.WORKER_BROKER
 SOON_S = 10.0
@@ -189,9 +189,18 @@ def test_a_slow_link_takes_its_time_and_is_as_fast_as_ever_afterwards(
         assert seconds() >= 2 * SHORT_S  # there and back
 
         board.heal(LINK)
-        with stopwatch() as seconds:
-            assert _ask(caller) == b"hello"
-        assert seconds() < 2 * SHORT_S
+        eventually(
+            "an answer without latency",
+            lambda: _seconds_to_answer(caller) < SHORT_S,
+            within_s=SOON_S,
+        )
+
+
+def _seconds_to_answer(caller: socket.socket) -> float:
+    """On a busy machine one may be late, but not all of them."""
+    with stopwatch() as seconds:
+        assert _ask(caller) == b"hello"
+    return seconds()
 
 
 def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(

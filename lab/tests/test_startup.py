@@ -95,7 +95,7 @@ def test_a_death_is_noticed_at_once_and_told_with_the_last_words(bench: Bench) -
     with pytest.raises(SubstrateError) as raised:
         bench.bring_up(dying)
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15  # half of what it may take to come up
     told = str(raised.value)
     assert "dying ended with status 3" in told
     assert "the disk is full" in told

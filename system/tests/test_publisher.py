@@ -403,7 +403,7 @@ def test_a_frozen_broker_leaves_unknown_what_was_sent_and_the_truth_is_known_lat
                 envelopes(10, first=11), exchange=EXCHANGE, key=queue, within_s=2
             )
             assert said(results) == {"refused": 10}  # there was not even a handshake
-            assert 3.9 < time.monotonic() - begun < 10
+            assert 3.9 < time.monotonic() - begun < 2 * IN_TIME_S
         finally:
             lab.substrate.resume(BROKER)
         assert said(

@@ -149,22 +149,25 @@ def test_a_moment_may_be_spelled_with_any_offset(
     assert first == second != []
 
 
-def test_pages_take_their_time_but_do_not_wait_for_each_other(
-    client: urllib3.PoolManager, small: Season
-) -> None:
+def test_a_page_takes_its_time(client: urllib3.PoolManager, small: Season) -> None:
     with served(small, page_delay_s=0.4) as url:
         page = urljoin(url, AT)
         with stopwatch() as seconds:
             assert client.request("GET", page).status == 200
         assert seconds() >= 0.4
-        with stopwatch() as seconds, ThreadPoolExecutor(10) as pool:
-            assert {
-                a.status for a in pool.map(lambda _: client.request("GET", page), range(10))
-            } == {200}
-        assert 0.4 <= seconds() < 2.0
+
+
+def test_pages_do_not_wait_for_each_other(client: urllib3.PoolManager, small: Season) -> None:
+    """Ten one after the other would take twenty seconds; and what is no page comes before them."""
+    delay_s = 2.0
+    with served(small, page_delay_s=delay_s) as url, ThreadPoolExecutor(11) as pool:
+        page, health = urljoin(url, AT), urljoin(url, "healthz")
         with stopwatch() as seconds:
-            client.request("GET", urljoin(url, "healthz"))
-        assert seconds() < 0.3
+            asked = [pool.submit(client.request, "GET", page) for _ in range(10)]
+            assert client.request("GET", health).status == 200
+            assert not all(each.done() for each in asked)
+            assert {each.result().status for each in asked} == {200}
+        assert seconds() < 10 * delay_s / 2
 
 
 def test_two_sites_of_one_seed_answer_alike(
@@ -204,10 +207,8 @@ def test_the_program_serves_logs_only_when_asked_and_ends_quietly_when_told(
 ) -> None:
     with started(*options) as (process, url):
         assert client.request("GET", urljoin(url, "healthz")).status == 200
-        with stopwatch() as seconds:
-            process.send_signal(signal.SIGTERM)  # the connection of the client is still open
-            out, err = process.communicate(timeout=10)
-        assert seconds() < 3
+        process.send_signal(signal.SIGTERM)  # the connection of the client is still open
+        out, err = process.communicate(timeout=10)
         assert (process.returncode, err, len(out.splitlines())) == (0, "", lines)
 
 
