@@ -157,7 +157,7 @@ def test_a_message_takes_effect_once(way: str, lab: Lab, evidence: Evidence) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Sighting:
     """An observation: its name, when it was made, and what it says."""
 
     name: str
@@ -172,11 +172,11 @@ class Seen:
 
 _NO_SCORES = {"home_score": None, "away_score": None}
 _STORY = (
-    Seen("1", DAY - timedelta(days=2), {"match_status": "scheduled", **_NO_SCORES}),
-    Seen("2", DAY, {"match_status": "live", "home_score": 1, "away_score": 0}),
+    Sighting("1", DAY - timedelta(days=2), {"match_status": "scheduled", **_NO_SCORES}),
+    Sighting("2", DAY, {"match_status": "live", "home_score": 1, "away_score": 0}),
     # Two pages were read in the same instant: then the greater message id is the newer one.
-    Seen("3", DAY + timedelta(hours=2), {"home_score": 2, "away_score": 2}),
-    Seen("4", DAY + timedelta(hours=2), {"home_score": 3, "away_score": 2}),
+    Sighting("3", DAY + timedelta(hours=2), {"home_score": 2, "away_score": 2}),
+    Sighting("4", DAY + timedelta(hours=2), {"home_score": 3, "away_score": 2}),
 )
 
 
@@ -263,7 +263,7 @@ def test_the_newest_wins_among_many_workers(lab: Lab, evidence: Evidence) -> Non
     assert _deadlocks(lab) == deadlocks
 
 
-def _expected(order: Iterable[Seen]) -> Iterable[str]:
+def _expected(order: Iterable[Sighting]) -> Iterable[str]:
     """The effect of each observation, in the order in which they arrive."""
     newest = (datetime.min.replace(tzinfo=UTC), "")
     for place, seen in enumerate(order):

@@ -59,12 +59,14 @@ class BackendClient:
                 taken effect, and posting them again is safe.
             Refused: the backend understood the request and refused it (a wrong token, say).
         """
-        body = json.dumps([each.model_dump(mode="json") for each in submissions]).encode()
+        body = json.dumps(
+            [submission.model_dump(mode="json") for submission in submissions]
+        ).encode()
         answer = self._post(body)
         outcomes = answer.get("outcomes") if isinstance(answer, dict) else None
         if not isinstance(outcomes, list) or len(outcomes) != len(submissions):
             raise ApiUnavailable(f"{self._url} gave an unexpected answer: {abbreviate(answer)}")
-        return [Outcome.model_validate(each) for each in outcomes]
+        return [Outcome.model_validate(outcome) for outcome in outcomes]
 
     def _post(self, body: bytes) -> Any:
         try:

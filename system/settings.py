@@ -142,12 +142,12 @@ def load(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         lines = []
-        for each in error.errors():
-            if not each["loc"]:  # a rule about several settings
-                lines.append(each["msg"].removeprefix("Value error, "))
+        for problem in error.errors():
+            if not problem["loc"]:  # a rule about several settings
+                lines.append(problem["msg"].removeprefix("Value error, "))
                 continue
-            name = str(each["loc"][0])
+            name = str(problem["loc"][0])
             about = kind.model_fields[name].description if name in kind.model_fields else ""
-            what = "is not set" if each["type"] == "missing" else each["msg"]
+            what = "is not set" if problem["type"] == "missing" else problem["msg"]
             lines.append(f"{PREFIX}{name.upper()} {what} ({about})")
         raise SettingsError("\n".join(lines)) from None

@@ -41,7 +41,7 @@ class Backend:
         """
         answer = self.get("/api/receipts", {"limit": "2000", **({"after": after} if after else {})})
         try:
-            receipts = [Receipt.model_validate(each) for each in answer["receipts"]]
+            receipts = [Receipt.model_validate(receipt) for receipt in answer["receipts"]]
             following = str(answer["next"] or after)
         except (KeyError, TypeError, ValidationError) as error:
             raise self._not_as_promised("/api/receipts", error) from error
@@ -61,7 +61,7 @@ class Backend:
             query = {"limit": "1000", **({"cursor": cursor} if cursor else {})}
             answer = self.get("/api/matches", query)
             found, following = answer.get("matches"), str(answer.get("next") or "")
-            if not isinstance(found, list) or not all(_is_match(each) for each in found):
+            if not isinstance(found, list) or not all(_is_match(match) for match in found):
                 raise self._not_as_promised("/api/matches", "no list of matches")
             yield from found
             if not following:

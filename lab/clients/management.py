@@ -88,7 +88,7 @@ class Management:
     def _rows(self, path: str) -> list[dict[str, Any]]:
         """GET a list of objects; raises BrokerSilent as `call` does, or where it is none."""
         found = self.get(path)
-        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise BrokerSilent(f"the broker's management answered {path} with no list of objects")
         return found
 
@@ -116,7 +116,7 @@ class Management:
                 queue that was not counted is not empty.
         """
         found = self._rows("queues?columns=name,messages")
-        counts: dict[Any, Any] = {each.get("name"): each.get("messages") for each in found}
+        counts: dict[Any, Any] = {queue.get("name"): queue.get("messages") for queue in found}
         uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
         if uncounted:
             raise BrokerSilent(f"the broker's management has no count of {', '.join(uncounted)}")
@@ -135,9 +135,9 @@ class Management:
         """
         found = self._rows("connections?columns=name,client_properties.connection_name")
         closed = 0
-        for each in found:
-            own = (each.get("client_properties") or {}).get("connection_name")
-            if own != spare and self._close(each["name"]):
+        for connection in found:
+            own = (connection.get("client_properties") or {}).get("connection_name")
+            if own != spare and self._close(connection["name"]):
                 closed += 1
         return closed
 

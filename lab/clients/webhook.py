@@ -62,9 +62,11 @@ class Webhook:
     def notices(self, name: str, status: str, since: datetime | None = None) -> list[Notice]:
         """The notices of one alert and status, since a moment if one is given; oldest first."""
         return [
-            each
-            for each in list(self.received)
-            if each.name == name and each.status == status and (since is None or each.at >= since)
+            notice
+            for notice in list(self.received)
+            if notice.name == name
+            and notice.status == status
+            and (since is None or notice.at >= since)
         ]
 
 
@@ -77,7 +79,7 @@ def parse(body: bytes) -> list[Notice]:
     message = json.loads(body)
     if not isinstance(message, dict) or not isinstance(message.get("alerts"), list):
         raise ValueError("not a message of Alertmanager: it has no list of alerts")  # noqa: TRY004
-    return [_notice(each) for each in message["alerts"]]
+    return [_notice(alert) for alert in message["alerts"]]
 
 
 def _notice(alert: Any) -> Notice:

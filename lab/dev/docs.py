@@ -17,8 +17,8 @@ from lab.sabotage import page as guards
 
 Pages = Callable[[], Mapping[Path, str]]
 GENERATORS: tuple[Pages, ...] = (
-    lambda: {guards.FILE: guards.page()},
-    lambda: {rules.FILE: rules.page()},
+    lambda: {guards.FILE: guards.render()},
+    lambda: {rules.FILE: rules.render()},
     dashboards.pages,
     layout.pages,
 )

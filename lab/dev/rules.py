@@ -25,6 +25,6 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def page() -> str:
+def render() -> str:
     """What the file should hold."""
     return _HEAD + yaml.dump(burn_rate.rules(load()), Dumper=_Dumper, sort_keys=False, width=100)

@@ -53,8 +53,8 @@ def _rule(rule: dict[str, Any], factor: float) -> dict[str, Any]:
 def expression(promql: str, factor: float) -> str:
     """An expression with its ranges, subqueries and offsets divided by the factor."""
     return "".join(
-        _shorter(each.text, factor) if each.kind == "duration" else each.text
-        for each in tokens(promql)
+        _shorter(token.text, factor) if token.kind == "duration" else token.text
+        for token in tokens(promql)
     )
 
 

@@ -34,7 +34,7 @@ _SECONDS = "seconds into the run"
 def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """Messages over time by outcome, stacked; faults shaded behind."""
     present = {row["outcome"] for row in rows}
-    outcomes_present = [each for each in OUTCOME_COLOURS if each.value in present]
+    outcomes_present = [outcome for outcome in OUTCOME_COLOURS if outcome.value in present]
     bars = (
         alt.Chart(_data(rows))
         .mark_rect(stroke=None)
@@ -47,8 +47,8 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
                 "outcome:N",
                 title=None,
                 scale=alt.Scale(
-                    domain=[each.value for each in outcomes_present],
-                    range=[OUTCOME_COLOURS[each] for each in outcomes_present],
+                    domain=[outcome.value for outcome in outcomes_present],
+                    range=[OUTCOME_COLOURS[outcome] for outcome in outcomes_present],
                 ),
                 legend=_legend("square"),
             ),

@@ -68,7 +68,7 @@ def _plots(audit: Audit) -> tuple[list[dict[str, Any]], list[str]]:
     story = audit.story
     time = series.clock(story.ways, story.depths, audit.faults)
     faults = series.fault_windows(audit.faults, time)
-    objective = {each.name: each.objective for each in audit.objectives}.get(LATENCY_MEAN)
+    objective = {goal.name: goal.objective for goal in audit.objectives}.get(LATENCY_MEAN)
     plots: list[dict[str, Any]] = []
     notes: list[str] = []
 

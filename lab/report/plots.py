@@ -91,7 +91,7 @@ def over_time(
     Raises:
         ValueError: no line has a point.
     """
-    moments = [at for each in lines.values() for at, _ in each.points]
+    moments = [at for series in lines.values() for at, _ in series.points]
     if not moments:
         raise ValueError(f"nothing to draw for {title!r}: no series has a point")
     begin, end = min(moments), max(moments)
@@ -137,12 +137,12 @@ def _with_gaps(
 def _shades(faults: Sequence[FaultWindow], begin: float, end: float) -> list[alt.Chart]:
     rows = [
         {
-            "fault": each.name,
-            "from": round(max(each.begin, begin) - begin, 3),
-            "to": round(min(each.end, end) - begin, 3),
+            "fault": fault.name,
+            "from": round(max(fault.begin, begin) - begin, 3),
+            "to": round(min(fault.end, end) - begin, 3),
         }
-        for each in faults
-        if each.end >= begin and each.begin <= end
+        for fault in faults
+        if fault.end >= begin and fault.begin <= end
     ]
     if not rows:
         return []

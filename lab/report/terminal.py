@@ -50,12 +50,14 @@ def _findings(audit: Audit) -> Table:
     table.add_column(width=3, justify="right")
     table.add_column(no_wrap=True)
     table.add_column()
-    for each in audit.findings:
-        text = each.explanation
-        if each.examples and each.verdict is not Verdict.VALID:
-            text += f" For example: {', '.join(each.examples[:3])}"
+    for finding in audit.findings:
+        text = finding.explanation
+        if finding.examples and finding.verdict is not Verdict.VALID:
+            text += f" For example: {', '.join(finding.examples[:3])}"
         table.add_row(
-            _mark(each.verdict), f"{each.law} {each.title}", Text(formatting.clean(text, 500))
+            _mark(finding.verdict),
+            f"{finding.law} {finding.title}",
+            Text(formatting.clean(text, 500)),
         )
     for check in audit.checks:
         name = formatting.clean(check.name, 30)

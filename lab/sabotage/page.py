@@ -15,7 +15,7 @@ from lab.sabotage.guards import GUARDS
 FILE = PROJECT / "docs" / "reference" / "guards.md"
 
 
-def page() -> str:
+def render() -> str:
     """The page, as Markdown."""
     lines = [
         "# Guards",

@@ -108,7 +108,7 @@ def _mean(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         raise ValueError(f"{slo.name} has no mean with a bound")
     recorded = [_record(slo, "slo:objective:seconds", f"vector({bound:g})")]
     for window in MEAN_WINDOWS:
-        summed, counted = (_added("rate", each, window) for each in (mean.sum, mean.count))
+        summed, counted = (_added("rate", counters, window) for counters in (mean.sum, mean.count))
         recorded.append(
             _record(slo, f"slo:sli_mean:seconds_rate{window}", f"{summed}\n/\n({counted} > 0)")
         )

@@ -103,7 +103,7 @@ class _Unknown(Exception):  # noqa: N818 - it is no error, it ends the evaluatio
 
 def overall(judgements: Sequence[SloResult]) -> SloState:
     """The state of all together: violated if one is, else unknown if one is, else met."""
-    given = {each.verdict for each in judgements}
+    given = {result.verdict for result in judgements}
     if SloState.VIOLATED in given:
         return SloState.VIOLATED
     return SloState.MET if given == {SloState.MET} else SloState.UNKNOWN
@@ -194,9 +194,11 @@ def _mean(
 def _added(
     selectors: Sequence[str], samples: Mapping[str, CounterSamples], window: EvaluationWindow
 ) -> float:
-    for each in selectors:
-        _require_complete_samples(each, samples.get(each, CounterSamples()), window)
-    return sum(increase(series, window) for each in selectors for series in samples[each].series)
+    for selector in selectors:
+        _require_complete_samples(selector, samples.get(selector, CounterSamples()), window)
+    return sum(
+        increase(series, window) for selector in selectors for series in samples[selector].series
+    )
 
 
 def increase(series: Series, window: EvaluationWindow) -> float:

@@ -38,8 +38,10 @@ def evaluate_slos(
     Raises:
         NoData: Prometheus does not answer.
     """
-    samples = {each: _samples(prometheus, each, span) for each in evaluate.counters(slos)}
-    return [evaluate.evaluate_slo(each, samples, span) for each in slos]
+    samples = {
+        selector: _samples(prometheus, selector, span) for selector in evaluate.counters(slos)
+    }
+    return [evaluate.evaluate_slo(slo, samples, span) for slo in slos]
 
 
 def as_table(results: Sequence[SloResult]) -> Table:
@@ -47,15 +49,15 @@ def as_table(results: Sequence[SloResult]) -> Table:
     table = Table(
         "objective", "value", "goal", "budget left", "burn rate", "events", "verdict", box=None
     )
-    for each in results:
+    for result in results:
         table.add_row(
-            each.objective,
-            _value(each),
-            each.goal,
-            _NO_VALUE if each.budget_left is None else f"{each.budget_left:.1%}",
-            _NO_VALUE if each.burn_rate is None else f"{each.burn_rate:.2f}",
-            _NO_VALUE if each.value is None else f"{each.events:.0f}",
-            each.verdict,
+            result.objective,
+            _value(result),
+            result.goal,
+            _NO_VALUE if result.budget_left is None else f"{result.budget_left:.1%}",
+            _NO_VALUE if result.burn_rate is None else f"{result.burn_rate:.2f}",
+            _NO_VALUE if result.value is None else f"{result.events:.0f}",
+            result.verdict,
         )
     return table
 
@@ -71,4 +73,4 @@ def _samples(prometheus: Prometheus, selector: str, span: EvaluationWindow) -> C
         prometheus.range(query, span.begin, span.end, span.step_s)
         for query in (selector, f"max(timestamp({selector}))")
     )
-    return CounterSamples(series, [moment for each in scraped for _, moment in each.points])
+    return CounterSamples(series, [moment for line in scraped for _, moment in line.points])

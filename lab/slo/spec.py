@@ -25,7 +25,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=1050)]
 
 def _only_a_selector(counter: str) -> str:
     found = selectors(counter)
-    if [(each.text, each.range_s) for each in found] != [(counter, 0.0)]:
+    if [(selector.text, selector.range_s) for selector in found] != [(counter, 0.0)]:
         raise ValueError(f"{counter!r} must be one selector, without range, function or spaces")
     return counter
 
@@ -46,8 +46,8 @@ class Counters(_Strict):
 
     @model_validator(mode="after")
     def _are_selectors(self) -> Self:
-        for each in self.counters:
-            _only_a_selector(each)
+        for counter in self.counters:
+            _only_a_selector(counter)
         return self
 
 
@@ -59,8 +59,8 @@ class Mean(_Strict):
 
     @model_validator(mode="after")
     def _are_selectors(self) -> Self:
-        for each in (*self.sum, *self.count):
-            _only_a_selector(each)
+        for counter in (*self.sum, *self.count):
+            _only_a_selector(counter)
         return self
 
 
@@ -221,7 +221,7 @@ def load(path: Path = FILE) -> list[Slo]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CannotRun(f"the objectives in {path} cannot be read: {error}") from error
     found = [_checked(path, number, each) for number, each in enumerate(documents, start=1)]
-    names = [each.name for each in found]
+    names = [slo.name for slo in found]
     if not 0 < len(names) <= OBJECTIVES_MAX or len(set(names)) < len(names):
         raise CannotRun(
             f"{path} must hold 1 to {OBJECTIVES_MAX} objectives with names of their own, "
@@ -235,7 +235,7 @@ def _checked(path: Path, number: int, document: Any) -> Slo:
         return Slo.model_validate(document)
     except ValidationError as error:
         complaints = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'document'}: {each['msg']}"
-            for each in error.errors()[:5]
+            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}"
+            for problem in error.errors()[:5]
         )
         raise CannotRun(f"document {number} of {path} is no objective: {complaints}") from error

@@ -43,7 +43,10 @@ def take_snapshot(prometheus: Prometheus) -> Snapshot:
         NoData: Prometheus does not answer.
     """
     ask = _Asking(prometheus)
-    up = {(each.labels["job"], each.labels["instance"]): each.value for each in ask.vector("up")}
+    up = {
+        (sample.labels["job"], sample.labels["instance"]): sample.value
+        for sample in ask.vector("up")
+    }
     outbox = ask.by(f"sum by (state) ({OUTBOX})", "state")
     faults = ask.by(f"max by (fault) ({FAULTS})", "fault")
     return Snapshot(
@@ -90,14 +93,14 @@ def load_curves(prometheus: Prometheus, step_s: float) -> Curves:
         known = {round((at - begin) / step_s): value for at, value in points.items()}
         return [_finite(known.get(place)) for place in range(HISTORY_MAX)]
 
-    for each in recalled(_MEAN):
-        past.begin(MEAN_CURVE, drawn(dict(each.points)))
-    for each in recalled(f"sum(rate({TOOK_EFFECT}[{WINDOW}]))"):
-        past.begin(EFFECTS_CURVE, drawn(dict(each.points)))
+    for series in recalled(_MEAN):
+        past.begin(MEAN_CURVE, drawn(dict(series.points)))
+    for series in recalled(f"sum(rate({TOOK_EFFECT}[{WINDOW}]))"):
+        past.begin(EFFECTS_CURVE, drawn(dict(series.points)))
     queues: dict[str, dict[float, float]] = {}
-    for each in recalled(f"sum by (queue) ({metrics.READY})"):
-        added = queues.setdefault(_queue_name(each.labels.get("queue", "")), {})
-        for at, value in each.points:
+    for series in recalled(f"sum by (queue) ({metrics.READY})"):
+        added = queues.setdefault(_queue_name(series.labels.get("queue", "")), {})
+        for at, value in series.points:
             added[at] = added.get(at, 0) + value
     for name, points in queues.items():
         past.begin(queue_curve(name), drawn(points))
@@ -116,10 +119,10 @@ class _Asking:
 
     def vector(self, query: str) -> list[Sample]:
         found = self._prometheus.vector(query)
-        return [each for each in found if math.isfinite(each.value)]
+        return [sample for sample in found if math.isfinite(sample.value)]
 
     def by(self, query: str, label: str) -> dict[str, float]:
-        return {each.labels.get(label, ""): each.value for each in self.vector(query)}
+        return {sample.labels.get(label, ""): sample.value for sample in self.vector(query)}
 
     def one(self, query: str) -> Number:
         found = self.vector(query)
@@ -158,7 +161,7 @@ def _queue_name(queue: str) -> str:
 _ORDER = ("process", "validate", "retry", "dead-letter")
 
 
-_DECLARED = frozenset(_queue_name(each.name) for each in topology.QUEUES)
+_DECLARED = frozenset(_queue_name(queue.name) for queue in topology.QUEUES)
 
 
 def _rank(name: str) -> int:
@@ -211,12 +214,12 @@ def _alarms(prometheus: Prometheus) -> list[AlertSnapshot]:
     now = time.time()
     found = [
         AlertSnapshot(
-            each.name,
-            each.labels.get("severity", ""),
-            each.state == "firing",
-            max(0.0, now - each.since.timestamp()),
+            alert.name,
+            alert.labels.get("severity", ""),
+            alert.state == "firing",
+            max(0.0, now - alert.since.timestamp()),
         )
-        for each in prometheus.alerts()
-        if each.name != WATCHDOG
+        for alert in prometheus.alerts()
+        if alert.name != WATCHDOG
     ]
     return sorted(found, key=lambda each: (not each.firing, each.name, each.severity))

@@ -63,9 +63,9 @@ def curve(points: Sequence[Number], width: int) -> str:
     A curve that is 0 throughout is a line at the bottom.
     """
     shown = list(points)[-width:]
-    top = max((each for each in shown if each is not None), default=0) or 1
+    top = max((point for point in shown if point is not None), default=0) or 1
     last = len(_BLOCKS) - 1
     blocks = [
-        " " if each is None else _BLOCKS[round(max(0.0, each) / top * last)] for each in shown
+        " " if point is None else _BLOCKS[round(max(0.0, point) / top * last)] for point in shown
     ]
     return "".join(blocks).rjust(width)

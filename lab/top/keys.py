@@ -45,7 +45,7 @@ def _pressed(source: int, within_s: float) -> bool:
         if not ready:
             return False
         read = os.read(source, _READ_MAX)
-        if not read or any(each in ENDS for each in read):  # the terminal is gone, or a key
+        if not read or any(key in ENDS for key in read):  # the terminal is gone, or a key
             return True
     return False
 

@@ -97,13 +97,13 @@ def _faults(snapshot: Snapshot) -> Text:
 
 def _queues(snapshot: Snapshot, curves: Curves, room: int) -> Table:
     table = _table("", "ready", "unack", "cons", "")
-    for each in snapshot.queues:
-        curve = formatting.curve(curves.last(queue_curve(each.name), room), room)
+    for queue in snapshot.queues:
+        curve = formatting.curve(curves.last(queue_curve(queue.name), room), room)
         table.add_row(
-            Text(each.name, _queue_style(each)),
-            _counted(each.ready, _queue_style(each)),
-            formatting.count(each.unacked),
-            formatting.count(each.consumers),
+            Text(queue.name, _queue_style(queue)),
+            _counted(queue.ready, _queue_style(queue)),
+            formatting.count(queue.unacked),
+            formatting.count(queue.consumers),
             Text(curve, QUIET),
         )
     return table
@@ -121,14 +121,14 @@ def _queue_style(queue: QueueSnapshot) -> str:
 
 def _workers(workers: Sequence[WorkerSnapshot]) -> Table:
     table = _table("", "takes", "busy", "per s", "runtime")
-    for each in workers[:WORKERS_MAX]:
-        well = each.there and each.consuming is not False
+    for worker in workers[:WORKERS_MAX]:
+        well = worker.there and worker.consuming is not False
         table.add_row(
-            Text(each.name, "" if well else BAD),
-            _takes(each),
-            f"{formatting.count(each.in_flight)}/{formatting.count(each.places)}",
-            formatting.rate(each.per_s),
-            formatting.duration(each.runtime_s),
+            Text(worker.name, "" if well else BAD),
+            _takes(worker),
+            f"{formatting.count(worker.in_flight)}/{formatting.count(worker.places)}",
+            formatting.rate(worker.per_s),
+            formatting.duration(worker.runtime_s),
         )
     if len(workers) > WORKERS_MAX:
         table.add_row(Text(f"+ {len(workers) - WORKERS_MAX} more", QUIET))
@@ -183,7 +183,9 @@ def _outbox(snapshot: Snapshot) -> Text:
 
 
 def _promises(snapshot: Snapshot, curves: Curves, room: int) -> Group:
-    bound = next((each.goal for each in snapshot.objectives if each.in_seconds), None)
+    bound = next(
+        (objective.goal for objective in snapshot.objectives if objective.in_seconds), None
+    )
     latency = Text("  ").join(
         (
             _time("mean", snapshot.mean_s, bound, BAD),
@@ -192,15 +194,17 @@ def _promises(snapshot: Snapshot, curves: Curves, room: int) -> Group:
         )
     )
     table = _table("", "now", "goal", "budget")
-    for each in snapshot.objectives:
-        style = {True: GOOD, False: BAD, None: QUIET}[each.kept]
-        mark = f"{_MARK} " if each.kept is False else ""
+    for objective in snapshot.objectives:
+        style = {True: GOOD, False: BAD, None: QUIET}[objective.kept]
+        mark = f"{_MARK} " if objective.kept is False else ""
         value, goal = (
-            (formatting.duration(each.value), formatting.duration(each.goal))
-            if each.in_seconds
-            else (formatting.share(each.value), formatting.share(each.goal))
+            (formatting.duration(objective.value), formatting.duration(objective.goal))
+            if objective.in_seconds
+            else (formatting.share(objective.value), formatting.share(objective.goal))
         )
-        table.add_row(each.name, Text(f"{mark}{value}", style), Text(goal, QUIET), _budget(each))
+        table.add_row(
+            objective.name, Text(f"{mark}{value}", style), Text(goal, QUIET), _budget(objective)
+        )
     return Group(latency, _curve(curves, MEAN_CURVE, room), table)
 
 
@@ -227,11 +231,11 @@ def _alarms(snapshot: Snapshot) -> RenderableType:
         return Text("none", QUIET)
     lines = [
         Text(
-            f"{_MARK if each.firing else ' '} {each.name}, {each.severity}, "
-            f"{'fires' if each.firing else 'pending'} for {formatting.duration(each.for_s)}",
-            BAD if each.firing else WARN,
+            f"{_MARK if alert.firing else ' '} {alert.name}, {alert.severity}, "
+            f"{'fires' if alert.firing else 'pending'} for {formatting.duration(alert.for_s)}",
+            BAD if alert.firing else WARN,
         )
-        for each in snapshot.alerts[:ALERTS_MAX]
+        for alert in snapshot.alerts[:ALERTS_MAX]
     ]
     if len(snapshot.alerts) > ALERTS_MAX:
         lines.append(Text(f"  + {len(snapshot.alerts) - ALERTS_MAX} more", QUIET))
@@ -241,8 +245,8 @@ def _alarms(snapshot: Snapshot) -> RenderableType:
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style=QUIET)
     table.add_column(first, no_wrap=True)
-    for each in others:
-        table.add_column(each, justify="right", no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

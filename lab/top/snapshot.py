@@ -137,7 +137,7 @@ class Curves:
 
     def remember(self, seen: Snapshot) -> None:
         """Add a snapshot to every curve; a curve without a value in it gets a gap."""
-        now = {queue_curve(each.name): each.ready for each in seen.queues}
+        now = {queue_curve(queue.name): queue.ready for queue in seen.queues}
         now |= {MEAN_CURVE: seen.mean_s, EFFECTS_CURVE: total(seen.effects)}
         for name in self.curves.keys() | now.keys():
             self.curves.setdefault(name, deque(maxlen=HISTORY_MAX)).append(now.get(name))

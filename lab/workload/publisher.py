@@ -172,8 +172,8 @@ class LoadPublisher:
         self._blocked = False
 
     def _take(self, tag: int, multiple: bool) -> list[Envelope]:
-        tags = [each for each in self._in_flight if each <= tag] if multiple else [tag]
-        return [self._in_flight.pop(each)[0] for each in tags if each in self._in_flight]
+        tags = [sent_tag for sent_tag in self._in_flight if sent_tag <= tag] if multiple else [tag]
+        return [self._in_flight.pop(settled)[0] for settled in tags if settled in self._in_flight]
 
     def _send_again(self, envelope: Envelope, why: str) -> None:
         """It is certainly in no queue: send it once more, after those that are queued."""

@@ -99,7 +99,7 @@ class Scraper:
         done = self._run("refused", "--json")
         try:
             return {
-                str(each["message_id"]): str(each["reason"]) for each in json.loads(done.stdout)
+                str(entry["message_id"]): str(entry["reason"]) for entry in json.loads(done.stdout)
             }
         except (ValueError, KeyError, TypeError) as error:
             raise LabError(f"the scraper cannot tell what was refused: {done.stderr}") from error

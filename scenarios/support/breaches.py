@@ -72,16 +72,19 @@ def disagreements(
         dead: the dead letter of `process_match_data`.
     """
     status, refusal = post
-    told = [Violation(**each) for each in answer["violations"]]
+    reported = [Violation(**violation) for violation in answer["violations"]]
     right = {
         "validate says invalid": answer["valid"] is False,
-        "validate names one rule": len(told) == 1 and all(each.rule for each in told),
-        "validate names the field": {each.field for each in told} == {breach.field},
-        "validate shows the value": all(breach.value in ("", each.value) for each in told),
+        "validate names one rule": len(reported) == 1
+        and all(violation.rule for violation in reported),
+        "validate names the field": {violation.field for violation in reported} == {breach.field},
+        "validate shows the value": all(
+            breach.value in ("", violation.value) for violation in reported
+        ),
         "the API says 422": status == HTTPStatus.UNPROCESSABLE_ENTITY,
         "the API says the same": refusal.get("violations") == answer["violations"],
         "the dead letter is invalid": (dead.reason, dead.queue) == ("invalid", PROCESS_QUEUE),
-        "the dead letter says the same": dead.detail == "; ".join(map(str, told)),
+        "the dead letter says the same": dead.detail == "; ".join(map(str, reported)),
     }
     return [f"{breach.rule}: not so: {words}" for words, holds in right.items() if not holds]
 

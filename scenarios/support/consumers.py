@@ -74,8 +74,8 @@ def _consuming(
             yield
         finally:
             stop.set()
-            for each in running:
-                each.result(SHARE_WITHIN_S)
+            for consumer in running:
+                consumer.result(SHARE_WITHIN_S)
 
 
 def _subscribed(ground: Playground, queue: str) -> int:

@@ -106,11 +106,11 @@ def validate(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
     """The answers of `validate_match_data`, as its callers read them: from Redis."""
     asked = [_envelope(VALIDATE_TASK, new_message_id(), match) for match in matches]
     _publish(lab, asked, VALIDATE_QUEUE, wants_result=True)
-    ids = [each.message_id for each in asked]
+    ids = [envelope.message_id for envelope in asked]
     hello.wait_for(lab, ids, within_s=WITHIN_S)
     with hello.results(lab) as client:
-        kept = [json.loads(str(client.get(hello.key(each)))) for each in ids]
-    return [dict(each["result"]) for each in kept]
+        kept = [json.loads(str(client.get(hello.key(message_id)))) for message_id in ids]
+    return [dict(answer["result"]) for answer in kept]
 
 
 def rows(lab: Lab, statement: LiteralString, *values: Any) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def wait_for_receipts(lab: Lab, ids: Sequence[str], *, within_s: float = WITHIN_
     """Wait until each of these messages has taken effect."""
     eventually(
         f"the receipts of {len(ids)} messages",
-        lambda: {each["message_id"] for each in receipts(lab, ids)} == set(ids),
+        lambda: {receipt["message_id"] for receipt in receipts(lab, ids)} == set(ids),
         within_s=within_s,
         every_s=0.1,
     )
@@ -183,7 +183,7 @@ def dead_letters(
 
     def look() -> dict[str, amqp.DeadLetter]:
         there = amqp.dead_letters(lab.endpoints.broker_urls["operator"])
-        found = {each.message_id: each for each in there if each.message_id in wanted}
+        found = {letter.message_id: letter for letter in there if letter.message_id in wanted}
         return found if found.keys() == wanted else {}
 
     wanted = set(ids)
@@ -199,17 +199,17 @@ def _envelope(task: str, message_id: str, match: Any) -> Envelope:
 def _publish(lab: Lab, written: Iterable[Envelope], queue: str, *, wants_result: bool) -> None:
     with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
         on.confirm_delivery()
-        for each in written:
+        for envelope in written:
             amqp.send(
                 on,
-                each.body,
+                envelope.body,
                 exchange=EXCHANGE,
                 key=queue,
                 properties={
-                    "content_type": each.content_type,
-                    "content_encoding": each.content_encoding,
-                    "headers": {**each.headers, "ignore_result": not wants_result},
-                    "message_id": each.message_id,
+                    "content_type": envelope.content_type,
+                    "content_encoding": envelope.content_encoding,
+                    "headers": {**envelope.headers, "ignore_result": not wants_result},
+                    "message_id": envelope.message_id,
                 },
             )
 

@@ -22,4 +22,4 @@ def list_dead_letters(lab: Lab, ids: list[str]) -> list[dict[str, Any]]:
 
 def by_id(ids: list[str]) -> list[str]:
     """The filter for these messages."""
-    return [word for each in ids for word in ("--id", each)]
+    return [word for message_id in ids for word in ("--id", message_id)]

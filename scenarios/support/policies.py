@@ -17,7 +17,7 @@ _BEFORE_OURS = 10
 @contextmanager
 def at_most(lab: Lab, queue: str, messages: int) -> Iterator[None]:
     """For the block, `queue` accepts at most `messages`, and refuses more."""
-    (usual,) = (each.policy for each in QUEUES if each.name == queue)
+    (usual,) = (declared.policy for declared in QUEUES if declared.name == queue)
     name = f"lab-{queue}"
     path = f"policies/{quote(VHOST, safe='')}/{quote(name, safe='')}"
     lab.endpoints.management.call(

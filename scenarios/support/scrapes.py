@@ -43,7 +43,7 @@ class ScraperRun:
     def why(self) -> str:
         """The log's detail about the first messages that were not confirmed; or empty."""
         return next(
-            (each["detail"] for each in self.log_events if each["event"] == "not confirmed"), ""
+            (entry["detail"] for entry in self.log_events if entry["event"] == "not confirmed"), ""
         )
 
 
@@ -93,15 +93,15 @@ class Sender:
         content = self.lab.programs.read(self._journal) or b""
         lines = content.decode("utf-8").splitlines(keepends=True)
         whole = (json.loads(line) for line in lines if line.endswith("\n"))
-        return [each for each in whole if each["event"] == event]
+        return [entry for entry in whole if entry["event"] == event]
 
     def ids(self) -> list[str]:
         """The messages that it attempted to send, in order, each once."""
-        return list(dict.fromkeys(each["message_id"] for each in self.journal("attempted")))
+        return list(dict.fromkeys(entry["message_id"] for entry in self.journal("attempted")))
 
     def ways(self) -> dict[str, int]:
         """The number of messages that it accepted, by way."""
-        return dict(Counter(each["way"] for each in self.journal("accepted")))
+        return dict(Counter(entry["way"] for entry in self.journal("accepted")))
 
     def seconds_to_safety(self) -> float:
         """How long its first message took from the attempt until it was accepted."""

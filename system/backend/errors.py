@@ -68,8 +68,8 @@ def install(app: FastAPI) -> None:
     async def wrong_parameters(_: Request, error: RequestValidationError) -> JSONResponse:
         # The input itself is left out: it may be anything, and the caller knows it.
         details = [
-            {"where": ".".join(map(str, each["loc"])), "rule": str(each["msg"])}
-            for each in error.errors()
+            {"where": ".".join(map(str, problem["loc"])), "rule": str(problem["msg"])}
+            for problem in error.errors()
         ]
         return JSONResponse(
             error_body("invalid_parameters", "The request's parameters are not valid.", details),

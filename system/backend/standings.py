@@ -109,9 +109,9 @@ def _tally(results: Iterable[FinalScore], teams: Iterable[Team]) -> list[_Tally]
 
 
 def _among_themselves(tied: list[_Tally], results: Iterable[FinalScore]) -> list[_Tally]:
-    teams = {each.team for each in tied}
-    between = [each for each in results if each.home in teams and each.away in teams]
-    direct = {each.team: each for each in _tally(between, teams)}
+    teams = {tally.team for tally in tied}
+    between = [result for result in results if result.home in teams and result.away in teams]
+    direct = {tally.team: tally for tally in _tally(between, teams)}
     return sorted(
         tied,
         key=lambda each: (

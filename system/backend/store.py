@@ -58,7 +58,7 @@ def submit(
 
 def invalid(message_id: str, error: ContractViolation) -> Outcome:
     """Return the outcome of a message that breaks the contract, with VIOLATIONS_MAX at most."""
-    violations = [each.as_dict() for each in error.violations[:VIOLATIONS_MAX]]
+    violations = [violation.as_dict() for violation in error.violations[:VIOLATIONS_MAX]]
     return Outcome(message_id=message_id, effect=Effect.INVALID, violations=violations)
 
 
@@ -93,7 +93,7 @@ def apply(
         except _AlreadyApplied as error:
             known = _receipts(connection, error.message_ids)
             effects |= {id_: (match_id, Effect.DUPLICATE) for id_, match_id in known.items()}
-            fresh = [each for each in fresh if each[0].message_id not in known]
+            fresh = [message for message in fresh if message[0].message_id not in known]
     outcomes = []
     for at, (submission, _) in enumerate(messages):
         match_id, effect = effects[submission.message_id]
@@ -176,7 +176,7 @@ def _find_teams(connection: psycopg.Connection, wanted: list[_TeamKey]) -> dict[
 def _upsert(
     connection: psycopg.Connection, messages: Sequence[Message], teams: dict[_TeamKey, int]
 ) -> _Effects:
-    rows = [_match_row(*each, teams) for each in messages]
+    rows = [_match_row(*message, teams) for message in messages]
     answer = connection.execute(statements.UPSERT_MATCHES, _columns(rows))
     touched = {identity: (id_, Effect(effect)) for identity, id_, effect in answer}
     stale = [identity for identity, *_ in rows if identity not in touched]

@@ -99,7 +99,7 @@ async def _apply(request: Request, payloads: Sequence[Any], received_at: datetim
     database: Database = request.app.state.database
     metrics: BackendMetrics = request.app.state.metrics
     read = [_read(payload) for payload in payloads]
-    submissions = [each for each in read if isinstance(each, Submission)]
+    submissions = [item for item in read if isinstance(item, Submission)]
 
     def work(connection: psycopg.Connection) -> list[Outcome]:
         outcomes = store.submit(connection, submissions, received_at=received_at)
@@ -110,12 +110,12 @@ async def _apply(request: Request, payloads: Sequence[Any], received_at: datetim
         return outcomes
 
     applied = await database.run("apply", work) if submissions else []
-    for each in read:
-        if isinstance(each, Outcome):
+    for item in read:
+        if isinstance(item, Outcome):
             metrics.effects.broken()
-            _log(each, Way.HTTP)
+            _log(item, Way.HTTP)
     outcomes = iter(applied)
-    return [each if isinstance(each, Outcome) else next(outcomes) for each in read]
+    return [item if isinstance(item, Outcome) else next(outcomes) for item in read]
 
 
 def _log(outcome: Outcome, way: Way) -> None:
@@ -134,10 +134,10 @@ def _read(payload: Any) -> Submission | Outcome:
             message_id = ""
         violations = [
             Violation(
-                abbreviate(".".join(map(str, each["loc"]))).strip("'\"") or "(message)",
-                abbreviate(each.get("input")),
-                str(each["msg"]),
+                abbreviate(".".join(map(str, problem["loc"]))).strip("'\"") or "(message)",
+                abbreviate(problem.get("input")),
+                str(problem["msg"]),
             )
-            for each in error.errors(include_url=False, include_context=False)
+            for problem in error.errors(include_url=False, include_context=False)
         ]
         return store.invalid(message_id, ContractViolation(violations))

@@ -236,7 +236,9 @@ def parse(payload: Any) -> Match:
     try:
         return Match.model_validate(payload)
     except ValidationError as error:
-        raise ContractViolation([_violation(each, payload) for each in error.errors()]) from None
+        raise ContractViolation(
+            [_violation(problem, payload) for problem in error.errors()]
+        ) from None
 
 
 def dump(match: Match) -> dict[str, Any]:

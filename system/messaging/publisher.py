@@ -121,7 +121,7 @@ class Publisher:
             within_s: seconds after which what has no answer is given up as refused or unknown.
             expiration_ms: per-message time to live, for a retry step.
         """
-        batch = Batch([each.message_id for each in envelopes])
+        batch = Batch([envelope.message_id for envelope in envelopes])
         if batch.done:
             return []
         begun = time.monotonic()

@@ -36,7 +36,9 @@ class BatchHistogram(Histogram):
     def observe_many(self, amounts: Sequence[float]) -> None:
         """As if each of `amounts` were observed, with one write for each bucket they fall into."""
         self._raise_if_not_observable()  # type: ignore[no-untyped-call]
-        for at, count in Tally(bisect_left(self._upper_bounds, each) for each in amounts).items():
+        for at, count in Tally(
+            bisect_left(self._upper_bounds, amount) for amount in amounts
+        ).items():
             self._buckets[at].inc(count)
         self._sum.inc(sum(amounts))
 

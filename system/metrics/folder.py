@@ -70,8 +70,8 @@ class MetricsFolder(Collector):
             (self._path / f"{name}{LOCK_SUFFIX}").unlink(missing_ok=True)
 
     def _newest(self) -> Path | None:
-        found = [each for each in self._path.glob(f"{_FOLDED}*") if _number(each) is not None]
-        return max(found, key=lambda each: _number(each) or 0, default=None)
+        found = [fold for fold in self._path.glob(f"{_FOLDED}*") if _number(fold) is not None]
+        return max(found, key=lambda fold: _number(fold) or 0, default=None)
 
     def _tidy(self, folded: Path | None) -> None:
         """Finish the fold that wrote `folded`: remove the files that are in it, and older folds."""

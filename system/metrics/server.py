@@ -35,8 +35,8 @@ class MetricsServer:
 
     def __init__(self, host: str, port: int, collectors: Sequence[Collector]) -> None:
         self.registry = CollectorRegistry()
-        for each in collectors:
-            self.registry.register(each)
+        for collector in collectors:
+            self.registry.register(collector)
         try:
             self._server = _TcpServer((host, port), self.registry)
         except OSError as error:

@@ -9,7 +9,7 @@ import sys
 
 from system.reference import metrics, settings
 
-PAGES = {metrics.FILE: metrics.page, settings.FILE: settings.page}
+PAGES = {metrics.FILE: metrics.render, settings.FILE: settings.render}
 
 
 def main(check: bool) -> int:

@@ -36,9 +36,9 @@ redelivery of what a killed process had in hand.
 """
 
 
-def page() -> str:
+def render() -> str:
     """The whole page, as Markdown."""
-    return "\n".join([_HEAD, *(_part(*each) for each in _roles())])
+    return "\n".join([_HEAD, *(_part(*role) for role in _roles())])
 
 
 def _roles() -> Sequence[tuple[str, str, Sequence[MetricSpec]]]:

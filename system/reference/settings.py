@@ -33,7 +33,7 @@ setting that is missing or wrong is named in one line, and the exit code is 2. W
 """
 
 
-def page() -> str:
+def render() -> str:
     """The whole page, as Markdown."""
     return "\n".join([_HEAD, *(_part(*role) for role in _ROLES)])
 

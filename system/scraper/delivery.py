@@ -150,7 +150,9 @@ class Delivery:
 
     def _put_away(self, results: Sequence[DeliveryResult]) -> None:
         """Remove what was sent from the outbox; keep what was refused aside in it."""
-        refused = {each.message_id: each.detail for each in results if each.outcome == "refused"}
+        refused = {
+            result.message_id: result.detail for result in results if result.outcome == "refused"
+        }
         if refused:
             self._spool.refuse(refused)
         self._spool.discard(
@@ -162,7 +164,7 @@ class Delivery:
         why: dict[str, str] = {}
         ways = (Way.QUEUE, Way.HTTP) if self._mode is Mode.QUEUE else (Way.HTTP,)
         for way in ways:
-            rest = [each for each in envelopes if each.message_id not in results]
+            rest = [envelope for envelope in envelopes if envelope.message_id not in results]
             if rest and self._breakers[way].lets_through:
                 attempt = self._by_queue if way is Way.QUEUE else self._by_http
                 for result in attempt(rest):
@@ -171,16 +173,16 @@ class Delivery:
                     else:
                         results[result.message_id] = result
         return [
-            results.get(each.message_id)
+            results.get(envelope.message_id)
             or DeliveryResult(
-                each.message_id,
+                envelope.message_id,
                 DeliveryOutcome.ACCEPTED,
                 "outbox",
                 why.get(
-                    each.message_id, "no way was tried: each had failed several times in a row"
+                    envelope.message_id, "no way was tried: each had failed several times in a row"
                 ),
             )
-            for each in envelopes
+            for envelope in envelopes
         ]
 
     def _by_queue(self, envelopes: Sequence[Envelope]) -> list[DeliveryResult]:
@@ -211,7 +213,7 @@ class Delivery:
         for start in range(0, len(envelopes), BATCH_MAX):
             batch = envelopes[start : start + BATCH_MAX]
             try:
-                outcomes = self._client.post([_submission(each) for each in batch])
+                outcomes = self._client.post([_submission(envelope) for envelope in batch])
             except PipelineError as error:
                 self._breakers[Way.HTTP].failed()
                 log.warning("not answered", count=len(batch), detail=str(error))
@@ -219,9 +221,9 @@ class Delivery:
                     *delivered,
                     *(
                         DeliveryResult(
-                            each.message_id, DeliveryOutcome.ACCEPTED, "outbox", str(error)
+                            envelope.message_id, DeliveryOutcome.ACCEPTED, "outbox", str(error)
                         )
-                        for each in envelopes[start:]
+                        for envelope in envelopes[start:]
                     ),
                 ]
             self._breakers[Way.HTTP].succeeded()

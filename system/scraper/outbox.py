@@ -170,7 +170,8 @@ class Outbox:
         """
         with self._transaction("IMMEDIATE") as database:
             database.executemany(
-                "DELETE FROM outbox WHERE message_id = ?", ((each,) for each in message_ids)
+                "DELETE FROM outbox WHERE message_id = ?",
+                ((message_id,) for message_id in message_ids),
             )
 
     def _prepare(self) -> None:

@@ -11,7 +11,7 @@ ROOT = Path(page.__file__).parents[2]
 
 def test_the_page_is_as_the_code_has_it() -> None:
     written = (ROOT / page.FILE).read_text()
-    assert written == page.page(), "run `python -m system.reference.metrics`"
+    assert written == page.render(), "run `python -m system.reference.metrics`"
 
 
 def test_every_metric_is_described_and_has_a_unit_or_is_a_count() -> None:

@@ -42,4 +42,4 @@ def test_settings_never_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_page_of_settings_is_as_the_code_has_it() -> None:
     written = Path(settings_page.__file__).parents[2] / settings_page.FILE
-    assert written.read_text("utf-8") == settings_page.page(), "run `make docs`"
+    assert written.read_text("utf-8") == settings_page.render(), "run `make docs`"

@@ -24,7 +24,7 @@ from system.worker.retry import Cause
 
 TASKS = (PROCESS_TASK, VALIDATE_TASK, HELLO_TASK)
 RETRIED, DEAD_LETTERED, RETURNED = "retried", "dead_lettered", "returned"
-_APPLIED = tuple(each for each in Effect if each is not Effect.INVALID)
+_APPLIED = tuple(effect for effect in Effect if effect is not Effect.INVALID)
 
 
 class TaskRun:

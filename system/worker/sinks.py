@@ -65,7 +65,7 @@ class DatabaseSink:
 
 def _valid(outcome: Outcome) -> Outcome:
     if outcome.effect is Effect.INVALID:
-        raise ContractViolation([Violation(**each) for each in outcome.violations])
+        raise ContractViolation([Violation(**violation) for violation in outcome.violations])
     return outcome
 
 

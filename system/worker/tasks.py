@@ -58,7 +58,7 @@ def register(app: WorkerApp) -> None:
                     arrived_at=datetime.now(UTC),
                 )
             except ContractViolation as broken:  # an answer, too
-                violations = [each.as_dict() for each in broken.violations]
+                violations = [violation.as_dict() for violation in broken.violations]
                 return {"valid": False, "violations": violations}
             return {"valid": True, "violations": []}
 

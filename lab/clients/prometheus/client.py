@@ -157,10 +157,10 @@ class Prometheus:
         )  # fmt: skip
         return [
             Series(
-                dict(each["metric"]),
-                tuple((float(moment), float(text)) for moment, text in each["values"]),
+                dict(series["metric"]),
+                tuple((float(moment), float(text)) for moment, text in series["values"]),
             )
-            for each in result
+            for series in result
         ]
 
     def targets(self) -> list[ScrapeTarget]:
@@ -172,12 +172,12 @@ class Prometheus:
         active = self._call(lambda: self._library.get_targets(state="active"), "the targets")
         return [
             ScrapeTarget(
-                each["labels"].get("job", ""),
-                each["labels"].get("instance", ""),
-                each["health"],
-                each["lastError"],
+                target["labels"].get("job", ""),
+                target["labels"].get("instance", ""),
+                target["health"],
+                target["lastError"],
             )
-            for each in active["activeTargets"]
+            for target in active["activeTargets"]
         ]
 
     def alerts(self) -> list[Alert]:
@@ -188,13 +188,13 @@ class Prometheus:
         """
         return [
             Alert(
-                each["labels"]["alertname"],
-                each["state"],
-                dict(each["labels"]),
-                dict(each["annotations"]),
-                datetime.fromisoformat(each["activeAt"]),
+                alert["labels"]["alertname"],
+                alert["state"],
+                dict(alert["labels"]),
+                dict(alert["annotations"]),
+                datetime.fromisoformat(alert["activeAt"]),
             )
-            for each in self._get("alerts")["alerts"]
+            for alert in self._get("alerts")["alerts"]
         ]
 
     def rules(self) -> list[Rule]:
@@ -234,11 +234,11 @@ class Prometheus:
         result = self._call(lambda: self._library.custom_query(query, params=params), query)
         if result and not isinstance(result[0], dict):  # a scalar: one bare point
             result = [{"metric": {}, "value": result}]
-        if any("value" not in each for each in result):
+        if any("value" not in entry for entry in result):
             raise NoData(NoDataReason.REFUSED, f"a range is no instant vector: {_short(query)}")
         return [
-            (Sample(dict(each["metric"]), float(each["value"][1])), float(each["value"][0]))
-            for each in result
+            (Sample(dict(entry["metric"]), float(entry["value"][1])), float(entry["value"][0]))
+            for entry in result
         ]
 
     def _require_fresh(self, query: str, moment: float, fresh_s: float) -> None:
@@ -246,8 +246,8 @@ class Prometheus:
         if not asked:
             return
         seen = {
-            each.labels[freshness.LABEL]: each.value
-            for each in self.vector(freshness.question(asked), moment)
+            sample.labels[freshness.LABEL]: sample.value
+            for sample in self.vector(freshness.question(asked), moment)
         }
         problem = freshness.problem(asked, seen, moment, fresh_s)
         if problem is not None:

@@ -87,7 +87,7 @@ def selectors(expression: str) -> list[Selector]:
 
 
 def _meaningful(expression: str) -> list[Token]:
-    return [each for each in tokens(expression) if each.kind not in ("space", "comment")]
+    return [token for token in tokens(expression) if token.kind not in ("space", "comment")]
 
 
 def _selectors(row: list[Token]) -> Iterator[Selector]:
@@ -101,7 +101,7 @@ def _selectors(row: list[Token]) -> Iterator[Selector]:
             end = at if here.text == "{" else at + 1
             if end < len(row) and row[end].text == "{":
                 end = _after(row, end, "}")
-            text = "".join(each.text for each in row[at:end])
+            text = "".join(token.text for token in row[at:end])
             yield Selector(text, _range_s(row[end : end + 3]))
             at = end
         else:

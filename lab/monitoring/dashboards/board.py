@@ -74,7 +74,7 @@ class _Marks(build.AnnotationQuery):
         self._internal = builder
 
 
-def page(board: Board) -> str:
+def as_json(board: Board) -> str:
     """The board's JSON, readable and stable: a small change in the code is a small change in it."""
     built = _dashboard(board).build()
     for each in built.panels or []:

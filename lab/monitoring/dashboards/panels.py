@@ -192,4 +192,4 @@ def _filled(
 
 def _steps(steps: Sequence[Step]) -> dashboard.ThresholdsConfig:
     config = dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE)
-    return config.steps([model.Threshold(*each) for each in steps])
+    return config.steps([model.Threshold(*step) for step in steps])

@@ -19,4 +19,4 @@ def latency_s() -> float:
 
 
 def _objective(name: str) -> Slo:
-    return next(each for each in load() if each.name == name)
+    return next(slo for slo in load() if slo.name == name)

@@ -135,8 +135,8 @@ def _flow() -> BoardRow:
                 "wait is over. Good: nothing else. Bad: delivery limit: a message kills workers.",
                 "mps",
                 *(
-                    Query(rate(f"{_GLOBAL}_dead_lettered_{each}_total"), each.replace("_", " "))
-                    for each in ("expired", "delivery_limit", "rejected", "maxlen", "confirmed")
+                    Query(rate(f"{_GLOBAL}_dead_lettered_{reason}_total"), reason.replace("_", " "))
+                    for reason in ("expired", "delivery_limit", "rejected", "maxlen", "confirmed")
                 ),
                 width=24,
             ),

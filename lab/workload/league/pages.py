@@ -56,11 +56,11 @@ def index(seed: int, matches: int, glances: Sequence[IndexLine]) -> str:
     names = [name for name, _ in glances[0].counts] if glances else []
     heads = "".join(f"<th>{escape(name)}</th>" for name in names)
     lines = "".join(
-        f'<tr><td><a href="{escape(each.path)}">{escape(_eastern(each.moment))}</a></td>'
-        + "".join(f"<td>{count}</td>" for _, count in each.counts)
-        + f'<td><a href="{escape(each.path)}?league=Homegrown">Homegrown</a> '
-        f'<a href="{escape(each.path)}?league=Academy">Academy</a></td></tr>'
-        for each in glances
+        f'<tr><td><a href="{escape(line.path)}">{escape(_eastern(line.moment))}</a></td>'
+        + "".join(f"<td>{count}</td>" for _, count in line.counts)
+        + f'<td><a href="{escape(line.path)}?league=Homegrown">Homegrown</a> '
+        f'<a href="{escape(line.path)}?league=Academy">Academy</a></td></tr>'
+        for line in glances
     )
     body = f"""<h1>An invented league</h1>
 <p>Season {seed}: {matches} matches. Clubs are real; all matches, results and venues are invented.
@@ -108,9 +108,9 @@ def _pagination(
 ) -> str:
     near = range(max(1, number - _PAGES_AROUND), min(count, number + _PAGES_AROUND) + 1)
     items = [_turn("Prev", number - 1 if number > 1 else None, href)]
-    for each in sorted({1, *near, count}):
-        mark = ' class="active"' if each == number else ""
-        items.append(f'<li{mark}><a href="{escape(href(each))}">{each}</a></li>')
+    for page_number in sorted({1, *near, count}):
+        mark = ' class="active"' if page_number == number else ""
+        items.append(f'<li{mark}><a href="{escape(href(page_number))}">{page_number}</a></li>')
     items.append(_turn("Next", next_number, href))
     return f'<ul class="pagination">{"".join(items)}</ul>'
 

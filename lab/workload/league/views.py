@@ -97,7 +97,7 @@ class Views:
     def _compute_index(self) -> str:
         glances = []
         for moment in self._season.moments(MOMENTS_ON_INDEX):
-            counts = Counter(each.match_status for each in self._season.truth_at(moment).values())
+            counts = Counter(match.match_status for match in self._season.truth_at(moment).values())
             listed = [(status.value, counts[status]) for status in Status if status != Status.LIVE]
             listed.append(("unreadable", self._season.unreadable_at(moment)))
             glances.append(pages.IndexLine(moment, schedule_path(moment), tuple(listed)))

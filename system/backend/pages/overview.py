@@ -71,7 +71,7 @@ def gather(connection: psycopg.Connection, query: GroupQuery, today: date) -> Ov
         rows=rows,
         results=results,
         fixtures=fixtures,
-        newest=max((each.observed_at for each in (*results, *fixtures)), default=None),
+        newest=max((match.observed_at for match in (*results, *fixtures)), default=None),
     )
 
 
@@ -83,15 +83,15 @@ def choose(groups: Iterable[Group], query: Sequence[str | None]) -> Group | None
     """
     left = list(groups)
     for at, value in enumerate(query):
-        left = [each for each in left if each[at] == value] or left
-        left = [each for each in left if each[at] == left[0][at]]
+        left = [group for group in left if group[at] == value] or left
+        left = [group for group in left if group[at] == left[0][at]]
     return left[0] if left else None
 
 
 def _links(groups: Sequence[Group], group: Group, level: int) -> list[Choice]:
     """The choices at one level (0 season, 1 age group, 2 league and division), others kept."""
     end = 4 if level == 2 else level + 1
-    offered = dict.fromkeys(each[:end] for each in groups if each[:level] == group[:level])
+    offered = dict.fromkeys(other[:end] for other in groups if other[:level] == group[:level])
     links = []
     for start in offered:
         target = choose(groups, (*start, *group[end:])) or group

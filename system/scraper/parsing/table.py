@@ -39,7 +39,7 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ScheduleTable:
     """What a page holds.
 
     Attributes:
@@ -53,7 +53,7 @@ class Table:
     next_link: str | None
 
 
-def table(html: str) -> Table | None:
+def table(html: str) -> ScheduleTable | None:
     """Find the schedule on a page, or None if there is none."""
     tree = LexborHTMLParser(html)
     rows = tree.css(_ROW)
@@ -61,7 +61,7 @@ def table(html: str) -> Table | None:
     pagination = tree.css_first(".pagination")
     if not rows and (tree.css_first(_ANY_ROW) or not (heading or pagination)):
         return None  # rows for small screens alone mean that the layout has changed
-    return Table(rows, _league(heading), _next_link(pagination))
+    return ScheduleTable(rows, _league(heading), _next_link(pagination))
 
 
 def cells(row: LexborNode) -> Cells:

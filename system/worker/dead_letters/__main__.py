@@ -206,18 +206,18 @@ def _report(done: Iterable[LetterResult], *, dry_run: bool, as_json_lines: bool)
     """Print what becomes of each, as it happens, and the sums at the end."""
     counts: Counter[LetterOutcome] = Counter()
     would = "would be " if dry_run else ""
-    for each in done:
-        counts[each.outcome] += 1
+    for result in done:
+        counts[result.outcome] += 1
         if as_json_lines:
             line = {
-                **summary(each.letter),
-                "did": each.outcome,
-                "why": each.detail,
+                **summary(result.letter),
+                "did": result.outcome,
+                "why": result.detail,
                 "dry_run": dry_run,
             }
             typer.echo(json.dumps(line, ensure_ascii=False))
         else:
-            words = f"{each.letter.message_id}  {would}{each.outcome} {each.detail}"
+            words = f"{result.letter.message_id}  {would}{result.outcome} {result.detail}"
             typer.echo(views.escaped(words))
     sums = ", ".join(f"{number} {would}{outcome}" for outcome, number in sorted(counts.items()))
     typer.echo(sums or "no dead letters of this kind", err=as_json_lines)

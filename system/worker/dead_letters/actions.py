@@ -52,8 +52,8 @@ def replay(
     Raises:
         BrokerUnavailable: the broker went away; that one and the rest are where they were.
     """
-    for each in held:
-        letter = each.letter
+    for held_letter in held:
+        letter = held_letter.letter
         try:
             envelope = letters.revive(letter, force=force, replays_max=replays_max)
         except letters.NotReplayable as why:
@@ -71,7 +71,7 @@ def replay(
                     f"it is not known whether {letter.message_id} is in {letter.queue}:"
                     f" {result.detail}"
                 )
-            each.take()
+            held_letter.take()
         yield LetterResult(letter, LetterOutcome.REPLAYED, f"to {letter.queue}")
 
 
@@ -84,12 +84,12 @@ def discard(
         LetterFileError: the file could not be written; that one and the rest are where they were.
         BrokerUnavailable: the broker went away.
     """
-    for each in held:
+    for held_letter in held:
         where = "for good"
         if file is not None:
             where = f"to {file.path}"
             if not dry_run:
-                file.append(each.letter)
+                file.append(held_letter.letter)
         if not dry_run:
-            each.take()
-        yield LetterResult(each.letter, LetterOutcome.DISCARDED, where)
+            held_letter.take()
+        yield LetterResult(held_letter.letter, LetterOutcome.DISCARDED, where)
