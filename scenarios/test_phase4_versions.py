@@ -102,9 +102,9 @@ def test_a_wrong_address_is_noticed_at_once(drift: str, lab: Lab, evidence: Evid
 def test_a_full_queue_says_no(lab: Lab, evidence: Evidence) -> None:
     """A queue that is full refuses what comes, and the publisher says so and keeps it.
 
-    Its bound is lowered from a million to three messages by a policy, while the worker is stopped. A
-    quorum queue tells a publisher that it is full only after the fact: of the first page three or
-    more still fit, how many is luck. The second page finds it full.
+    Its bound is lowered from a million to three messages by a policy, while the worker is stopped.
+    A quorum queue reports that it is full only after the fact: of the first page three or more
+    still fit, how many is luck. The second page finds it full.
     """
     first, second = _sender(lab, "filling", {}), _sender(lab, "full", {})
     with hello.no_worker(lab):
