@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from lab.errors import CannotRun
+from lab.errors import CannotRun, SubstrateError
 from lab.substrates.local import programs
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST
@@ -82,6 +82,28 @@ def services(ground: Ground) -> list[Service]:
     return [Service(DATABASE, configure=lambda: _server(ground), answers=lambda: _answers(ground))]
 
 
+def empty(ground: Ground) -> None:
+    """Make the system's database of a running server anew.
+
+    Raises:
+        SubstrateError: it cannot be done.
+    """
+    try:
+        with psycopg.connect(
+            host=HOST,
+            port=ground.ports[DATABASE],
+            user=_SUPERUSER,
+            password=ground.password(_SUPERUSER),
+            dbname="postgres",
+            connect_timeout=2,
+            autocommit=True,
+        ) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {_NAME} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {_NAME} OWNER {_OWNER}")
+    except psycopg.Error as error:
+        raise SubstrateError(f"the database cannot be made anew: {error}") from error
+
+
 def unprivileged_user() -> str | None:
     """Whom PostgreSQL runs as: None for the caller, else a user's name.
 
@@ -115,7 +137,8 @@ def _server(ground: Ground) -> Launch:
     if user is not None:
         for each in (configuration, password):
             shutil.chown(each, user)
-    if data.exists():
+    if data.exists():  # of a server that this one replaces
+        release_shared_memory(home)
         shutil.rmtree(data)
 
     def run(program: str, *arguments: str, stdin: str = "") -> Command:
