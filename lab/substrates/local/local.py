@@ -15,6 +15,7 @@ from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
 from lab.substrates.local.pool import Pool, Servers
 from lab.substrates.local.ports import HOST, Ports
+from lab.substrates.local.prepared import prepared
 from lab.substrates.local.processes import Running, Spawner, children, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
@@ -74,7 +75,7 @@ class Local(Workspace, Links):
         if self._spawner is not None:
             raise SubstrateError("the lab is up already: call down() first")
         try:
-            self._ground = ground = Ground(self._instance, plan, Ports())
+            self._ground = ground = Ground(self._instance, plan, Ports(), prepared=prepared())
             self._spawner = Spawner()
             self.lay(ground)
             listed = [

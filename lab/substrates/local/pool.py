@@ -61,6 +61,7 @@ class Servers:
             SubstrateError: one did not start.
         """
         self._ground.plan = ground.plan
+        self._ground.prepared = ground.prepared
         rises: list[Rise] = []
         for kind in _KINDS:
             services = kind.services(self._ground)
