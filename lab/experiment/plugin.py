@@ -23,6 +23,7 @@ from lab.experiment.plan import make_plan
 from lab.experiment.session import session
 from lab.report.formatting import format_value
 from lab.substrates import registry
+from lab.substrates.provider import Pools, Provider
 
 EVIDENCE = "evidence"
 """The name under which evidence is kept among a test's `user_properties`."""
@@ -70,25 +71,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def substrates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Provider]:
+    """Opens the labs of this process."""
+    provider = registry.find(_stage(request, Path()).substrate)
+    if isinstance(provider, Pools):
+        with provider.pooled(tmp_path_factory.mktemp("pool")) as pooled:
+            yield pooled
+    else:
+        yield provider
+
+
 @pytest.fixture
-def open_lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLab]:
+def open_lab(
+    request: pytest.FixtureRequest, substrates: Provider, tmp_path: Path
+) -> Iterator[OpenLab]:
     """Give a function that starts a lab with the given plan; the test's end ends it."""
     stage = _stage(request, tmp_path)
     with ExitStack() as labs:
-        yield lambda **plan: labs.enter_context(running(stage, plan))
+        yield lambda **plan: labs.enter_context(running(stage, plan, provider=substrates))
 
 
 @pytest.fixture(scope="session")
 def shared_lab(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, substrates: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lab]:
     """A small lab for all tests of one process that leave it as it was."""
-    with running(_stage(request, tmp_path_factory.mktemp("shared")), {}) as lab:
+    stage = _stage(request, tmp_path_factory.mktemp("shared"))
+    with running(stage, {}, provider=substrates) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(
+    request: pytest.FixtureRequest, substrates: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
     """The running system of one module; the module's `PLAN` says what to start."""
     plan = getattr(request.module, "PLAN", {})
     with staged(request, tmp_path_factory, plan) as made:
@@ -119,23 +138,32 @@ def staged(
         plan: as in `running`.
     """
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
-    with running(_stage(request, tmp_path_factory.mktemp(name)), plan, name=name) as lab:
+    provider: Provider = request.getfixturevalue("substrates")
+    stage = _stage(request, tmp_path_factory.mktemp(name))
+    with running(stage, plan, name=name, provider=provider) as lab:
         yield lab
 
 
 @contextmanager
-def running(stage: Stage, plan: Mapping[str, Any], *, name: str | None = None) -> Iterator[Lab]:
+def running(
+    stage: Stage,
+    plan: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    provider: Provider | None = None,
+) -> Iterator[Lab]:
     """A running system for the block, with its record below `stage.runs`.
 
     Args:
         plan: arguments of `make_plan` over those of `SMALL`, and of `session`.
         name: of the record.
+        provider: opens it; a fresh one of the stage's substrate, where left out.
     """
     given = {**SMALL, **plan}
     extra = {key: given.pop(key) for key in _SESSION if key in given}
     lab_name = f"{stage.prefix}-{os.getpid()}-{next(_numbers)}"
     with (
-        registry.find(stage.substrate).opened(lab_name, stage.base) as place,
+        (provider or registry.find(stage.substrate)).opened(lab_name, stage.base) as place,
         session(name or lab_name, place, make_plan(**given), runs=stage.runs, **extra) as lab,
     ):
         yield lab

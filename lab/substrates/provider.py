@@ -54,6 +54,19 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class Pools(Protocol):
+    """Can let what is costly to start go on from one lab of this process to the next."""
+
+    def pooled(self, base: Path) -> AbstractContextManager[Provider]:
+        """A provider for the block whose `opened` labs begin sooner, and as empty as ever.
+
+        Args:
+            base: a folder for what goes on between labs.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A lab that is kept up.

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from system import settings, telemetry
-from system.backend import app, migrations
+from system.backend import migrations
 from system.errors import DatabaseUnavailable, SettingsError
 from system.settings import BackendSettings
 
@@ -34,6 +33,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on")] = 8000,
 ) -> None:
     """Serve the API and the pages until stopped."""
+    # Loaded here: a migration needs none of it, and it takes a second.
+    import uvicorn
+
+    from system.backend import app
+
     read = _settings()
     uvicorn.run(
         app.create(read),

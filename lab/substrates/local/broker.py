@@ -8,13 +8,18 @@ touched. The topology is loaded at boot, before anybody can connect.
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from kombu.connection import Connection
 
+from lab.clients.amqp import BrokerSilent
+from lab.clients.management import Management
 from lab.errors import SubstrateError
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
@@ -84,6 +89,28 @@ def services(ground: Ground) -> list[Service]:
     ]
 
 
+def empty(ground: Ground) -> None:
+    """Take a running node back to what its definitions say: no message, queue or user more.
+
+    Raises:
+        SubstrateError: it cannot be done, or the node holds publishers back (an alarm).
+    """
+    management = Management(f"http://{HOST}:{ground.ports[MANAGEMENT]}", url(ground, "admin"))
+    definitions = _definitions(ground)
+    users = {each["name"] for each in definitions["users"]}
+    try:
+        management.get("health/checks/local-alarms")
+        management.call("DELETE", f"vhosts/{quote(topology.VHOST, safe='')}")
+        management.call("POST", "definitions", definitions)
+        for each in management.get("users"):
+            if each["name"] not in users:
+                management.call("DELETE", f"users/{quote(each['name'], safe='')}")
+    except BrokerSilent as error:
+        raise SubstrateError(f"the broker cannot be emptied: {error}") from error
+    if not accepts(ground.ports[BROKER]):
+        raise SubstrateError("the emptied broker takes no connections")
+
+
 def control(ground: Ground, serve: Command, *arguments: str) -> str:
     """Run the node's own tool as the node itself runs, and return what it printed.
 
@@ -125,16 +152,10 @@ def _port_mapper(ground: Ground) -> Launch:
 def _node(ground: Ground) -> Launch:
     ports = ground.listen(BROKER, MANAGEMENT, METRICS, _DISTRIBUTION)
     home = ground.folder("broker")
-    users = [
-        topology.scraper(ground.password("scraper")),
-        topology.worker(ground.password("worker"), events=ground.plan.flower),
-        topology.operator(ground.password("operator")),
-        topology.administrator(ground.password("admin")),
-    ]
-    if ground.plan.flower:
-        users.append(topology.monitor(ground.password(MONITOR)))
-    content = topology.definitions(users, events=ground.plan.flower)
-    definitions = write_private(home / "definitions.json", json.dumps(content, indent=1))
+    shutil.rmtree(home / "data", ignore_errors=True)  # of a node that this one replaces
+    definitions = write_private(
+        home / "definitions.json", json.dumps(_definitions(ground), indent=1)
+    )
     configuration = write_private(
         home / "rabbitmq.conf",
         _CONFIGURATION.format(
@@ -156,6 +177,18 @@ def _node(ground: Ground) -> Launch:
         ),
         ports=ports,
     )
+
+
+def _definitions(ground: Ground) -> dict[str, Any]:
+    users = [
+        topology.scraper(ground.password("scraper")),
+        topology.worker(ground.password("worker"), events=ground.plan.flower),
+        topology.operator(ground.password("operator")),
+        topology.administrator(ground.password("admin")),
+    ]
+    if ground.plan.flower:
+        users.append(topology.monitor(ground.password(MONITOR)))
+    return topology.definitions(users, events=ground.plan.flower)
 
 
 def _environment(

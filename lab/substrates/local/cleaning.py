@@ -111,7 +111,11 @@ def _forget_old_failures(base: Path) -> None:
     if not base.is_dir():
         return
     alive = {each.folder for each in instances(base)}
-    failed = [each for each in base.absolute().iterdir() if each.is_dir() and each not in alive]
+    failed = [
+        each
+        for each in base.absolute().iterdir()
+        if each.is_dir() and each not in alive and not each.name.startswith("_")  # no lab's name
+    ]
     failed.sort(key=lambda each: each.stat().st_mtime, reverse=True)
     for each in failed[FAILED_STARTS_KEPT:]:
         shutil.rmtree(each, ignore_errors=True)

@@ -13,11 +13,12 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 
-from lab.errors import CannotRun
+from lab.errors import CannotRun, SubstrateError
 from lab.substrates.local import programs
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST
@@ -40,6 +41,13 @@ _SUPERUSER = "postgres"
 _OWNER = "backend"
 _MONITOR = "monitor"
 _NAME = "missing_table"
+_PREPARED = "prepared"
+_CONFIGURATION_FILE = "postgresql.conf"
+_CREATE = (
+    f"CREATE ROLE {_OWNER} LOGIN",
+    f"CREATE DATABASE {_NAME} OWNER {_OWNER}",
+    f"CREATE ROLE {_MONITOR} LOGIN IN ROLE pg_monitor",
+)
 _UNPRIVILEGED = ("postgres", "nobody")
 _SHMID_LINE = 6  # of postmaster.pid, counted from 0: "<key> <id>" of the System V segment
 _IPC_RMID = 0
@@ -82,6 +90,29 @@ def services(ground: Ground) -> list[Service]:
     return [Service(DATABASE, configure=lambda: _server(ground), answers=lambda: _answers(ground))]
 
 
+def empty(ground: Ground) -> None:
+    """Make the system's database of a running server anew.
+
+    Raises:
+        SubstrateError: it cannot be done.
+    """
+    try:
+        with psycopg.connect(
+            host=HOST,
+            port=ground.ports[DATABASE],
+            user=_SUPERUSER,
+            password=ground.password(_SUPERUSER),
+            dbname="postgres",
+            connect_timeout=2,
+            autocommit=True,
+        ) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {_NAME} WITH (FORCE)")
+            template = _PREPARED if ground.prepared else "template1"
+            connection.execute(f"CREATE DATABASE {_NAME} OWNER {_OWNER} TEMPLATE {template}")
+    except psycopg.Error as error:
+        raise SubstrateError(f"the database cannot be made anew: {error}") from error
+
+
 def unprivileged_user() -> str | None:
     """Whom PostgreSQL runs as: None for the caller, else a user's name.
 
@@ -109,39 +140,60 @@ def _server(ground: Ground) -> Launch:
     data = home / "data"
     # The configuration is given anew at each try; the data folder is made once.
     configuration = write_private(
-        home / "postgresql.conf", _CONFIGURATION.format(host=HOST, port=port)
+        home / _CONFIGURATION_FILE, _CONFIGURATION.format(host=HOST, port=port)
     )
     password = write_private(home / "password", ground.password(_SUPERUSER))
-    if user is not None:
-        for each in (configuration, password):
-            shutil.chown(each, user)
-    if data.exists():
+    if data.exists():  # of a server that this one replaces
+        release_shared_memory(home)
         shutil.rmtree(data)
-
-    def run(program: str, *arguments: str, stdin: str = "") -> Command:
-        return Command(
-            (programs.postgres(program), *arguments),
-            environment(HOME=str(home), LC_ALL="C", TZ="UTC"),
-            cwd=home,
-            user=user,
-            stdin=stdin,
-            stop=signal.SIGINT,  # "fast": ends sessions, then writes everything down
-            end=signal.SIGQUIT,  # "immediate": writes nothing down, but gives back its memory
-        )
-
-    settings = ("-D", str(data), "-c", f"config_file={configuration}")
-    return Launch(
-        run("postgres", *settings),
-        prepare=(
-            run(
-                "initdb",
-                *("-D", str(data), "-U", _SUPERUSER, "--pwfile", str(password)),
-                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
-            ),
-            run("postgres", "--single", "-j", *settings, "postgres", stdin=_first_words(ground)),
-        ),
-        ports=ports,
+    if ground.prepared is not None:
+        shutil.copytree(ground.prepared, data)
+    if user is not None:
+        for each in (configuration, password, data, *data.rglob("*")):
+            if each.exists():
+                shutil.chown(each, user)
+    initdb = (
+        *("-D", str(data), "-U", _SUPERUSER, "--pwfile", str(password)),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
     )
+    prepare = [_alone(home, _passwords(ground))]
+    if ground.prepared is None:
+        prepare = [_command(home, "initdb", *initdb), _alone(home, _CREATE), *prepare]
+    return Launch(_command(home, "postgres", *_settings(home)), tuple(prepare), ports)
+
+
+def last_words(ground: Ground) -> Command:
+    """Makes the data of an ended server fit to be copied: a template, and no passwords."""
+    forget = [f"ALTER ROLE {name} PASSWORD NULL" for name in (_SUPERUSER, _OWNER, _MONITOR)]
+    copy = f"CREATE DATABASE {_PREPARED} TEMPLATE {_NAME}"
+    return _alone(_home(ground, unprivileged_user()), [copy, *forget])
+
+
+def data(ground: Ground) -> Path:
+    """The data folder of its server."""
+    return _home(ground, unprivileged_user()) / "data"
+
+
+def _command(home: Path, program: str, *arguments: str, stdin: str = "") -> Command:
+    return Command(
+        (programs.postgres(program), *arguments),
+        environment(HOME=str(home), LC_ALL="C", TZ="UTC"),
+        cwd=home,
+        user=unprivileged_user(),
+        stdin=stdin,
+        stop=signal.SIGINT,  # "fast": ends sessions, then writes everything down
+        end=signal.SIGQUIT,  # "immediate": writes nothing down, but gives back its memory
+    )
+
+
+def _settings(home: Path) -> tuple[str, ...]:
+    return ("-D", str(home / "data"), "-c", f"config_file={home / _CONFIGURATION_FILE}")
+
+
+def _alone(home: Path, statements: Sequence[str]) -> Command:
+    """Statements for a server that does not listen: no network, nothing on a command line."""
+    spoken = "".join(f"{each};\n\n" for each in statements)
+    return _command(home, "postgres", "--single", "-j", *_settings(home), "postgres", stdin=spoken)
 
 
 def _home(ground: Ground, user: str | None) -> Path:
@@ -183,14 +235,11 @@ def _is_served(home: Path) -> bool:
     return True
 
 
-def _first_words(ground: Ground) -> str:
-    """Spoken to the server before it listens: no network, and nothing on a command line."""
-    return (
-        f"CREATE ROLE {_OWNER} LOGIN PASSWORD '{ground.password(_OWNER)}';\n\n"
-        f"CREATE DATABASE {_NAME} OWNER {_OWNER};\n\n"
-        f"CREATE ROLE {_MONITOR} LOGIN PASSWORD '{ground.password(_MONITOR)}'"
-        " IN ROLE pg_monitor;\n\n"
-    )
+def _passwords(ground: Ground) -> list[str]:
+    return [
+        f"ALTER ROLE {name} PASSWORD '{ground.password(name)}'"
+        for name in (_SUPERUSER, _OWNER, _MONITOR)
+    ]
 
 
 def _answers(ground: Ground) -> bool:

@@ -13,7 +13,9 @@ from lab.errors import SubstrateError
 from lab.substrates.local import broker, database, flower, monitoring, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
+from lab.substrates.local.pool import Pool, Servers
 from lab.substrates.local.ports import HOST, Ports
+from lab.substrates.local.prepared import prepared
 from lab.substrates.local.processes import Running, Spawner, children, resident_bytes, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
@@ -34,16 +36,20 @@ class Local(Workspace, Links):
 
     name = "local"
 
-    def __init__(self, instance: Instance, say: Say = silent) -> None:
+    def __init__(self, instance: Instance, say: Say = silent, pool: Pool | None = None) -> None:
         """Prepare; starts nothing.
 
         Args:
             instance: where everything goes.
             say: called with what is up after how many seconds, line by line.
+            pool: lends broker, database and results server; without it they are the lab's own.
         """
         Workspace.__init__(self, instance, lambda: self.endpoints)
         Links.__init__(self)
         self._say = say
+        self._pool = pool
+        self._lent: Servers | None = None
+        self._changed: set[str] = set()  # servers that are no longer as they were lent
         self._lock = RLock()  # of the four below: faults act from their own threads
         self._services: dict[str, Service] = {}
         self._launches: dict[str, Launch] = {}
@@ -69,7 +75,7 @@ class Local(Workspace, Links):
         if self._spawner is not None:
             raise SubstrateError("the lab is up already: call down() first")
         try:
-            self._ground = ground = Ground(self._instance, plan, Ports())
+            self._ground = ground = Ground(self._instance, plan, Ports(), prepared=prepared())
             self._spawner = Spawner()
             self.lay(ground)
             listed = [
@@ -85,7 +91,12 @@ class Local(Workspace, Links):
             if plan.flower:
                 listed.append(flower.service(ground))
             self._services = {each.name: each for each in listed}
-            bring_up([self._rise(each.name) for each in listed], self._report)
+            if self._pool is not None:
+                self._lent = self._pool.lend(ground)
+                for name, (process, launch) in self._lent.running.items():
+                    self._started(name, process, launch)
+            own = [each.name for each in listed if each.name not in self._running]
+            bring_up([self._rise(name) for name in own], self._report)
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
             self._endpoints = _endpoints(ground)
@@ -102,7 +113,8 @@ class Local(Workspace, Links):
     def down(self) -> None:
         """End everything at once: its data is not needed any more."""
         with self._lock:
-            running = list(self._running.values())
+            stay = self._staying()
+            running = [each for name, each in self._running.items() if name not in stay]
         for process in running:
             process.send(process.command.end)
         for process in running:
@@ -110,6 +122,10 @@ class Local(Workspace, Links):
             process.kill()  # also what it may have left behind
         self.take_up()
         with self._lock:
+            if self._lent is not None:
+                self._lent.lent = False
+            self._lent = None
+            self._changed.clear()
             self._running.clear()
             self._record()
             if self._spawner is not None:
@@ -166,6 +182,7 @@ class Local(Workspace, Links):
 
     def control_broker(self, *arguments: str) -> str:
         """Run `rabbitmqctl`."""
+        self._changed.add(broker.BROKER)
         return broker.control(self._up(), self._process(Role.BROKER, 0).command, *arguments)
 
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
@@ -215,6 +232,12 @@ class Local(Workspace, Links):
         with self._lock:
             self._watched.setdefault(job, {})[instance] = address
         self._record()
+
+    def _staying(self) -> frozenset[str]:
+        """The servers that were lent to this lab and are fit for another one."""
+        if self._lent is None:
+            return frozenset()
+        return self._lent.keep({n: p for n, p in self._running.items() if n not in self._changed})
 
     def _up(self) -> Ground:
         if self._ground is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from lab.substrates.local import detached, doctor, keeper, tools
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import BASE, Instance, instances
 from lab.substrates.local.local import Local
+from lab.substrates.local.pool import Pool
 from lab.substrates.protocol import Plan, Substrate
 from lab.substrates.provider import Call, Finding, Kept, Say, Status, Striker, silent
 
@@ -21,12 +22,22 @@ class LocalProvider:
     name = Local.name
     tools = tuple(tools.TOOLS)
 
+    def __init__(self, pool: Pool | None = None) -> None:
+        """Prepare; see `Local` for the pool."""
+        self._pool = pool
+
+    @contextmanager
+    def pooled(self, base: Path) -> Iterator[LocalProvider]:
+        """A provider whose `opened` labs use servers that go on from one lab to the next."""
+        with closing(Pool(base)) as pool:
+            yield LocalProvider(pool)
+
     @contextmanager
     def opened(self, lab: str, base: Path, say: Say = silent) -> Iterator[Local]:
         """A lab within this process."""
         instance = Instance.named(lab, base)
         with keeper.in_process(instance):
-            yield Local(instance, say)
+            yield Local(instance, say, self._pool)
 
     def guarded(self, lab: str, work: Callable[[Substrate], int], say: Say = silent) -> int:
         """Run `work` in a child process of which nothing is left in the end."""

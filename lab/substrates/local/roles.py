@@ -31,19 +31,12 @@ def http_url(ground: Ground, name: str, link: Link | None = None) -> str:
 
 
 def api(ground: Ground) -> Service:
-    """The backend, with its tables made or brought up to date first."""
+    """The backend, with its tables made first unless they were prepared."""
 
     def configure() -> Launch:
         (port,) = ports = ground.listen(API)
-        env = {
-            "MISSING_TABLE_DATABASE_URL": database.url(ground, Link.API_DATABASE),
-            "MISSING_TABLE_API_TOKEN": ground.password("api"),
-        }
-        serve = _python(
-            ground, Role.API, _BACKEND, "serve", "--host", HOST, "--port", str(port), **env
-        )
-        migrate = _python(ground, Role.API, _BACKEND, "migrate", **env)
-        return Launch(serve, prepare=(migrate,), ports=ports)
+        serve = _backend(ground, "serve", "--host", HOST, "--port", str(port))
+        return Launch(serve, () if ground.prepared else (migration(ground),), ports)
 
     return Service(
         API,
@@ -51,6 +44,19 @@ def api(ground: Ground) -> Service:
         configure=configure,
         answers=lambda: is_ok(ground.ports[API], "/readyz"),
     )
+
+
+def migration(ground: Ground) -> Command:
+    """What makes the tables of the system's database."""
+    return _backend(ground, "migrate")
+
+
+def _backend(ground: Ground, *arguments: str) -> Command:
+    env = {
+        "MISSING_TABLE_DATABASE_URL": database.url(ground, Link.API_DATABASE),
+        "MISSING_TABLE_API_TOKEN": ground.password("api"),
+    }
+    return _python(ground, Role.API, _BACKEND, *arguments, **env)
 
 
 def worker(ground: Ground, index: int) -> Service:

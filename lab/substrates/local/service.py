@@ -60,6 +60,8 @@ class Ground:
     Attributes:
         ports: by what listens there, filled in as services are configured.
         ways: the ports of relays, by link.
+        prepared: the data folder of a database with roles and tables, to be copied; without one it
+            is made from nothing.
     """
 
     instance: Instance
@@ -68,6 +70,7 @@ class Ground:
     ports: dict[str, int] = field(default_factory=dict)
     ways: dict[Link, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    prepared: Path | None = None
 
     def password(self, user: str) -> str:
         """The password of one user of one service, made at the first call."""
