@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import urllib3
 
@@ -318,3 +319,21 @@ def test_a_folder_with_a_long_path_can_be_kept_too(kept: Lab, tmp_path: Path) ->
         assert "matches" in client.call("control_broker", arguments=["list_queues", "name"])
         client.close()
     assert list(folder.iterdir()) == []
+
+
+def test_two_that_start_the_same_process_start_one(kept: Lab) -> None:
+    """As two sessions do whose faults end together."""
+    local = kept.substrate
+    assert isinstance(local, Local)
+    local.kill(Role.SITE)
+    both = [threading.Thread(target=local.start, args=(Role.SITE,)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(60)
+    sites = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "lab.workload.league.site" in process.cmdline()
+    ]
+    assert len(sites) == 1

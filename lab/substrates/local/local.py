@@ -7,7 +7,7 @@ import shutil
 import signal
 from dataclasses import asdict
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 
 from lab.errors import SubstrateError
 from lab.substrates.local import broker, database, flower, monitoring, results, roles
@@ -50,7 +50,8 @@ class Local(Workspace, Links):
         self._pool = pool
         self._lent: Servers | None = None
         self._changed: set[str] = set()  # servers that are no longer as they were lent
-        self._lock = RLock()  # of the four below: faults act from their own threads
+        self._lock = RLock()  # of all below: faults act from their own threads
+        self._turns: dict[str, Lock] = {}
         self._services: dict[str, Service] = {}
         self._launches: dict[str, Launch] = {}
         self._running: dict[str, Running] = {}
@@ -197,12 +198,15 @@ class Local(Workspace, Links):
 
     def start(self, role: Role, index: int = 0) -> None:
         """Start the process again with its data, and wait until it answers."""
-        process = self._process(role, index)
-        process.resume()
-        if process.ended() is None:
-            return
         name = name_of(role, index)
-        bring_up([self._rise(name, self._launches[name])], self._report)
+        with self._lock:
+            turn = self._turns.setdefault(name, Lock())
+        with turn:  # two that start the same process must not both start one
+            process = self._process(role, index)
+            process.resume()
+            if process.ended() is None:
+                return
+            bring_up([self._rise(name, self._launches[name])], self._report)
 
     def pause(self, role: Role, index: int = 0) -> None:
         """Stop the process and all its children where they are."""

@@ -88,6 +88,11 @@ class Servers:
                 self._end(name)
         return frozenset(self.running)
 
+    def close(self) -> None:
+        """End all of them."""
+        for name in list(self.running):
+            self._end(name)
+
     @property
     def _logs(self) -> Path:
         return self._ground.instance.logs
@@ -152,5 +157,6 @@ class Pool:
         self._closing.callback(ports.release)
         self._closing.callback(spawner.close)
         made = Servers(Ground(instance, ground.plan, ports), spawner)
+        self._closing.callback(made.close)
         self._all.append(made)
         return made
