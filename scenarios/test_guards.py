@@ -33,7 +33,7 @@ def _worker_dies_in_the_middle_of_its_tasks(lab: Lab) -> None:
     eventually(
         "the worker to take messages",
         lambda: lab.ledger.depths()["matches.process"] < 12,
-        within_s=10,
+        within_s=60,
     )
     lab.substrate.kill(Role.WORKER)
     lab.substrate.resume(Role.API)
@@ -48,7 +48,7 @@ def _the_same_message_comes_twice(lab: Lab) -> None:
     eventually(
         "all ten deliveries to be gone from the queue",
         lambda: lab.ledger.depths()["matches.process"] == 0,
-        within_s=10,
+        within_s=60,
     )
 
 

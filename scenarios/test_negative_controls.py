@@ -119,7 +119,9 @@ def _connections_are_lost_in_the_middle_of_tasks(lab: Lab) -> None:
     for number in range(4):
         lab.send(external_match_id=f"connection-{number}")
     eventually(
-        "the worker to take messages", lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0, within_s=10
+        "the worker to take messages",
+        lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0,
+        within_s=SOON_S,
     )
     with lab.fault("connections-closed"):
         eventually("messages to be given again", lambda: _given_again(lab), within_s=SOON_S)
