@@ -34,7 +34,7 @@ def _worker_dies_in_the_middle_of_its_tasks(lab: Lab) -> None:
     eventually(
         "the worker to take messages",
         lambda: lab.ledger.depths()["matches.process"] < 12,
-        within_s=10,
+        within_s=60,
     )
     lab.substrate.kill(Role.WORKER)
     lab.substrate.resume(Role.API)
@@ -49,7 +49,7 @@ def _the_same_message_comes_twice(lab: Lab) -> None:
     eventually(
         "all ten deliveries to be gone from the queue",
         lambda: lab.ledger.depths()["matches.process"] == 0,
-        within_s=10,
+        within_s=60,
     )
 
 
@@ -84,31 +84,33 @@ def _the_broker_dies_while_the_scraper_publishes(lab: Lab) -> None:
 
 
 Experiment = Callable[[Lab], None]
-GUARDS: dict[str, tuple[Experiment, dict[str, object], int]] = {
+GUARDS: dict[str, tuple[Experiment, dict[str, object], tuple[int, ...]]] = {
     "late acks": (
         _worker_dies_in_the_middle_of_its_tasks,
         {"wrapper": {Role.WORKER: f"{WEAKENED}.late_acks"}},
-        1,
+        (1,),
     ),
     "the receipt": (
         _the_same_message_comes_twice,
         {"wrapper": {Role.API: f"{WEAKENED}.receipt"}},
-        2,
+        # The second receipt says, as the first, that it created the match: no order of effects on
+        # one match allows that, so newest wins is broken with one effect.
+        (2, 3),
     ),
     "newest wins": (
         _an_older_observation_comes_late,
         {"wrapper": {Role.API: f"{WEAKENED}.newest_wins"}},
-        3,
+        (3,),
     ),
     "dead letters": (
         _broken_messages_come,
         {"wrapper": {Role.WORKER: f"{WEAKENED}.dead_letter"}},
-        1,
+        (1,),
     ),
     "the confirm": (
         _the_broker_dies_while_the_scraper_publishes,
         {"scraper_wrapper": f"{WEAKENED}.confirm"},
-        1,
+        (1,),
     ),
 }
 
@@ -125,7 +127,7 @@ def test_with_its_guards_the_system_keeps_every_law(guard: str, open_lab: OpenLa
 @pytest.mark.parametrize("guard", GUARDS)
 def test_without_a_guard_the_audit_names_the_law_that_broke(guard: str, open_lab: OpenLab) -> None:
     """Invalid, for the right reason, and for no other."""
-    experiment, weakening, law = GUARDS[guard]
+    experiment, weakening, laws = GUARDS[guard]
     lab = open_lab(page_delay_ms=1000, **weakening)
     experiment(lab)
-    only_broken(lab.audit(), law)
+    only_broken(lab.audit(), *laws)

@@ -46,7 +46,7 @@ def _told_by_the_worker(lab: Lab, message_id: str, event: str) -> list[dict[str,
     return eventually(
         f"the worker's line about {message_id}",
         lambda: _lines(lab, message_id, event)["worker"],
-        within_s=10,
+        within_s=60,
     )
 
 

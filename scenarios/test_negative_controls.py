@@ -117,7 +117,9 @@ def _connections_are_lost_in_the_middle_of_tasks(lab: Lab) -> None:
     for number in range(4):
         lab.send(external_match_id=f"connection-{number}")
     eventually(
-        "the worker to take messages", lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0, within_s=10
+        "the worker to take messages",
+        lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0,
+        within_s=SOON_S,
     )
     with lab.fault("connections-closed"):
         eventually("messages to be given again", lambda: _given_again(lab), within_s=SOON_S)
@@ -207,7 +209,8 @@ CONTROLS: dict[str, tuple[Experiment, Plan, tuple[int, ...]]] = {
         {"wrapper": {**FORKED["wrapper"], Role.API: f"{WEAKENED}.receipt"}},
         (2,),
     ),
-    "results that are stored": (_results_are_away, STORED, (4,)),
+    # What took effect is dead-lettered all the same: it is in two places, and died without need.
+    "results that are stored": (_results_are_away, STORED, (1, 4)),
 }
 
 

@@ -114,7 +114,7 @@ def test_a_lab_whose_keepers_were_killed_is_swept_by_down(terminal: Terminal) ->
 
     assert terminal.lab("down") == (0, "The lab 'default' has ended.\n")
 
-    trees.wait_gone(members, within_s=5)
+    trees.wait_gone(members, within_s=20)
     assert not (terminal.folder / ".lab").exists()
 
 

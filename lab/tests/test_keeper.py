@@ -35,7 +35,7 @@ class Guarded:
         """The process that does the work, once it waits."""
         number = self.folder / "work"
         eventually(
-            "the work to be waiting", lambda: number.exists() and number.read_text(), within_s=10
+            "the work to be waiting", lambda: number.exists() and number.read_text(), within_s=30
         )
         return psutil.Process(int(number.read_text()))
 

@@ -171,7 +171,7 @@ def test_a_paused_role_says_nothing_until_it_is_resumed(local: Local, instance: 
         local.pause(Role.RESULTS)
         with pytest.raises(redis.TimeoutError):
             client.ping()
-        eventually("the pause to be seen", lambda: verdict(instance) == "degraded", within_s=5)
+        eventually("the pause to be seen", lambda: verdict(instance) == "degraded", within_s=20)
         local.resume(Role.RESULTS)
         assert client.ping()
     finally:
@@ -211,7 +211,7 @@ def test_two_labs_live_side_by_side_and_leave_nothing(
         members = running(second)
         second.down()
 
-        trees.wait_gone(members, within_s=5)
+        trees.wait_gone(members, within_s=20)
         # A connection that was open may linger; nothing listens any more.
         assert all(map(is_free, ports))
     assert not [folder for folder in state.elsewhere if Path(folder).exists()]

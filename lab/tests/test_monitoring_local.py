@@ -296,7 +296,7 @@ def test_afterwards_only_the_series_are_left(
 
     ending.close()
 
-    trees.wait_gone(there, within_s=5)
+    trees.wait_gone(there, within_s=20)
     assert not instance.folder.exists()
     assert not (lab.folder / "prometheus" / "lock").exists()
     with opened(lab.folder / "prometheus") as url, Prometheus(url) as afterwards:

@@ -62,7 +62,7 @@ def test_a_child_in_a_session_of_its_own_is_killed_too(spawner: Spawner, tmp_pat
     script = 'setsid sh -c \'echo $$ > "$0"; exec sleep 600\' "$0" & wait'
     command = Command(("sh", "-c", script, str(pid)), environment(), cwd=tmp_path)
     running = Running(spawner.spawn(command, tmp_path / "log"), command)
-    eventually("the child to write its pid", lambda: pid.exists() and pid.read_text(), within_s=10)
+    eventually("the child to write its pid", lambda: pid.exists() and pid.read_text(), within_s=30)
     child = psutil.Process(int(pid.read_text()))
     assert os.getsid(child.pid) != os.getsid(running.pid)
 
@@ -77,7 +77,7 @@ def test_children_that_outlived_their_parent_are_found(
     running, found = tree
     own = of_session(found)
     found[0].kill()
-    assert running.wait(5)
+    assert running.wait(20)
 
     processes.kill_tree(running.pid)
 
@@ -94,9 +94,9 @@ def test_a_paused_tree_stands_still_and_goes_on(
         return all(each.status() in states for each in own)
 
     running.pause()
-    eventually("all to stop", lambda: all_in(psutil.STATUS_STOPPED), within_s=5)
+    eventually("all to stop", lambda: all_in(psutil.STATUS_STOPPED), within_s=20)
     running.resume()
-    eventually("all to go on", lambda: all_in("sleeping", "running"), within_s=5)
+    eventually("all to go on", lambda: all_in("sleeping", "running"), within_s=20)
 
 
 def test_a_paused_process_can_be_asked_to_end(spawner: Spawner, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_paused_process_can_be_asked_to_end(spawner: Spawner, tmp_path: Path) 
 
     running.send(signal.SIGTERM)
 
-    assert running.wait(5)
+    assert running.wait(20)
 
 
 def test_a_recorded_process_is_ended_but_not_a_stranger_with_its_pid(
@@ -138,7 +138,7 @@ def test_what_a_process_reads_and_says_goes_through_files_and_pipes(
     log = tmp_path / "log"
     log.write_text("before\n")
 
-    assert Running(spawner.spawn(command, log), command).wait(5)
+    assert Running(spawner.spawn(command, log), command).wait(20)
 
     assert log.read_text() == "before\nnot on a command line\n"
 

@@ -193,7 +193,7 @@ def test_an_interrupted_installation_is_cleaned_up(system: System, number: signa
     before = system.listing()
     wait.touch()
     process = system.begin()
-    eventually("the installation to wait", (system.root / "installed").exists, within_s=10)
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=30)
 
     os.killpg(process.pid, number)
     process.communicate(timeout=30)
@@ -211,7 +211,7 @@ def test_what_a_killed_installation_left_is_cleaned_up_by_the_next(system: Syste
     before = system.listing()
     wait.touch()
     process = system.begin()
-    eventually("the installation to wait", (system.root / "installed").exists, within_s=10)
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=30)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
     wait.unlink()

@@ -44,7 +44,7 @@ def members(pids: Path) -> list[psutil.Process]:
         numbers = pids.read_text().split() if pids.exists() else []
         return [psutil.Process(int(n)) for n in numbers] if len(numbers) == MEMBERS else []
 
-    return eventually("all members to write their pids", look, within_s=10)
+    return eventually("all members to write their pids", look, within_s=30)
 
 
 def of_lab(local: Local) -> list[psutil.Process]:

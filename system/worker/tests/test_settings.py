@@ -52,7 +52,7 @@ def test_after_a_lost_connection_the_first_copy_of_a_task_ends(
         child = bench.busy_child()
         bench.lab.substrate.control_broker("close_all_connections", "test")
         if cancel:
-            until("the first copy to be killed", lambda: not child.is_running(), within_s=8)
+            until("the first copy to be killed", lambda: not child.is_running(), within_s=20)
         else:
             until("the worker to be back", lambda: bench.consumers(PROCESS_QUEUE) == 1)
             assert child.is_running()
