@@ -4,12 +4,16 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 lab-phase5 slo notebooks jupyter \
-        test test-long bench check fix lock docs doctor up top down clean
+        test test-all test-rest test-unit test-integration test-long test-chaos test-load \
+        test-durations bench check fix lock docs doctor up top down clean
 MAKEFLAGS += --no-print-directory
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PARTS := $(wildcard system lab scenarios chaos load)
+TIER := .venv/bin/python -m lab.dev.tiers
+# More options of pytest for any of the tests, such as PYTEST_ARGS="-k outbox".
+PYTEST_ARGS ?=
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: ## install what is missing (programs and .venv); does nothing when all is there
 	@sh lab/dev/setup/setup.sh
@@ -41,11 +45,26 @@ notebooks: setup ## run every notebook against a live lab; writes their outputs 
 jupyter: setup ## open the notebooks
 	@.venv/bin/jupyter lab notebooks
 
-test: check ## set up, check, and run every test
-	@.venv/bin/pytest $(PYTEST_ARGS)
+test: check ## everything that a change needs: check, unit and integration tests
+	@$(TIER) test $(PYTEST_ARGS)
 
-test-long: setup ## the tests that take many minutes each
-	@.venv/bin/pytest -m long
+test-all: check ## every test, also those that take long, chaos, load, containers
+	@$(TIER) all $(PYTEST_ARGS)
+
+test-unit test-integration test-long test-chaos test-load: test-%: setup
+	@$(TIER) $* $(PYTEST_ARGS)
+
+test-unit: ## the tests that need no services
+test-integration: ## the tests that start real services
+test-long: ## the tests that take many minutes each
+test-chaos: ## the experiments of the Chaos Toolkit
+test-load: ## load by Locust
+
+test-rest: setup # what of test-all is not in test and ends within WITHIN seconds
+	@$(TIER) rest --within $(WITHIN) $(PYTEST_ARGS)
+
+test-durations: setup ## run `make test` and write down how long each test takes
+	@$(TIER) test --record-durations $(PYTEST_ARGS)
 
 bench: setup ## measure the ways to publish, side by side
 	@.venv/bin/pytest -o addopts= -p lab.experiment.plugin --benchmark-only system/tests/benchmarks
@@ -53,8 +72,8 @@ bench: setup ## measure the ways to publish, side by side
 check: setup ## look only: format, style, types, import rules, lock file
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/mypy $(PARTS)
+	@.venv/bin/python -m lab.dev.imports
 	@.venv/bin/python -m lab.dev.lockfile
 
 fix: setup ## rewrite what can be rewritten: format and simple style

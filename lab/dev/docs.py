@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lab.dev import layout, rules
+from lab.dev import layout, rules, tests_page
 from lab.monitoring.dashboards import files as dashboards
 from lab.paths import PROJECT
 from lab.sabotage import page as guards
@@ -19,6 +19,7 @@ Pages = Callable[[], Mapping[Path, str]]
 GENERATORS: tuple[Pages, ...] = (
     lambda: {guards.FILE: guards.render()},
     lambda: {rules.FILE: rules.render()},
+    lambda: {tests_page.FILE: tests_page.page()},
     dashboards.pages,
     layout.pages,
 )

@@ -1,0 +1,144 @@
+"""The page that says which tier holds which claim, made from the tests' own words."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.dev import tiers
+from lab.paths import PROJECT
+
+FILE = PROJECT / "docs" / "reference" / "tests.md"
+ROOMS = ("scenarios", "chaos", "load", "system", "lab")
+"""Where tests are; the claims of the first three are told one by one."""
+_SPELLED = ROOMS[:3]
+_HEAD = """\
+# Tests, by tier
+
+Made from the tests by `make docs`. Do not edit.
+
+`make test` runs what every change needs: {usual}. `make test-all` adds {beyond}.
+`make test-unit`, `test-integration`, `test-long`, `test-chaos` and `test-load` run one tier.
+
+| tier | needs | tests |
+|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A test function, whatever the number of its cases."""
+
+    file: Path
+    name: str
+    words: str
+
+
+def claims(folder: Path = PROJECT) -> dict[str, list[Claim]]:
+    """Every test function below `folder`, by tier. One whose cases differ is in each of theirs."""
+    found: dict[str, list[Claim]] = defaultdict(list)
+    for room in ROOMS:
+        for file in sorted((folder / room).rglob("test_*.py")):
+            module = ast.parse(file.read_text("utf-8"))
+            for function, markers in _functions(module):
+                claim = Claim(file.relative_to(folder), function.name, _words(function))
+                for each in sorted({tiers.tier(of_case) for of_case in markers}):
+                    found[each].append(claim)
+    return found
+
+
+def page() -> str:
+    """What the file should hold."""
+    found = claims()
+    usual, beyond = (tiers.UNIT, tiers.INTEGRATION), tiers.BEYOND
+    lines = [_HEAD.format(usual=" and ".join(usual), beyond=", ".join(beyond)).rstrip("\n")]
+    lines += [f"| {name} | {needs} | {len(found[name])} |" for name, needs in tiers.NEEDS.items()]
+    for name in tiers.NEEDS:
+        if not found[name]:
+            continue
+        lines += ["", f"## {name.capitalize()}"]
+        by_file: dict[Path, list[Claim]] = defaultdict(list)
+        for claim in found[name]:
+            by_file[claim.file].append(claim)
+        spelled = [file for file in by_file if file.parts[0] in _SPELLED]
+        for file in spelled:
+            lines += ["", f"**{_title(file)}** (`{file}`)", ""]
+            lines += [f"- {claim.words}" for claim in by_file[file]]
+        if len(spelled) < len(by_file):
+            lines += ["", "| module | tests | about |", "|---|---|---|"]
+            lines += [
+                f"| `{file}` | {len(by_file[file])} | {_title(file)} |"
+                for file in by_file
+                if file not in spelled
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _functions(module: ast.Module) -> Iterator[tuple[ast.FunctionDef, list[set[str]]]]:
+    """The test functions of a module, with the markers of their cases."""
+    assigned = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    common = _marks(assigned.get("pytestmark"))
+    for function in module.body:
+        if not isinstance(function, ast.FunctionDef) or not function.name.startswith("test_"):
+            continue
+        own, cases = set(common), set[str]()
+        for decorator in function.decorator_list:
+            own |= _marks(decorator)
+            for node in ast.walk(decorator):
+                cases |= _case_marks(node)
+                if isinstance(node, ast.Name):
+                    cases |= _case_marks(*ast.walk(assigned.get(node.id, ast.Pass())))
+        yield function, [own, own | cases] if cases else [own]
+
+
+def _marks(expression: ast.AST | None) -> set[str]:
+    """The names in `pytest.mark.<name>`, those of single cases apart."""
+    if expression is None:
+        return set()
+    inner = {
+        id(node)
+        for case in ast.walk(expression)
+        if isinstance(case, ast.Call) and ast.unparse(case.func) == "pytest.param"
+        for node in ast.walk(case)
+    }
+    return {
+        node.attr
+        for node in ast.walk(expression)
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) == "pytest.mark"
+        and id(node) not in inner
+    }
+
+
+def _case_marks(*nodes: ast.AST) -> set[str]:
+    """The markers that `pytest.param(…, marks=…)` gives to single cases."""
+    return {
+        name
+        for node in nodes
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.param"
+        for keyword in node.keywords
+        if keyword.arg == "marks"
+        for name in _marks(keyword.value)
+    }
+
+
+def _words(function: ast.FunctionDef) -> str:
+    """The claim: a test's name is a sentence."""
+    sentence = function.name.removeprefix("test_").replace("_", " ")
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _title(file: Path) -> str:
+    """What a module is about: the first line of its docstring."""
+    said = ast.get_docstring(ast.parse((PROJECT / file).read_text("utf-8"))) or file.stem
+    return re.sub(r"[.:]$", "", said.split("\n", 1)[0]).replace("|", "\\|")

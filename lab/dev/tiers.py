@@ -1,0 +1,125 @@
+"""Runs the tests of one tier, or of several: `python -m lab.dev.tiers TIER [options of pytest]`.
+
+A tier says what its tests need and how long they take. `test` is what every change needs: unit and
+integration. `all` is every tier, one after the other. `rest` is what of the others fits into the
+time that `--within SECONDS` gives. Exit code: pytest's, the worst where there are several.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+
+from lab.dev import durations
+from lab.paths import PROJECT
+
+UNIT, INTEGRATION = "unit", "integration"
+NEEDS: Mapping[str, str] = {
+    UNIT: "nothing but Python and the programs that check files",
+    INTEGRATION: "real services: RabbitMQ, Redis, PostgreSQL, Prometheus, on this machine",
+    "long": "as integration, and many minutes for each test",
+    "chaos": "experiments of the Chaos Toolkit, run against a lab",
+    "load": "Locust against a lab, and a machine that does nothing else",
+    "docker": "a Docker daemon",
+    "kubernetes": "a cluster of one's own",
+}
+"""The tiers, and what each needs."""
+BEYOND = tuple(name for name in NEEDS if name not in (UNIT, INTEGRATION))
+"""Not part of `make test`; each is a marker, too."""
+MAY_BE_EMPTY = ("chaos", "load", "docker", "kubernetes")
+NOTHING = 5
+"""pytest's exit code if there is no test to run."""
+_NOT_BEYOND = " and ".join(f"not {name}" for name in BEYOND)
+MARKED = {
+    UNIT: f"not services and {_NOT_BEYOND}",
+    INTEGRATION: f"services and {_NOT_BEYOND}",
+    "test": _NOT_BEYOND,
+    **{name: name for name in BEYOND},
+}
+"""What a tier's tests are marked with, as pytest's `-m` takes it."""
+_GROUPS = {"all": ("test", *BEYOND)}
+MARGIN = 1.5
+"""A machine that is not the one of the record may be slower."""
+
+
+def tier(markers: Collection[str]) -> str:
+    """The tier of a test with these markers."""
+    return next(
+        (name for name in BEYOND if name in markers),
+        INTEGRATION if "services" in markers else UNIT,
+    )
+
+
+def jobs(name: str) -> int:
+    """How many processes run a tier's tests: most wait, so more than there are processors.
+
+    Load and chaos are about a machine that does nothing else.
+    """
+    if name in (UNIT, INTEGRATION, "test"):
+        return min(max(2 * (os.cpu_count() or 1), 2), 8)
+    return 2 if name == "long" else 1
+
+
+def run(name: str, options: Sequence[str]) -> int:
+    """Run one tier; return pytest's exit code, 0 where a tier has no tests yet."""
+    parts = [UNIT, INTEGRATION] if name == "test" else [name]
+    known = durations.of(parts)
+    if known:
+        _say(
+            f"{name}: {len(known)} long tests are known, "
+            f"{durations.words(durations.total(known, jobs(name)))}; the slowest follow at the end"
+        )
+    code = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-m", MARKED[name], "-n", str(jobs(name))),
+            *("-p", "lab.dev.ordering", "--dist", "loadgroup", "--no-loadscope-reorder"),
+            *("--durations=20", "--durations-min=1", *options),
+        ],
+        cwd=PROJECT,
+        check=False,
+    ).returncode
+    if code == NOTHING and name in MAY_BE_EMPTY:
+        _say(f"{name}: there are no such tests yet")
+        return 0
+    return code
+
+
+def run_what_fits(within_s: float, options: Sequence[str]) -> int:
+    """Run those tests beyond `make test` that end in time, by their record, the short ones first.
+
+    A test that was never measured is left to the next full run.
+    """
+    worst = 0
+    for name in BEYOND:
+        chosen = []
+        for test, seconds in sorted(durations.of([name]).items(), key=lambda item: item[1]):
+            if seconds * MARGIN <= within_s:
+                chosen.append(test)
+                within_s -= seconds * MARGIN / jobs(name)
+            else:
+                _say(f"{name}: {test} does not fit, {durations.words(seconds)}")
+        if chosen:
+            worst = max(worst, run(name, [*chosen, *options]))
+    return worst
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the command line names."""
+    name, *options = arguments or [""]
+    if name == "rest" and options[:1] == ["--within"] and len(options) > 1:
+        return run_what_fits(float(options[1]), options[2:])
+    if name not in MARKED and name not in _GROUPS:
+        _say(f"usage: python -m lab.dev.tiers {'|'.join([*MARKED, *_GROUPS])} [options of pytest]")
+        _say("       python -m lab.dev.tiers rest --within SECONDS [options of pytest]")
+        return 2
+    return max(run(each, options) for each in _GROUPS.get(name, (name,)))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

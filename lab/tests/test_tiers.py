@@ -1,0 +1,185 @@
+"""Tests are in the tier that they say and start in a good order, and no room is overlooked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lab.dev import durations, imports, tests_page, tiers
+from lab.paths import PROJECT
+
+pytestmark = pytest.mark.timeout(180)  # each starts a pytest of its own
+
+MODULE = """
+import pytest
+
+@pytest.fixture(scope="module")
+def shared():
+    return 1
+
+@pytest.mark.services
+def test_alone():
+    pass
+
+@pytest.mark.services
+def test_first_of_two(shared):
+    pass
+
+@pytest.mark.services
+def test_second_of_two(shared):
+    pass
+
+def test_quick():
+    pass
+
+@pytest.mark.long
+@pytest.mark.services
+def test_that_takes_long():
+    pass
+
+@pytest.mark.parametrize("kind", ["mild", pytest.param("grave", marks=pytest.mark.services)])
+def test_of_both_kinds(kind):
+    pass
+"""
+
+
+SHARING = ["test_first_of_two", "test_second_of_two"]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """A project with one module of tests."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "test_module.py").write_text(MODULE)
+    markers = "\n".join(f"    {name}" for name in ("services", *tiers.BEYOND))
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{markers}\n")
+    return tmp_path
+
+
+def run(room: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in the room, with the plugin."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "--strict-markers", "-p", "no:cacheprovider"),
+            *("-p", "lab.dev.ordering", "--durations-file", str(room / "durations.json")),
+            *options,
+        ],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        cwd=room,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def collected(room: Path, *options: str) -> list[str]:
+    """The names of the tests that would run, in their order."""
+    said = run(room, "--collect-only", "-q", *options).stdout
+    return [line.partition("::")[2] for line in said.splitlines() if "::" in line]
+
+
+def test_each_test_is_in_one_tier_by_its_markers(room: Path) -> None:
+    by_tier = {name: collected(room, "-m", marked) for name, marked in tiers.MARKED.items()}
+    assert by_tier == {
+        "unit": ["test_quick", "test_of_both_kinds[mild]"],
+        "integration": ["test_alone", *SHARING, "test_of_both_kinds[grave]"],
+        "test": by_tier["test"],
+        "long": ["test_that_takes_long"],
+        **{name: [] for name in tiers.MAY_BE_EMPTY},
+    }
+    assert sorted(by_tier["test"]) == sorted(by_tier["unit"] + by_tier["integration"])
+
+
+def test_the_page_finds_the_same_without_running_anything(room: Path) -> None:
+    found = {
+        tier: [each.name for each in claims] for tier, claims in tests_page.claims(room).items()
+    }
+    assert found == {
+        "unit": ["test_quick", "test_of_both_kinds"],
+        "integration": [
+            "test_alone",
+            "test_first_of_two",
+            "test_second_of_two",
+            "test_of_both_kinds",
+        ],
+        "long": ["test_that_takes_long"],
+    }
+
+
+def test_the_longest_starts_first_and_what_shares_a_fixture_stays_together(room: Path) -> None:
+    seconds = {"test_second_of_two": 2.0, "test_of_both_kinds[grave]": 3.0, "test_alone": 1.0}
+    durations.write(
+        {"integration": {f"lab/test_module.py::{name}": took for name, took in seconds.items()}},
+        room / "durations.json",
+    )
+    order = collected(room, "-m", tiers.MARKED["integration"])
+    assert order == ["test_of_both_kinds[grave]", *SHARING, "test_alone"]
+
+
+def test_processes_share_no_group_and_tests_keep_their_names(room: Path) -> None:
+    (room / "lab" / "test_module.py").write_text(
+        MODULE.replace("    pass", "    import os; print(os.environ['PYTEST_XDIST_WORKER'])")
+    )
+    spread = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    said = run(room, *spread, "-m", tiers.MARKED["integration"], "-rP").stdout
+    where = dict(re.findall(r"_+ (test_\w+).*? _+\n(?:.*\n)*?(gw\d)\n", said))
+    assert where["test_first_of_two"] == where["test_second_of_two"]
+    assert "@" not in said.replace("@py_", "")
+
+
+def test_what_was_measured_is_written_down_by_tier_and_the_rest_is_kept(room: Path) -> None:
+    (room / "lab" / "test_module.py").write_text(
+        MODULE.replace("def test_quick():\n    pass", "def test_quick():\n    sum(range(10**8))")
+    )
+    file = room / "durations.json"
+    durations.write({"unit": {"old": 5}, "long": {"lab/test_module.py::of_old": 600}}, file)
+    assert run(room, "-n", "1", "--record-durations", "-m", "not long").returncode == 0
+    record = durations.read(file)
+    assert record["long"] == {"lab/test_module.py::of_old": 600}
+    assert list(record["unit"]) == ["lab/test_module.py::test_quick"]
+    assert record["integration"] == {}
+
+
+@pytest.mark.parametrize("there", [[], ["chaos"], ["chaos", "load"]], ids=str)
+def test_rooms_are_held_to_the_rules_of_scenarios_from_the_day_they_exist(
+    there: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text("utf-8"))
+    for name in there:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    checked = tomllib.loads(imports.configuration(tmp_path))["tool"]["importlinter"]
+    given = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    assert checked["root_packages"] == [*given["root_packages"], *there]
+    layers = [each["layers"] for each in checked["contracts"] if each["type"] == "layers"]
+    assert [each[0] for each in layers] == [" | ".join(["scenarios", *there])]
+    for before, after in zip(given["contracts"], checked["contracts"], strict=True):
+        for name in ("source_modules", "forbidden_modules"):
+            if "scenarios" in before.get(name, []):
+                assert after[name] == [*before[name], *there]
+
+
+def test_how_long_it_takes_is_said_before() -> None:
+    assert durations.total({"a": 300.0, "b": 60.0, "c": 60.0}, jobs=2) == 300
+    assert durations.total({"a": 100.0, "b": 60.0, "c": 60.0}, jobs=2) == 110
+    assert durations.words(110) == "about 2 min"
+    assert durations.words(20) == "less than a minute"
+
+
+def test_every_recorded_test_is_one_that_exists() -> None:
+    tests = {
+        (str(claim.file), claim.name) for found in tests_page.claims().values() for claim in found
+    }
+    recorded = {
+        (file, name.partition("[")[0])
+        for test in durations.of(tiers.NEEDS)
+        for file, _, name in [test.partition("::")]
+    }
+    assert recorded <= tests, "run `make test-durations`"
