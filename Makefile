@@ -9,6 +9,8 @@
 MAKEFLAGS += --no-print-directory
 PARTS := $(wildcard system lab scenarios chaos load)
 TIER := .venv/bin/python -m lab.dev.tiers
+# Where the system runs, for `lab` and the phases; see lab/substrates/registry.py.
+SUBSTRATE ?= local
 # More options of pytest for any of the tests, such as PYTEST_ARGS="-k outbox".
 PYTEST_ARGS ?=
 
@@ -19,25 +21,25 @@ setup: ## install what is missing (programs and .venv); does nothing when all is
 	@sh lab/dev/setup/setup.sh
 
 lab: setup ## set up, then run a season through the pipeline and account for every message
-	@.venv/bin/lab run
+	@.venv/bin/lab run --substrate $(SUBSTRATE)
 
 lab-phase0: setup ## phase 0: the environment
-	@.venv/bin/lab phase 0
+	@.venv/bin/lab phase 0 --substrate $(SUBSTRATE)
 
 lab-phase1: setup ## phase 1: message queue fundamentals
-	@.venv/bin/lab phase 1
+	@.venv/bin/lab phase 1 --substrate $(SUBSTRATE)
 
 lab-phase3: setup ## phase 3: backend integration
-	@.venv/bin/lab phase 3
+	@.venv/bin/lab phase 3 --substrate $(SUBSTRATE)
 
 lab-phase4: setup ## phase 4: scraper integration
-	@.venv/bin/lab phase 4
+	@.venv/bin/lab phase 4 --substrate $(SUBSTRATE)
 
 lab-phase5: setup ## phase 5: see everything (metrics, alerts, objectives)
-	@.venv/bin/lab phase 5
+	@.venv/bin/lab phase 5 --substrate $(SUBSTRATE)
 
 slo: setup ## judge the objectives of the lab that is up, else of the latest run
-	@.venv/bin/lab slo
+	@.venv/bin/lab slo --substrate $(SUBSTRATE)
 
 notebooks: setup ## run every notebook against a live lab; writes their outputs anew
 	@.venv/bin/python -m lab.dev.run_notebooks
@@ -90,10 +92,10 @@ doctor: setup ## say what this machine has and lacks
 	@.venv/bin/lab doctor
 
 up: setup ## start the whole system and leave it running
-	@.venv/bin/lab up
+	@.venv/bin/lab up --substrate $(SUBSTRATE)
 
 top: setup ## watch the lab that is up: queues, rates, workers, latency, objectives, alerts
-	@.venv/bin/lab top
+	@.venv/bin/lab top --substrate $(SUBSTRATE)
 
 down: ## end what `make up` has started
 	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down; fi
