@@ -25,9 +25,9 @@ SETTLED = "system.scraper.journal:Journal.settled"
 PUT = "system.scraper.outbox:Outbox.put"
 HEAD = "system.scraper.outbox:Outbox.head"
 DISCARD = "system.scraper.outbox:Outbox.discard"
-PUBLISH = "system.publisher:Publisher.publish"
+PUBLISH = "system.messaging.publisher:Publisher.publish"
 WRITTEN = "pika.channel:Channel.basic_publish"
-ANSWERED = "system.publisher:Publisher.answered"
+ANSWERED = "system.messaging.publisher:Publisher.answered"
 POST = "system.client:BackendClient.post"
 
 SCRAPE = (

@@ -7,18 +7,17 @@ or later, is recorded as a doubt: the verdict is unknown then.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lab.clients import amqp
 from lab.clients.amqp import DeadLetter
 from lab.clients.backend import Backend, BackendSilent
+from lab.history.journals import Journal, JournalReader
 from lab.history.log import History, HistoryError
 from lab.history.receipts import ReceiptReader
 from system.contract.submission import Effect, Receipt
@@ -27,19 +26,6 @@ EVERY_S = 0.25
 DOUBTS_MAX = 100
 """Different ones that are recorded; more of them say nothing new."""
 _JOURNAL_EVENTS = frozenset({"attempted", "accepted", "refused", "unknown", "row_refused"})
-
-
-@dataclass(frozen=True)
-class Journal:
-    """A scraper's journal, wherever it lies.
-
-    Attributes:
-        name: of its file.
-        read: gives what it holds from an offset on, a bounded piece; None if it is not there yet.
-    """
-
-    name: str
-    read: Callable[[int], bytes | None] = field(compare=False)
 
 
 class Ledger:
@@ -70,7 +56,7 @@ class Ledger:
         self.rows_refused = 0
         self._receipts = ReceiptReader(backend, history, self._take_in_receipts)
         self._operator = operator_url
-        self._journals: dict[Journal, int] = {}
+        self._journals = JournalReader()
         self.shared = False
         self._left_out: set[str] = set()
         self._stale: set[str] = set()
@@ -150,7 +136,7 @@ class Ledger:
     def journals(self) -> list[Journal]:
         """The journals that are followed."""
         with self._lock:
-            return list(self._journals)
+            return self._journals.journals
 
     def begin_at_present(self) -> None:
         """Share the lab: leave out the receipts and the dead letters that are there already.
@@ -167,7 +153,7 @@ class Ledger:
     def follow(self, journal: Journal) -> None:
         """Follow a scraper's journal from now on."""
         with self._lock:
-            self._journals.setdefault(journal, 0)
+            self._journals.follow(journal)
 
     def look(self) -> None:
         """Take in what the journals and the receipts say now.
@@ -176,8 +162,11 @@ class Ledger:
             BackendSilent: the backend did not answer, or not as it promises.
         """
         with self._lock:
-            for journal in self._journals:
-                self._read_journal(journal)
+            for journal, entry in self._journals.read_on():
+                try:
+                    self._take_in(entry)
+                except (KeyError, TypeError, AttributeError, HistoryError) as error:
+                    self.doubt(f"a line of {journal.name} is not as a journal promises: {error!r}")
             self._receipts.read_on()
 
     def look_anew(self) -> int:
@@ -259,22 +248,6 @@ class Ledger:
                     self._stale.add(receipt.message_id)
                 age = receipt.observed_at, receipt.message_id
                 self.newest[receipt.identity] = max(age, self.newest.get(receipt.identity, age))
-
-    def _read_journal(self, journal: Journal) -> None:
-        while piece := journal.read(self._journals[journal]):
-            whole = piece[: piece.rfind(b"\n") + 1]
-            if not whole:
-                return  # its line is still being written
-            for line in whole.splitlines(keepends=True):
-                self._journals[journal] += len(line)
-                try:
-                    entry = json.loads(line)
-                except ValueError:  # a crash tore it; the next run put a line end behind it
-                    continue
-                try:
-                    self._take_in(entry)
-                except (KeyError, TypeError, AttributeError, HistoryError) as error:
-                    self.doubt(f"a line of {journal.name} is not as a journal promises: {error!r}")
 
     def _take_in(self, entry: Any) -> None:
         event = entry["event"]

@@ -17,7 +17,8 @@ from lab.clients import amqp
 from lab.clients.backend import Backend, BackendSilent
 from lab.experiment.probe import compare_store, look_everywhere
 from lab.history import log
-from lab.history.ledger import Journal, Ledger
+from lab.history.journals import Journal
+from lab.history.ledger import Ledger
 from lab.history.log import History
 from lab.tests.answers import answering
 from lab.tests.histories import receipt

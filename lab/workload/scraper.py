@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.history.ledger import Journal
+from lab.history.journals import Journal
 from lab.substrates.protocol import Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
