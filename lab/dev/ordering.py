@@ -1,22 +1,27 @@
 """A plugin of pytest that spreads tests over processes, and can write down how long each took.
 
 The long ones start first. Tests that share something costly (a fixture of their module or of the
-process) stay together; a test that starts a lab of its own goes wherever there is room.
-Use it with `-p lab.dev.ordering --dist loadgroup --no-loadscope-reorder`.
+process) stay together; a test that starts a lab of its own goes wherever there is room. With
+pytest 9.2, xdist's own `--dist loadgroup` does not keep groups together; hence the scheduler here.
 """
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from lab.dev import durations, tiers
+from lab.dev.reading import fixtures, parameters, tests
 
 RECORD, FILE = "--record-durations", "--durations-file"
-PRIVATE = frozenset({"substrates", "tmp_path_factory", "worker_id", "testrun_uid"})
-"""Fixtures of the whole process that bind a test to none of the others."""
+UNSHARED = frozenset({"open_lab", "tmp_path", "evidence", "monkeypatch", "request"})
+"""Fixtures of a test alone that are not made in its own file."""
 _PROPERTY = "tier"
 
 
@@ -32,49 +37,65 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Recorder(config.getoption(FILE)))
 
 
-def file_of(nodeid: str) -> str:
-    """The file of a test, as pytest names it."""
-    return nodeid.partition("::")[0]
+@cache
+def independent(file: Path) -> frozenset[str]:
+    """The test functions of a file that share nothing costly with their neighbours.
 
+    Those that need no services share nothing costly either, but are not worth spreading.
+    """
+    module = ast.parse(file.read_text("utf-8"))
+    made = fixtures(module)
 
-def is_bound(item: pytest.Item) -> bool:
-    """Whether a test shares something with its neighbours that would have to be made twice."""
-    if not item.get_closest_marker("services"):
-        return True  # not worth spreading
-    known = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # noqa: SLF001
-    return any(
-        definitions[-1].scope != "function" and name not in PRIVATE
-        for name, definitions in known.items()
+    def is_own(name: str) -> bool:
+        scope, needs = made.get(name, ("", ()))
+        return name in UNSHARED or (scope == "function" and all(map(is_own, needs)))
+
+    return frozenset(
+        function.name
+        for function, cases in tests(module)
+        if all("services" in markers for markers in cases)
+        and all(map(is_own, parameters(function)))
     )
 
 
-@pytest.hookimpl(tryfirst=True)
+def group(nodeid: str, root: Path) -> str:
+    """What a test is to stay together with: nothing but itself, or all of its file."""
+    file, _, name = nodeid.partition("::")
+    return nodeid if name.partition("[")[0] in independent(root / file) else file
+
+
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process one group after the other, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid, self.config.rootpath)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    """Use it whatever `--dist` says."""
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Bind what belongs together, and put the groups that take longest first."""
+    """Put the groups that take longest first."""
     known = durations.of(tiers.NEEDS, config.getoption(FILE))
     seconds: dict[str, float] = defaultdict(float)
     groups: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        group = item.nodeid
-        if is_bound(item):
-            group = file_of(item.nodeid)
-            item.add_marker(pytest.mark.xdist_group(group))
-        groups[group].append(item)
-        seconds[group] += known.get(item.nodeid, 0.0)
-    first = sorted(groups, key=lambda group: -seconds[group])
-    items[:] = [item for group in first for item in groups[group]]
+        its = group(item.nodeid, config.rootpath)
+        groups[its].append(item)
+        seconds[its] += known.get(item.nodeid, 0.0)
+    items[:] = [
+        item for its in sorted(groups, key=lambda its: -seconds[its]) for item in groups[its]
+    ]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the results say which tier they belong to."""
     markers = {mark.name for mark in item.iter_markers()}
     item.user_properties.append((_PROPERTY, tiers.tier(markers)))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Show a test under the name by which it can be run again, without its group."""
-    report.nodeid = report.nodeid.removesuffix(f"@{file_of(report.nodeid)}")
 
 
 class _Recorder:

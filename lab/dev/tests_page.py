@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.dev import tiers
+from lab.dev.reading import tests
 from lab.paths import PROJECT
 
 FILE = PROJECT / "docs" / "reference" / "tests.md"
@@ -44,7 +44,7 @@ def claims(folder: Path = PROJECT) -> dict[str, list[Claim]]:
     for room in ROOMS:
         for file in sorted((folder / room).rglob("test_*.py")):
             module = ast.parse(file.read_text("utf-8"))
-            for function, markers in _functions(module):
+            for function, markers in tests(module):
                 claim = Claim(file.relative_to(folder), function.name, _words(function))
                 for each in sorted({tiers.tier(of_case) for of_case in markers}):
                     found[each].append(claim)
@@ -76,60 +76,6 @@ def page() -> str:
                 if file not in spelled
             ]
     return "\n".join(lines) + "\n"
-
-
-def _functions(module: ast.Module) -> Iterator[tuple[ast.FunctionDef, list[set[str]]]]:
-    """The test functions of a module, with the markers of their cases."""
-    assigned = {
-        target.id: node.value
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    common = _marks(assigned.get("pytestmark"))
-    for function in module.body:
-        if not isinstance(function, ast.FunctionDef) or not function.name.startswith("test_"):
-            continue
-        own, cases = set(common), set[str]()
-        for decorator in function.decorator_list:
-            own |= _marks(decorator)
-            for node in ast.walk(decorator):
-                cases |= _case_marks(node)
-                if isinstance(node, ast.Name):
-                    cases |= _case_marks(*ast.walk(assigned.get(node.id, ast.Pass())))
-        yield function, [own, own | cases] if cases else [own]
-
-
-def _marks(expression: ast.AST | None) -> set[str]:
-    """The names in `pytest.mark.<name>`, those of single cases apart."""
-    if expression is None:
-        return set()
-    inner = {
-        id(node)
-        for case in ast.walk(expression)
-        if isinstance(case, ast.Call) and ast.unparse(case.func) == "pytest.param"
-        for node in ast.walk(case)
-    }
-    return {
-        node.attr
-        for node in ast.walk(expression)
-        if isinstance(node, ast.Attribute)
-        and ast.unparse(node.value) == "pytest.mark"
-        and id(node) not in inner
-    }
-
-
-def _case_marks(*nodes: ast.AST) -> set[str]:
-    """The markers that `pytest.param(…, marks=…)` gives to single cases."""
-    return {
-        name
-        for node in nodes
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.param"
-        for keyword in node.keywords
-        if keyword.arg == "marks"
-        for name in _marks(keyword.value)
-    }
 
 
 def _words(function: ast.FunctionDef) -> str:

@@ -74,8 +74,7 @@ def run(name: str, options: Sequence[str]) -> int:
     code = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-m", MARKED[name], "-n", str(jobs(name))),
-            *("-p", "lab.dev.ordering", "--dist", "loadgroup", "--no-loadscope-reorder"),
-            *("--durations=20", "--durations-min=1", *options),
+            *("-p", "lab.dev.ordering", "--durations=20", "--durations-min=1", *options),
         ],
         cwd=PROJECT,
         check=False,

@@ -114,21 +114,19 @@ def test_the_page_finds_the_same_without_running_anything(room: Path) -> None:
 
 
 def test_the_longest_starts_first_and_what_shares_a_fixture_stays_together(room: Path) -> None:
-    seconds = {"test_second_of_two": 2.0, "test_of_both_kinds[grave]": 3.0, "test_alone": 1.0}
-    durations.write(
-        {"integration": {f"lab/test_module.py::{name}": took for name, took in seconds.items()}},
-        room / "durations.json",
-    )
-    order = collected(room, "-m", tiers.MARKED["integration"])
-    assert order == ["test_of_both_kinds[grave]", *SHARING, "test_alone"]
+    shared = [*SHARING, "test_of_both_kinds[grave]"]
+    for alone_s, order in (3.0, [*shared, "test_alone"]), (5.0, ["test_alone", *shared]):
+        took = {"test_second_of_two": 4.0, "test_alone": alone_s}
+        record = {f"lab/test_module.py::{name}": seconds for name, seconds in took.items()}
+        durations.write({"integration": record}, room / "durations.json")
+        assert collected(room, "-m", tiers.MARKED["integration"]) == order
 
 
 def test_processes_share_no_group_and_tests_keep_their_names(room: Path) -> None:
     (room / "lab" / "test_module.py").write_text(
         MODULE.replace("    pass", "    import os; print(os.environ['PYTEST_XDIST_WORKER'])")
     )
-    spread = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
-    said = run(room, *spread, "-m", tiers.MARKED["integration"], "-rP").stdout
+    said = run(room, "-n", "2", "-m", tiers.MARKED["integration"], "-rP").stdout
     where = dict(re.findall(r"_+ (test_\w+).*? _+\n(?:.*\n)*?(gw\d)\n", said))
     assert where["test_first_of_two"] == where["test_second_of_two"]
     assert "@" not in said.replace("@py_", "")

@@ -95,20 +95,43 @@ def empty(ground: Ground) -> None:
     Raises:
         SubstrateError: it cannot be done, or the node holds publishers back (an alarm).
     """
-    management = Management(f"http://{HOST}:{ground.ports[MANAGEMENT]}", url(ground, "admin"))
     definitions = _definitions(ground)
     users = {each["name"] for each in definitions["users"]}
+    management = _management(ground)
     try:
         management.get("health/checks/local-alarms")
-        management.call("DELETE", f"vhosts/{quote(topology.VHOST, safe='')}")
-        management.call("POST", "definitions", definitions)
-        for each in management.get("users"):
+        for each in management.get("vhosts?columns=name"):
+            management.call("DELETE", f"vhosts/{quote(each['name'], safe='')}")
+        for each in management.get("users?columns=name"):
             if each["name"] not in users:
                 management.call("DELETE", f"users/{quote(each['name'], safe='')}")
+        management.call("POST", "definitions", definitions)
     except BrokerSilent as error:
         raise SubstrateError(f"the broker cannot be emptied: {error}") from error
     if not accepts(ground.ports[BROKER]):
         raise SubstrateError("the emptied broker takes no connections")
+
+
+def shape(ground: Ground) -> dict[str, Any]:
+    """Everything that a running node would export as its definitions, without passwords.
+
+    Raises:
+        SubstrateError: it does not tell.
+    """
+    try:
+        exported: dict[str, Any] = _management(ground).get("definitions")
+    except BrokerSilent as error:
+        raise SubstrateError(f"the broker does not tell what it holds: {error}") from error
+    for user in exported["users"]:
+        del user["password_hash"]
+    return {
+        name: sorted(value, key=repr) if isinstance(value, list) else value
+        for name, value in exported.items()
+    }
+
+
+def _management(ground: Ground) -> Management:
+    return Management(f"http://{HOST}:{ground.ports[MANAGEMENT]}", url(ground, "admin"))
 
 
 def control(ground: Ground, serve: Command, *arguments: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from lab.errors import CannotRun, SubstrateError
+from lab.errors import CannotRun
 from lab.substrates.local import programs
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST
@@ -41,7 +41,6 @@ _SUPERUSER = "postgres"
 _OWNER = "backend"
 _MONITOR = "monitor"
 _NAME = "missing_table"
-_PREPARED = "prepared"
 _CONFIGURATION_FILE = "postgresql.conf"
 _CREATE = (
     f"CREATE ROLE {_OWNER} LOGIN",
@@ -88,29 +87,6 @@ def monitor(ground: Ground) -> dict[str, str]:
 def services(ground: Ground) -> list[Service]:
     """The server, with an empty database and a user that owns it."""
     return [Service(DATABASE, configure=lambda: _server(ground), answers=lambda: _answers(ground))]
-
-
-def empty(ground: Ground) -> None:
-    """Make the system's database of a running server anew.
-
-    Raises:
-        SubstrateError: it cannot be done.
-    """
-    try:
-        with psycopg.connect(
-            host=HOST,
-            port=ground.ports[DATABASE],
-            user=_SUPERUSER,
-            password=ground.password(_SUPERUSER),
-            dbname="postgres",
-            connect_timeout=2,
-            autocommit=True,
-        ) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {_NAME} WITH (FORCE)")
-            template = _PREPARED if ground.prepared else "template1"
-            connection.execute(f"CREATE DATABASE {_NAME} OWNER {_OWNER} TEMPLATE {template}")
-    except psycopg.Error as error:
-        raise SubstrateError(f"the database cannot be made anew: {error}") from error
 
 
 def unprivileged_user() -> str | None:
@@ -163,10 +139,9 @@ def _server(ground: Ground) -> Launch:
 
 
 def last_words(ground: Ground) -> Command:
-    """Makes the data of an ended server fit to be copied: a template, and no passwords."""
+    """Takes the passwords out of the data of a server that has ended."""
     forget = [f"ALTER ROLE {name} PASSWORD NULL" for name in (_SUPERUSER, _OWNER, _MONITOR)]
-    copy = f"CREATE DATABASE {_PREPARED} TEMPLATE {_NAME}"
-    return _alone(_home(ground, unprivileged_user()), [copy, *forget])
+    return _alone(_home(ground, unprivileged_user()), forget)
 
 
 def data(ground: Ground) -> Path:

@@ -13,7 +13,7 @@ from lab.errors import SubstrateError
 from lab.substrates.local import broker, database, flower, monitoring, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
-from lab.substrates.local.pool import Pool, Servers
+from lab.substrates.local.pool import Node, Pool
 from lab.substrates.local.ports import HOST, Ports
 from lab.substrates.local.prepared import prepared
 from lab.substrates.local.processes import Running, Spawner, children, resident_bytes, send
@@ -42,14 +42,14 @@ class Local(Workspace, Links):
         Args:
             instance: where everything goes.
             say: called with what is up after how many seconds, line by line.
-            pool: lends broker, database and results server; without it they are the lab's own.
+            pool: lends the broker; without it that is the lab's own.
         """
         Workspace.__init__(self, instance, lambda: self.endpoints)
         Links.__init__(self)
         self._say = say
         self._pool = pool
-        self._lent: Servers | None = None
-        self._changed: set[str] = set()  # servers that are no longer as they were lent
+        self._lent: Node | None = None
+        self._changed = False  # whether the node's settings may be others than when it was lent
         self._lock = RLock()  # of all below: faults act from their own threads
         self._turns: dict[str, Lock] = {}
         self._services: dict[str, Service] = {}
@@ -126,7 +126,7 @@ class Local(Workspace, Links):
             if self._lent is not None:
                 self._lent.lent = False
             self._lent = None
-            self._changed.clear()
+            self._changed = False
             self._running.clear()
             self._record()
             if self._spawner is not None:
@@ -183,7 +183,7 @@ class Local(Workspace, Links):
 
     def control_broker(self, *arguments: str) -> str:
         """Run `rabbitmqctl`."""
-        self._changed.add(broker.BROKER)
+        self._changed = True
         return broker.control(self._up(), self._process(Role.BROKER, 0).command, *arguments)
 
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
@@ -238,10 +238,10 @@ class Local(Workspace, Links):
         self._record()
 
     def _staying(self) -> frozenset[str]:
-        """The servers that were lent to this lab and are fit for another one."""
+        """The processes that were lent to this lab and are fit for another one."""
         if self._lent is None:
             return frozenset()
-        return self._lent.keep({n: p for n, p in self._running.items() if n not in self._changed})
+        return self._lent.keep({} if self._changed else self._running)
 
     def _up(self) -> Ground:
         if self._ground is None:

@@ -1,46 +1,31 @@
-"""Brokers, databases and Redis servers that outlive a lab and are given to the next one, emptied.
+"""Broker nodes that outlive a lab and are given to the next one, emptied.
 
-Starting the three from nothing takes some six seconds of processor, most of it Erlang's; a test
-often needs less for all the rest. So a process that opens many labs keeps them: each lab gets a
-database and a virtual host that were made anew, and processes of the system's own roles that are
-its own. Only what is known to be as good as new is given on: a server that a lab ended, stopped,
-restarted or reached with rabbitmqctl is replaced by a new one.
+The start of a node takes some five seconds of processor, more than all the rest of a lab together;
+to make its virtual host anew takes a quarter of one. So a process that opens many labs keeps them.
+Only what is known to be as good as new is given on: a node that a lab ended, stopped, restarted or
+reached with rabbitmqctl is replaced.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Any
 
 from lab.errors import SubstrateError
-from lab.substrates.local import broker, database, keeper, results
+from lab.substrates.local import broker, keeper
 from lab.substrates.local.instance import Instance, Process
 from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Running, Spawner
-from lab.substrates.local.service import Ground, Launch, Service
+from lab.substrates.local.service import Ground, Launch
 from lab.substrates.local.startup import Rise, bring_up
 
 
-class _Kind(NamedTuple):
-    """A server with its helpers: how it is started, and how it is emptied."""
-
-    services: Callable[[Ground], list[Service]]
-    empty: Callable[[Ground], None]
-
-
-_KINDS = (
-    _Kind(broker.services, broker.empty),
-    _Kind(database.services, database.empty),
-    _Kind(results.services, results.empty),
-)
-
-
-class Servers:
-    """One server of each kind, for one lab at a time.
+class Node:
+    """A broker with its port mapper, for one lab at a time.
 
     Attributes:
         running: their processes, by name.
@@ -53,23 +38,23 @@ class Servers:
         self.lent = False
         self._ground = ground
         self._spawner = spawner
+        self._new: dict[str, Any] = {}
 
     def lend(self, ground: Ground) -> None:
-        """Make them as good as new, for the lab of `ground`, which gets their ports and passwords.
+        """Make it as good as new for the lab of `ground`, which gets its ports and passwords.
 
         Raises:
-            SubstrateError: one did not start.
+            SubstrateError: it did not start.
         """
         self._ground.plan = ground.plan
-        self._ground.prepared = ground.prepared
-        rises: list[Rise] = []
-        for kind in _KINDS:
-            services = kind.services(self._ground)
-            if not self._emptied(kind, services):
-                for service in services:
-                    self._end(service.name)
-                rises += [Rise(each, self._spawner, self._logs, self._started) for each in services]
-        bring_up(rises, lambda name, seconds: None)
+        services = broker.services(self._ground)
+        if not self._is_emptied(len(services)):
+            self.end()
+            bring_up(
+                [Rise(each, self._spawner, self._logs, self._started) for each in services],
+                lambda name, seconds: None,
+            )
+            self._new = broker.shape(self._ground)
         ground.ports |= self._ground.ports
         ground.passwords |= self._ground.passwords
         for name in self.running:
@@ -78,34 +63,31 @@ class Servers:
             (ground.instance.logs / log.name).symlink_to(log)
 
     def keep(self, untouched: Mapping[str, Running]) -> frozenset[str]:
-        """End those that are no longer as they were lent; return the names of the others.
+        """End the node if it is not as it was lent; return the names of the processes that stay.
 
         Args:
-            untouched: the processes of the lab that nobody stopped or changed the settings of.
+            untouched: the processes of the lab without those whose settings it may have changed.
         """
-        for name, (process, _) in list(self.running.items()):
+        for name, (process, _) in self.running.items():
             if untouched.get(name) is not process or process.paused or process.ended() is not None:
-                self._end(name)
+                self.end()
+                break
         return frozenset(self.running)
-
-    def close(self) -> None:
-        """End all of them."""
-        for name in list(self.running):
-            self._end(name)
 
     @property
     def _logs(self) -> Path:
         return self._ground.instance.logs
 
-    def _emptied(self, kind: _Kind, services: list[Service]) -> bool:
-        found = [self.running[each.name][0] for each in services if each.name in self.running]
-        if len(found) < len(services) or any(each.ended() is not None for each in found):
+    def _is_emptied(self, size: int) -> bool:
+        if len(self.running) < size or any(
+            process.ended() is not None for process, _ in self.running.values()
+        ):
             return False
         try:
-            kind.empty(self._ground)
+            broker.empty(self._ground)
+            return broker.shape(self._ground) == self._new
         except SubstrateError:
             return False
-        return True
 
     def _started(self, name: str, process: Running, launch: Launch) -> None:
         self.running[name] = process, launch
@@ -116,47 +98,47 @@ class Servers:
             ]
         )
 
-    def _end(self, name: str) -> None:
-        found = self.running.pop(name, None)
-        if found is not None:
-            found[0].kill()
+    def end(self) -> None:
+        """End it, and wait until it has ended."""
+        for process, _ in self.running.values():
+            process.kill()
+        self.running.clear()
 
 
 class Pool:
-    """The servers for the labs of one process."""
+    """The nodes for the labs of one process."""
 
     def __init__(self, base: Path) -> None:
         """Prepare; starts nothing.
 
         Args:
-            base: the folder of everything that the servers keep.
+            base: the folder of everything that the nodes keep.
         """
         self._base = base
-        self._all: list[Servers] = []
+        self._nodes: list[Node] = []
         self._lock = Lock()
         self._closing = ExitStack()
 
-    def lend(self, ground: Ground) -> Servers:
-        """Servers as good as new, for one lab; see `Servers.lend`."""
+    def lend(self, ground: Ground) -> Node:
+        """A node as good as new for one lab; see `Node.lend`."""
         with self._lock:
-            chosen = next((each for each in self._all if not each.lent), None)
-            if chosen is None:
-                chosen = self._more(ground)
+            chosen = next((each for each in self._nodes if not each.lent), None)
+            chosen = chosen or self._more(ground)
             chosen.lent = True
         chosen.lend(ground)
         return chosen
 
     def close(self) -> None:
-        """End all servers and remove their folders."""
+        """End all nodes and remove their folders."""
         self._closing.close()
 
-    def _more(self, ground: Ground) -> Servers:
-        instance = Instance.named(f"pool-{os.getpid()}-{len(self._all) + 1}", self._base)
+    def _more(self, ground: Ground) -> Node:
+        instance = Instance.named(f"pool-{os.getpid()}-{len(self._nodes) + 1}", self._base)
         self._closing.enter_context(keeper.in_process(instance))
         ports, spawner = Ports(), Spawner()
         self._closing.callback(ports.release)
         self._closing.callback(spawner.close)
-        made = Servers(Ground(instance, ground.plan, ports), spawner)
-        self._closing.callback(made.close)
-        self._all.append(made)
+        made = Node(Ground(instance, ground.plan, ports), spawner)
+        self._closing.callback(made.end)
+        self._nodes.append(made)
         return made

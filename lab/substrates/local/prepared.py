@@ -33,7 +33,7 @@ from lab.substrates.protocol import Plan
 FOLDER = PROJECT / BASE / "_prepared"
 """Shared by all labs of this machine's copy of the project. No lab's name begins so."""
 
-_MIGRATIONS = PROJECT / "system/backend/migrations"
+MIGRATIONS = PROJECT / "system/backend/migrations"
 _CONTENTS = "contents"
 COMMAND_S = 60.0
 STOP_S = 20.0
@@ -63,7 +63,7 @@ def _inputs() -> Iterator[bytes]:
     program = programs.need("postgres")
     yield program.encode()
     yield subprocess.run([program, "--version"], capture_output=True, check=True).stdout
-    for source in sorted([*_MIGRATIONS.rglob("*.py"), Path(database.__file__), Path(__file__)]):
+    for source in sorted([*MIGRATIONS.rglob("*.py"), Path(database.__file__), Path(__file__)]):
         yield source.read_bytes()
 
 

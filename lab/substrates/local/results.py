@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import redis
 
-from lab.errors import SubstrateError
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -41,21 +40,6 @@ def url(ground: Ground, link: Link | None = None) -> str:
 def services(ground: Ground) -> list[Service]:
     """The server."""
     return [Service(RESULTS, configure=lambda: _server(ground), answers=lambda: _answers(ground))]
-
-
-def empty(ground: Ground) -> None:
-    """Take every key out of a running server.
-
-    Raises:
-        SubstrateError: it cannot be done.
-    """
-    client = redis.Redis.from_url(url(ground), socket_timeout=2, socket_connect_timeout=1)
-    try:
-        client.flushall()
-    except redis.RedisError as error:
-        raise SubstrateError(f"Redis cannot be emptied: {error}") from error
-    finally:
-        client.close()
 
 
 def _server(ground: Ground) -> Launch:

@@ -1,0 +1,153 @@
+"""A broker that one lab leaves to the next is as good as new, or it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier, Thread
+
+import psutil
+import pytest
+
+from lab.clients import amqp
+from lab.substrates.local import Local, keeper
+from lab.substrates.local.instance import Instance
+from lab.substrates.local.pool import Pool
+from lab.substrates.protocol import Plan, Role
+from system.contract import topology
+
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+
+PLAN = Plan(seed=7, matches=10, workers=0)
+NODE = {"broker-0", "broker-epmd"}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """The pool of this module's labs."""
+    with closing(Pool(tmp_path_factory.mktemp("pool"))) as made:
+        yield made
+
+
+def use(pool: Pool, folder: Path, act: Callable[[Local], object]) -> dict[str, int]:
+    """Let a lab come up, act on it, and go; give the pids of its node."""
+    instance = Instance.named("test", folder)
+    with keeper.in_process(instance):
+        local = Local(instance, pool=pool)
+        local.up(PLAN)
+        try:
+            found = pids(local)
+            act(local)
+        finally:
+            local.down()
+    return found
+
+
+def pids(local: Local) -> dict[str, int]:
+    """The processes of its node, by name."""
+    return {each.name: each.pid for each in local.processes() if each.name in NODE}
+
+
+def fill(local: Local) -> None:
+    """Leave something of every kind behind."""
+    management = local.endpoints.management
+    with amqp.channel(local.endpoints.broker_urls["admin"]) as on:
+        on.queue_declare("of-the-first", durable=True)
+        for queue in topology.QUEUES:
+            on.basic_publish("", queue.name, b"of the first")
+        on.queue_unbind(topology.PROCESS_QUEUE, topology.EXCHANGE, topology.PROCESS_QUEUE)
+    management.call("PUT", "users/stranger", {"password": "x", "tags": ""})
+    management.call("PUT", "users/worker", {"password": "another", "tags": "administrator"})
+    management.call("PUT", "policies/%2F/first", {"pattern": ".*", "definition": {"max-length": 1}})
+    management.call("PUT", "vhosts/of-the-first")
+    management.call("PUT", "vhost-limits/%2F/max-queues", {"value": 1})
+
+
+def limit(local: Local) -> None:
+    """Leave something that is not undone."""
+    local.endpoints.management.call("PUT", "user-limits/worker/max-connections", {"value": 0})
+
+
+def everything(local: Local) -> dict[str, object]:
+    """What can be found in the node."""
+    management = local.endpoints.management
+    exported: dict[str, object] = {
+        name: management.get(name)
+        for name in ("exchanges", "policies", "vhost-limits", "user-limits", "parameters")
+    }
+    for name in "queues", "users", "vhosts":
+        exported[name] = sorted(each["name"] for each in management.get(f"{name}?columns=name"))
+    for name in "bindings", "permissions":
+        exported[name] = sorted(management.get(name), key=repr)
+    with amqp.channel(local.endpoints.broker_urls["worker"]) as on:
+        exported["depths"] = [
+            on.queue_declare(queue.name, passive=True).method.message_count
+            for queue in topology.QUEUES
+        ]
+    return exported
+
+
+def test_the_next_lab_gets_the_same_node_with_nothing_of_the_last(
+    pool: Pool, tmp_path: Path
+) -> None:
+    seen: list[dict[str, object]] = []
+    first = use(pool, tmp_path / "1", lambda local: seen.append(everything(local)))
+    second = use(pool, tmp_path / "2", fill)
+    third = use(pool, tmp_path / "3", lambda local: seen.append(everything(local)))
+    assert first.keys() == NODE
+    assert first == second == third
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda local: local.kill(Role.BROKER),
+        lambda local: local.pause(Role.BROKER),
+        lambda local: (local.kill(Role.BROKER), local.start(Role.BROKER)),
+        lambda local: local.control_broker("status"),
+        lambda local: psutil.Process(pids(local)["broker-0"]).kill(),
+        limit,
+    ],
+    ids=[
+        "killed",
+        "stopped",
+        "restarted",
+        "reached with rabbitmqctl",
+        "killed behind its back",
+        "changed in a way that nobody thought of",
+    ],
+)
+def test_a_node_that_was_broken_is_replaced(
+    act: Callable[[Local], object], pool: Pool, tmp_path: Path
+) -> None:
+    before = use(pool, tmp_path / "1", act)
+    after = use(pool, tmp_path / "2", everything)
+    assert not set(before.values()) & set(after.values())
+    assert not any(psutil.pid_exists(pid) for pid in before.values())
+
+
+def test_two_labs_at_once_have_nodes_of_their_own(pool: Pool, tmp_path: Path) -> None:
+    both = Barrier(2, timeout=120)
+    found: list[dict[str, int]] = []
+
+    def one(number: int) -> None:
+        found.append(use(pool, tmp_path / str(number), lambda local: both.wait()))
+
+    threads = [Thread(target=one, args=(number,)) for number in (1, 2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(150)
+    assert len(found) == 2
+    assert not set(found[0].values()) & set(found[1].values())
+
+
+def test_its_end_leaves_nothing(tmp_path: Path) -> None:
+    pool = Pool(tmp_path / "pool")
+    pids = use(pool, tmp_path / "lab", lambda local: None)
+    assert all(psutil.pid_exists(pid) for pid in pids.values())
+    pool.close()
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert not (tmp_path / "pool").exists()
