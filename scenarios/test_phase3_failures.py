@@ -54,6 +54,7 @@ def test_retries_follow_the_policy(lab: Lab, evidence: Evidence) -> None:
             within_s=60,
         )
     drivers.wait_for_receipts(lab, ids)
+    drivers.wait_for_log_lines(lab, ids, len(ids))  # a line may come a moment after its effect
     lines = {
         id_: drivers.log_lines(lab, [id_], "failed") + drivers.log_lines(lab, [id_]) for id_ in ids
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.monitoring import watch
-from lab.substrates.protocol import Plan
+from lab.substrates.protocol import Plan, Role
 
 _WATCHING = ("time_scale", "webhook_url", "remote_write")
 
@@ -15,7 +15,10 @@ def make_plan(*, monitoring: bool = False, **fields: Any) -> Plan:
 
     Args:
         monitoring: whether Prometheus, Alertmanager and the exporters run, too.
-        fields: of `Plan`, and arguments of `watch.monitoring`.
+        fields: of `Plan` (roles by name will do), and arguments of `watch.monitoring`.
     """
+    for by_role in ("settings", "wrapper"):
+        if by_role in fields:
+            fields[by_role] = {Role(role): given for role, given in fields[by_role].items()}
     watching = {name: fields.pop(name) for name in _WATCHING if name in fields}
     return Plan(**fields, monitoring=watch.monitoring(**watching) if monitoring else None)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -331,9 +332,10 @@ def test_two_that_start_the_same_process_start_one(kept: Lab) -> None:
         thread.start()
     for thread in both:
         thread.join(60)
+    port = urlsplit(kept.endpoints.site_url).port
     sites = [
         process
         for process in psutil.Process().children(recursive=True)
-        if "lab.workload.league.site" in process.cmdline()
+        if process.cmdline()[-6:].count(str(port))
     ]
     assert len(sites) == 1

@@ -163,8 +163,8 @@ class Bench:
 
     def whole_log(self) -> str:
         """Everything that the worker has said."""
-        (file,) = self.lab.substrate.logs("worker")
-        return str(file.read_text(errors="replace"))
+        (log,) = self.lab.substrate.logs("worker")
+        return str(log.text())
 
     def log(self, message_id: str) -> list[dict[str, Any]]:
         """What the worker has said about a message."""
