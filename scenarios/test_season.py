@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,16 +41,27 @@ def _run(folder: Path, *arguments: str, within_s: float = 200) -> dict[str, Any]
     return verdict.read(folder / ".runs" / "latest" / verdict.FILE)
 
 
-def test_the_same_seed_gives_the_same_counts_and_another_seed_others(tmp_path: Path) -> None:
+SEASON = ("--matches", "120", "--scrapes", "3")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder that a season was run in, and its verdict. Nothing may be changed in there."""
+    folder = tmp_path_factory.mktemp("season") / "first"
+    return folder, _run(folder, *SEASON, "--seed", "11")
+
+
+def test_the_same_seed_gives_the_same_counts_and_another_seed_others(
+    first: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
     """A run can be repeated: what happened in it follows from the seed."""
-    options = ("--matches", "120", "--scrapes", "3")
-    first = _run(tmp_path / "first", *options, "--seed", "11")
-    again = _run(tmp_path / "again", *options, "--seed", "11")
-    other = _run(tmp_path / "other", *options, "--seed", "12", "--workers", "1")
-    assert first["counts"] == again["counts"]
-    assert first["counts"] != other["counts"]
-    assert first["counts"]["accepted"] == 3 * (120 + 13)
-    assert first["counts"]["dead_lettered"] == 3 * 10
+    _, judged = first
+    again = _run(tmp_path / "again", *SEASON, "--seed", "11")
+    other = _run(tmp_path / "other", *SEASON, "--seed", "12", "--workers", "1")
+    assert judged["counts"] == again["counts"]
+    assert judged["counts"] != other["counts"]
+    assert judged["counts"]["accepted"] == 3 * (120 + 13)
+    assert judged["counts"]["dead_lettered"] == 3 * 10
 
 
 @pytest.mark.long
@@ -76,10 +88,9 @@ def _accounted_for_twice(folder: Path, *, matches: int, scrapes: int, within_s: 
     assert checks["the metrics agree with the ledger"] == "valid"
 
 
-def test_a_run_leaves_its_folder_and_nothing_else(tmp_path: Path) -> None:
+def test_a_run_leaves_its_folder_and_nothing_else(first: tuple[Path, dict[str, Any]]) -> None:
     """Verdict, report, history and logs stay; processes, ports and data do not."""
-    folder = tmp_path / "run"
-    _run(folder, "--matches", "40", "--scrapes", "1")
+    folder, _ = first
     assert sorted(each.name for each in folder.iterdir()) == [".runs"]
     kept = {each.name for each in (folder / ".runs" / "latest").iterdir()}
     assert {"verdict.json", "report.html", "history.jsonl", "logs"} <= kept
@@ -94,10 +105,12 @@ def test_a_run_leaves_its_folder_and_nothing_else(tmp_path: Path) -> None:
     assert ours == []
 
 
-def test_a_finished_run_can_be_judged_again(tmp_path: Path) -> None:
+def test_a_finished_run_can_be_judged_again(
+    first: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
     """The history is enough; a changed history changes the verdict."""
-    folder = tmp_path / "run"
-    _run(folder, "--matches", "40", "--scrapes", "1")
+    folder = tmp_path / "copied"
+    shutil.copytree(first[0], folder, symlinks=True)
     assert _lab(folder, "report").returncode == 0
     history = folder / ".runs" / "latest" / "history.jsonl"
     lines = history.read_text().splitlines()

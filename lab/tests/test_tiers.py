@@ -70,7 +70,13 @@ def run(room: Path, *options: str) -> subprocess.CompletedProcess[str]:
             *("-p", "lab.dev.ordering", "--durations-file", str(room / "durations.json")),
             *options,
         ],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        # No more plugins than are needed: they take longer to load than these tests to run.
+        env={
+            **os.environ,
+            "PYTHONPATH": str(PROJECT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": "xdist.plugin",
+        },
         cwd=room,
         capture_output=True,
         text=True,
