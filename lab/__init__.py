@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lab.checker.verdict import Verdict
     from lab.experiment.lab import Lab
-    from lab.substrates.protocol import Link, Plan, Role
+    from lab.substrates.plan import Link, Plan, Role
     from lab.substrates.registry import endpoints
     from lab.wait import eventually
 
@@ -20,9 +20,9 @@ __all__ = ["Lab", "Link", "Plan", "Role", "Verdict", "endpoints", "eventually"]
 
 _PLACES = {
     "Lab": "lab.experiment.lab",
-    "Link": "lab.substrates.protocol",
-    "Plan": "lab.substrates.protocol",
-    "Role": "lab.substrates.protocol",
+    "Link": "lab.substrates.plan",
+    "Plan": "lab.substrates.plan",
+    "Role": "lab.substrates.plan",
     "Verdict": "lab.checker.verdict",
     "endpoints": "lab.substrates.registry",
     "eventually": "lab.wait",

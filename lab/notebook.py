@@ -34,7 +34,8 @@ from lab.report.plots import Chart, FaultWindow
 from lab.slo import query as judging
 from lab.slo import spec
 from lab.substrates import registry
-from lab.substrates.protocol import Endpoints, Shared, Substrate
+from lab.substrates.abilities import Shared
+from lab.substrates.protocol import Endpoints, Substrate
 from system.contract.topology import PROCESS_QUEUE
 
 SEED = 7

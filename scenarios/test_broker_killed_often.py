@@ -17,7 +17,8 @@ from lab.checker.verdict import Verdict
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
 from lab.faults.residue import Residue
-from lab.substrates.protocol import Killable, Role
+from lab.substrates.abilities import Killable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]

@@ -18,7 +18,7 @@ from lab.checker.verdict import Verdict
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab, staged
 from lab.faults import registry
-from lab.substrates.protocol import Link
+from lab.substrates.plan import Link
 from lab.workload import foreign
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -15,7 +15,8 @@ import pytest
 
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
-from lab.substrates.protocol import Killable, Pausable, Role
+from lab.substrates.abilities import Killable, Pausable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support.laws import not_valid, only_broken
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Role
+from lab.substrates.plan import Role
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]

@@ -18,7 +18,8 @@ from lab.errors import NotWithin
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
 from lab.faults import registry
-from lab.substrates.protocol import Killable, Link, Measurable, Pausable, Role, Scalable
+from lab.substrates.abilities import Killable, Measurable, Pausable, Scalable
+from lab.substrates.plan import Link, Role
 from lab.wait import eventually
 from lab.workload import foreign
 from scenarios.support.laws import not_valid, only_broken

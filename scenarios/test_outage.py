@@ -14,7 +14,7 @@ import pytest
 from lab.checker.measures import LATENCY_MEAN
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
-from lab.substrates.protocol import Measurable
+from lab.substrates.abilities import Measurable
 
 MB = 1024 * 1024
 WORKER_GROWTH_BYTES_MAX = 48 * MB

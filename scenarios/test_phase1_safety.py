@@ -15,7 +15,8 @@ from lab.clients.management import QueueCounts
 from lab.errors import LabError
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, OpenLab
-from lab.substrates.protocol import Pausable, Role
+from lab.substrates.abilities import Pausable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support import hello, publishers
 from scenarios.support.hello import killable

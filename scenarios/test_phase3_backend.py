@@ -21,7 +21,8 @@ import pytest
 
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
-from lab.substrates.protocol import Role, Scalable
+from lab.substrates.abilities import Scalable
+from lab.substrates.plan import Role
 from scenarios.support import breaches, drivers, hello
 from scenarios.support.drivers import PLAIN
 from system.contract.envelope import new_message_id

@@ -14,7 +14,8 @@ import pytest
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, OpenLab
 from lab.paths import PROJECT
-from lab.substrates.protocol import Killable, Link, Role, SharesFiles
+from lab.substrates.abilities import Killable, SharesFiles
+from lab.substrates.plan import Link, Role
 from lab.wait import eventually
 from scenarios.support import drivers
 from scenarios.support.drivers import PLAIN, AttemptLine

@@ -22,7 +22,8 @@ from lab.checker import model
 from lab.clients.backend import Backend
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
-from lab.substrates.protocol import Pausable, Role
+from lab.substrates.abilities import Pausable
+from lab.substrates.plan import Role
 from lab.wait import eventually, stopwatch
 from scenarios.support import drivers, hello, queue_contents, saved_pages
 from scenarios.support.hangup import HangUpServer

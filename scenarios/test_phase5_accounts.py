@@ -19,7 +19,8 @@ from lab.dev.terminal import Terminal
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
 from lab.monitoring import scrape
-from lab.substrates.protocol import Killable, Role
+from lab.substrates.abilities import Killable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support import drivers
 from system.contract.reasons import OWN_FAULT

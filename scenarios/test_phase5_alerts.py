@@ -13,7 +13,7 @@ from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
 from lab.monitoring.watch import RULES
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 from scenarios.support.alerts import AlertWaiter, flood, wait_until_firing
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]

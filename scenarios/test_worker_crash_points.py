@@ -22,7 +22,8 @@ from lab.checker.verdict import Verdict
 from lab.clients import amqp
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import OpenLab
-from lab.substrates.protocol import Killable, Role
+from lab.substrates.abilities import Killable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract import envelope as wire
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE

@@ -13,7 +13,8 @@ from lab.cli.options import Concurrency, Monitoring, PageDelay, Seed, SubstrateN
 from lab.experiment import season
 from lab.monitoring import watch
 from lab.substrates import registry
-from lab.substrates.protocol import Plan, Substrate
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Substrate
 
 _out = Console(highlight=False, soft_wrap=True)
 

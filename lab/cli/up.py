@@ -26,7 +26,8 @@ from lab.experiment import striking
 from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
 from lab.substrates import registry
-from lab.substrates.protocol import Endpoints, Link, Plan, from_json
+from lab.substrates.plan import Link, Plan, from_json
+from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Kept
 
 WEBHOOK = "MISSING_TABLE_WEBHOOK_URL"

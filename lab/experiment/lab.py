@@ -29,7 +29,9 @@ from lab.faults.residue import Residue
 from lab.history import log as history
 from lab.history.ledger import Ledger
 from lab.history.log import History
-from lab.substrates.protocol import Endpoints, Plan, RunsPrograms, Substrate
+from lab.substrates.abilities import RunsPrograms
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.workload import foreign
 from lab.workload import generator as load
 from lab.workload.league.season import Season

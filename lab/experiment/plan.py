@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.monitoring import watch
-from lab.substrates.protocol import Plan, Role
+from lab.substrates.plan import Plan, Role
 
 _WATCHING = ("time_scale", "webhook_url", "remote_write")
 

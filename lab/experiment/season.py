@@ -16,7 +16,8 @@ from lab.experiment.lab import Lab
 from lab.experiment.runs import RUNS
 from lab.experiment.session import session
 from lab.report import conclude
-from lab.substrates.protocol import Plan, Substrate
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Substrate
 from system.contract.submission import Way
 
 Say = Callable[[str], None]

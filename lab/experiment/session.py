@@ -19,15 +19,9 @@ from lab.experiment.runs import RUNS, keep_logs, new_folder
 from lab.history import log
 from lab.history.ledger import Ledger
 from lab.history.log import History
-from lab.substrates.protocol import (
-    Endpoints,
-    KeepsSeries,
-    Plan,
-    RunsPrograms,
-    Shared,
-    Substrate,
-    Watchable,
-)
+from lab.substrates.abilities import KeepsSeries, RunsPrograms, Shared, Watchable
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.workload.league.season import Season
 from lab.workload.scraper import Scraper
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from lab.clients import amqp
 from lab.faults.registry import Target, fault
 from lab.faults.residue import Leaves
-from lab.substrates.protocol import Controllable, Substrate
+from lab.substrates.abilities import Controllable
+from lab.substrates.protocol import Substrate
 from system.contract.topology import (
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_QUEUE,

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from lab.clients.amqp import CONNECTION_NAME
 from lab.faults.registry import Target, fault
 from lab.faults.residue import Leaves
-from lab.substrates.protocol import Endpoints, Link, Partitionable, Substrate
+from lab.substrates.abilities import Partitionable
+from lab.substrates.plan import Link
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.wait import eventually
 
 KNOWN_WITHIN_S = 20.0

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from lab.faults.registry import Target, fault
 from lab.faults.residue import Leaves
-from lab.substrates.protocol import ChildKillable, Killable, Pausable, Role
+from lab.substrates.abilities import ChildKillable, Killable, Pausable
+from lab.substrates.plan import Role
 
 _BOTH = Leaves.RETRIES | Leaves.RECONNECTS
 

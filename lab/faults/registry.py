@@ -18,7 +18,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from lab.errors import CannotRun
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import History
-from lab.substrates.protocol import Endpoints, Shared, Substrate
+from lab.substrates.abilities import Shared
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.wait import stopwatch
 
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ from lab.monitoring import alertmanager, scrape
 from lab.monitoring.rescale import scaled
 from lab.monitoring.scrape import RemoteWrite
 from lab.paths import PROJECT
-from lab.substrates.protocol import Monitoring
+from lab.substrates.plan import Monitoring
 
 RULES = PROJECT / "lab" / "monitoring" / "rules"
 TIME_SCALE = 60.0

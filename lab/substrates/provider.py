@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from lab.substrates.protocol import Endpoints, Plan, Substrate
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Endpoints, Substrate
 
 Say = Callable[[str], None]
 """Called with each line of progress."""

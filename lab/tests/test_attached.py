@@ -28,23 +28,21 @@ from lab.experiment.plugin import staged
 from lab.experiment.session import session
 from lab.history import log
 from lab.paths import PROJECT
-from lab.substrates.local import Local, control, detached
-from lab.substrates.local.attached import Attached
-from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import (
+from lab.substrates.abilities import (
     ChildKillable,
     Controllable,
     Killable,
-    Link,
     Partitionable,
     Pausable,
-    Plan,
-    Role,
     RunsPrograms,
     Scalable,
     Shared,
     Watchable,
 )
+from lab.substrates.local import Local, control, detached
+from lab.substrates.local.attached import Attached
+from lab.substrates.local.instance import Instance
+from lab.substrates.plan import Link, Plan, Role
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
@@ -66,7 +64,7 @@ import sys, time
 from pathlib import Path
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import Plan, Role
+from lab.substrates.plan import Plan, Role
 
 attached = Attached(Instance.named(sys.argv[1], Path(sys.argv[2])))
 attached.up(Plan(seed=1, matches=40))

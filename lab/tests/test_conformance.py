@@ -16,21 +16,18 @@ import pytest
 
 from lab.errors import CannotRun, SubstrateError
 from lab.substrates import registry
-from lab.substrates.protocol import (
+from lab.substrates.abilities import (
     ChildKillable,
     Controllable,
-    Endpoints,
     Killable,
-    Link,
     Partitionable,
     Pausable,
-    Plan,
     Program,
-    Role,
     RunsPrograms,
     Scalable,
-    Substrate,
 )
+from lab.substrates.plan import Link, Plan, Role
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.timeout(240)]

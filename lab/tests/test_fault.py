@@ -18,7 +18,8 @@ from lab.experiment import settle
 from lab.faults import registry
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import FILE, History, read
-from lab.substrates.protocol import Endpoints, Log, Plan, Role, Substrate
+from lab.substrates.plan import Plan, Role
+from lab.substrates.protocol import Endpoints, Log, Substrate
 from system.contract.topology import RETRY_DELAYS_S
 
 ASKED_FOR = {

@@ -16,10 +16,11 @@ from lab.clients import amqp
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import staged
 from lab.faults import registry
+from lab.substrates.abilities import Controllable
 from lab.substrates.local import Local
 from lab.substrates.local.processes import children, tree
 from lab.substrates.local.service import name_of
-from lab.substrates.protocol import Controllable, Link, Role
+from lab.substrates.plan import Link, Role
 from lab.wait import eventually, stopwatch
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
 

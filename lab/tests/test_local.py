@@ -13,10 +13,12 @@ import redis
 from kombu.connection import Connection
 
 from lab.errors import SubstrateError
+from lab.substrates.abilities import Killable, Pausable, Scalable
 from lab.substrates.local import Local, detached, keeper, processes
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST, is_free
-from lab.substrates.protocol import Killable, Pausable, Plan, Role, Scalable, Substrate
+from lab.substrates.plan import Plan, Role
+from lab.substrates.protocol import Substrate
 from lab.tests import trees
 from lab.wait import eventually
 from system.contract import topology

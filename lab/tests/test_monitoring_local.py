@@ -25,7 +25,7 @@ from lab.substrates.local import Local, detached, programs
 from lab.substrates.local.instance import Instance, instances
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.series import opened
-from lab.substrates.protocol import Role
+from lab.substrates.plan import Role
 from lab.tests import trees
 from lab.wait import eventually
 

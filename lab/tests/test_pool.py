@@ -14,7 +14,7 @@ from lab.clients import amqp
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.pool import Pool
-from lab.substrates.protocol import Plan, Role
+from lab.substrates.plan import Plan, Role
 from system.contract import topology
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]

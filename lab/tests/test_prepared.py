@@ -14,7 +14,7 @@ import pytest
 
 from lab.substrates.local import Local, keeper, local, prepared
 from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import Plan
+from lab.substrates.plan import Plan
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -13,7 +13,7 @@ import pytest
 from lab.errors import SubstrateError
 from lab.substrates.local.relay import HOST
 from lab.substrates.local.relay_pool import Switchboard
-from lab.substrates.protocol import Link
+from lab.substrates.plan import Link
 from lab.wait import eventually, stopwatch
 
 LINK = Link.WORKER_BROKER

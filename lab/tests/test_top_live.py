@@ -30,7 +30,7 @@ from lab.paths import PROJECT
 from lab.substrates.local import Local
 from lab.substrates.local.instance import BASE
 from lab.substrates.local.service import environment
-from lab.substrates.protocol import Role
+from lab.substrates.plan import Role
 from lab.top.collect import load_curves, take_snapshot
 from lab.top.snapshot import MEAN_CURVE, QueueSnapshot, Snapshot, WorkerSnapshot
 from lab.wait import eventually

@@ -14,7 +14,7 @@ from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
 from lab.substrates.local import detached
 from lab.substrates.local.instance import Instance
-from lab.substrates.protocol import Link, Plan, Role, as_json
+from lab.substrates.plan import Link, Plan, Role, as_json
 
 URL = "https://prometheus.example/api/prom/push"
 

@@ -27,7 +27,8 @@ from lab.experiment import settle as settling
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import staged
 from lab.history import log
-from lab.substrates.protocol import Killable, Role
+from lab.substrates.abilities import Killable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.topology import PROCESS_QUEUE
 

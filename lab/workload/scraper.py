@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.history.journals import Journal
-from lab.substrates.protocol import Finished, Program, RunsPrograms
+from lab.substrates.abilities import Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
 

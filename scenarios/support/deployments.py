@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lab.errors import SubstrateError
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Program
+from lab.substrates.abilities import Program
 from lab.wait import eventually
 from scenarios.support import hello
 

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from lab.clients import amqp
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Role
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support import hello
 from system.contract.envelope import (

@@ -18,7 +18,8 @@ from celery import Celery
 from lab.clients import amqp
 from lab.errors import SubstrateError
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Killable, Role
+from lab.substrates.abilities import Killable
+from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.envelope import HELLO_TASK, Envelope, new_message_id, wrap_arguments
 from system.contract.topology import EXCHANGE, LEARN_QUEUE

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Finished, Program
+from lab.substrates.abilities import Finished, Program
 
 
 def dead_letters(lab: Lab, *words: str) -> Finished:

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import SharesFiles
+from lab.substrates.abilities import SharesFiles
 from lab.wait import eventually
 
 READER_WITHIN_S = 60.0

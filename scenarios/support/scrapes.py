@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from lab.experiment.lab import Lab
-from lab.substrates.protocol import Program, Started
+from lab.substrates.abilities import Program, Started
 from lab.wait import eventually, stopwatch
 
 DRIFTED = "system.tests.weakened.drifted_sender"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from lab.errors import SubstrateError
-from lab.substrates.protocol import Endpoints, Log, Plan, Role
+from lab.substrates.plan import Plan, Role
+from lab.substrates.protocol import Endpoints, Log
 
 HOST = "127.0.0.1"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"

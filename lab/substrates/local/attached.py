@@ -16,7 +16,8 @@ from lab.errors import CannotRun, SubstrateError
 from lab.substrates.local.control import Client
 from lab.substrates.local.instance import UP, Instance
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.protocol import Endpoints, Link, Plan, Role, from_json
+from lab.substrates.plan import Link, Plan, Role, from_json
+from lab.substrates.protocol import Endpoints
 
 
 class Attached(Workspace):

@@ -32,7 +32,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 from system.contract import topology
 
 USERS = ("scraper", "worker", "operator", "admin")

@@ -21,7 +21,7 @@ from typing import Any
 
 from lab.errors import CannotRun, LabError, SubstrateError
 from lab.substrates.local.local import Local
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 from lab.substrates.provider import Strike
 
 SOCKET = "control.sock"

@@ -31,7 +31,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 
 DATABASE = name_of(Role.DATABASE)
 ELSEWHERE = Path("/var/tmp")  # noqa: S108 - a folder of one's own is made in it

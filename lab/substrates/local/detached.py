@@ -22,7 +22,7 @@ from lab.substrates.local.instance import FAILED, UP, Instance, State
 from lab.substrates.local.keeper import END_GRACE_S, run_guarded
 from lab.substrates.local.local import Local
 from lab.substrates.local.service import environment
-from lab.substrates.protocol import Plan, as_json
+from lab.substrates.plan import Plan, as_json
 from lab.substrates.provider import Line, Say, Status, Striker
 from lab.wait import eventually
 

@@ -13,7 +13,7 @@ from lab.substrates.local import broker, roles
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
 from lab.substrates.local.service import Ground, Launch, Service, environment, name_of
-from lab.substrates.protocol import Role
+from lab.substrates.plan import Role
 
 FLOWER = name_of(Role.FLOWER)
 _APP = "lab.substrates.local.flower_app"

@@ -8,7 +8,7 @@ from lab.errors import SubstrateError
 from lab.substrates.local import broker, database, results, roles
 from lab.substrates.local.relay_pool import Switchboard
 from lab.substrates.local.service import Ground
-from lab.substrates.protocol import Link
+from lab.substrates.plan import Link
 
 _TARGETS = {
     Link.SCRAPER_BROKER: broker.BROKER,

@@ -10,17 +10,18 @@ from pathlib import Path
 from threading import Lock, RLock
 
 from lab.errors import SubstrateError
-from lab.substrates.local import broker, database, flower, monitoring, results, roles
+from lab.substrates.local import addresses, broker, database, flower, monitoring, results, roles
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
 from lab.substrates.local.pool import Node, Pool
-from lab.substrates.local.ports import HOST, Ports
+from lab.substrates.local.ports import Ports
 from lab.substrates.local.prepared import prepared
 from lab.substrates.local.processes import Running, Spawner, children, resident_bytes, send
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.protocol import Endpoints, Link, Plan, Role, as_json
+from lab.substrates.plan import Plan, Role, as_json
+from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Say, silent
 
 SERIES_WITHIN_S = 20.0
@@ -100,7 +101,7 @@ class Local(Workspace, Links):
             bring_up([self._rise(name) for name in own], self._report)
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
-            self._endpoints = _endpoints(ground)
+            self._endpoints = addresses.endpoints(ground)
             self._instance.change(
                 phase=UP, endpoints=asdict(self._endpoints), plan=json.loads(as_json(plan))
             )
@@ -277,28 +278,3 @@ class Local(Workspace, Links):
         ports = self._launches[name].ports
         where = f" on port {ports[0]}" if ports else ""
         self._say(f"{name}{where}: up after {seconds:.1f} s")
-
-
-def _endpoints(ground: Ground) -> Endpoints:
-    return Endpoints(
-        api_url=roles.http_url(ground, roles.API),
-        api_token=ground.password("api"),
-        broker_urls={
-            user: broker.url(ground, user, Link.SCRAPER_BROKER if user == "scraper" else None)
-            for user in broker.USERS
-        },
-        management_url=roles.http_url(ground, broker.MANAGEMENT),
-        metrics_url=f"http://{HOST}:{ground.ports[broker.METRICS]}/metrics",
-        results_url=results.url(ground),
-        database_url=database.url(ground),
-        site_url=roles.http_url(ground, roles.SITE),
-        **(_watchers(ground) if ground.plan.monitoring else {}),
-        flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,
-    )
-
-
-def _watchers(ground: Ground) -> dict[str, str]:
-    return {
-        "prometheus_url": roles.http_url(ground, monitoring.PROMETHEUS),
-        "alertmanager_url": roles.http_url(ground, monitoring.ALERTMANAGER),
-    }

@@ -29,7 +29,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
-from lab.substrates.protocol import Monitoring, Role
+from lab.substrates.plan import Monitoring, Role
 from lab.wait import eventually
 
 PROMETHEUS = name_of(Role.PROMETHEUS)

@@ -28,7 +28,7 @@ from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Command, Running, Spawner
 from lab.substrates.local.service import Ground, Launch
 from lab.substrates.local.startup import Rise, bring_up
-from lab.substrates.protocol import Plan
+from lab.substrates.plan import Plan
 
 FOLDER = PROJECT / BASE / "_prepared"
 """Shared by all labs of this machine's copy of the project. No lab's name begins so."""

@@ -12,7 +12,8 @@ from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import BASE, Instance, instances
 from lab.substrates.local.local import Local
 from lab.substrates.local.pool import Pool
-from lab.substrates.protocol import Plan, Substrate
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Substrate
 from lab.substrates.provider import Call, Finding, Kept, Say, Status, Striker, silent
 
 

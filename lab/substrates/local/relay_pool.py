@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.errors import SubstrateError
 from lab.substrates.local.relay import Pace, Relay
-from lab.substrates.protocol import Link
+from lab.substrates.plan import Link
 
 ACT_S = 5.0
 

@@ -15,7 +15,7 @@ from lab.substrates.local.service import (
     name_of,
     write_private,
 )
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 
 RESULTS = name_of(Role.RESULTS)
 

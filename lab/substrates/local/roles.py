@@ -14,7 +14,7 @@ from lab.substrates.local import broker, database, results, workspace
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
 from lab.substrates.local.service import Ground, Launch, Service, environment, name_of
-from lab.substrates.protocol import Link, Role
+from lab.substrates.plan import Link, Role
 
 API = name_of(Role.API)
 SITE = name_of(Role.SITE)

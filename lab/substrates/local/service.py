@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Command
-from lab.substrates.protocol import Link, Plan, Role
+from lab.substrates.plan import Link, Plan, Role
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "USER")
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from lab.errors import CannotRun
+from lab.substrates.abilities import Program
 from lab.substrates.local import broker, programs
 from lab.substrates.local.instance import UP, Instance, State
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.service import environment
 from lab.substrates.local.workspace import settings_of
-from lab.substrates.protocol import Endpoints, Program
+from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Call
 
 _NODE = "rabbit@localhost"  # as in `broker`

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from lab.errors import SubstrateError
 from lab.paths import PROJECT
+from lab.substrates.abilities import Finished, Program
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.processes import Command, Running, Spawner
 from lab.substrates.local.service import environment
-from lab.substrates.protocol import Endpoints, Finished, Log, Program, Role
+from lab.substrates.plan import Role
+from lab.substrates.protocol import Endpoints, Log
 
 OUTBOX = "outbox.sqlite"
 SCRAPER_METRICS = "scraper-metrics"

@@ -1,0 +1,35 @@
+"""Where everything of a local lab answers."""
+
+from __future__ import annotations
+
+from lab.substrates.local import broker, database, flower, monitoring, results, roles
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.service import Ground
+from lab.substrates.plan import Link
+from lab.substrates.protocol import Endpoints
+
+
+def endpoints(ground: Ground) -> Endpoints:
+    """The address book of a lab whose services have their ports."""
+    return Endpoints(
+        api_url=roles.http_url(ground, roles.API),
+        api_token=ground.password("api"),
+        broker_urls={
+            user: broker.url(ground, user, Link.SCRAPER_BROKER if user == "scraper" else None)
+            for user in broker.USERS
+        },
+        management_url=roles.http_url(ground, broker.MANAGEMENT),
+        metrics_url=f"http://{HOST}:{ground.ports[broker.METRICS]}/metrics",
+        results_url=results.url(ground),
+        database_url=database.url(ground),
+        site_url=roles.http_url(ground, roles.SITE),
+        **(_watchers(ground) if ground.plan.monitoring else {}),
+        flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,
+    )
+
+
+def _watchers(ground: Ground) -> dict[str, str]:
+    return {
+        "prometheus_url": roles.http_url(ground, monitoring.PROMETHEUS),
+        "alertmanager_url": roles.http_url(ground, monitoring.ALERTMANAGER),
+    }
