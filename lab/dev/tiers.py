@@ -85,23 +85,29 @@ def run(name: str, options: Sequence[str]) -> int:
     return code
 
 
-def run_what_fits(within_s: float, options: Sequence[str]) -> int:
-    """Run those tests beyond `make test` that end in time, by their record, the short ones first.
+def what_fits(within_s: float, known: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
+    """Those tests that end in time by their record, by tier, the short ones first.
 
-    A test that was never measured is left to the next full run.
+    Args:
+        known: seconds by test, by tier. A test that was never measured is left to a full run.
     """
-    worst = 0
-    for name in BEYOND:
-        chosen = []
-        for test, seconds in sorted(durations.of([name]).items(), key=lambda item: item[1]):
+    chosen: dict[str, list[str]] = {}
+    for name, tests in known.items():
+        for test, seconds in sorted(tests.items(), key=lambda item: item[1]):
             if seconds * MARGIN <= within_s:
-                chosen.append(test)
+                chosen.setdefault(name, []).append(test)
                 within_s -= seconds * MARGIN / jobs(name)
-            else:
-                _say(f"{name}: {test} does not fit, {durations.words(seconds)}")
-        if chosen:
-            worst = max(worst, run(name, [*chosen, *options]))
-    return worst
+    return chosen
+
+
+def run_what_fits(within_s: float, options: Sequence[str]) -> int:
+    """Run what of the tiers beyond `make test` ends in time; return the worst exit code."""
+    known = {name: durations.of([name]) for name in BEYOND}
+    chosen = what_fits(within_s, known)
+    for name, tests in known.items():
+        for test in tests.keys() - chosen.get(name, ()):
+            _say(f"{name}: {test} does not fit, it takes {durations.words(tests[test])}")
+    return max((run(name, [*tests, *options]) for name, tests in chosen.items()), default=0)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -49,6 +49,12 @@ def test_of_both_kinds(kind):
 """
 
 
+# No more plugins than are needed: they take longer to load than these tests to run.
+ENVIRONMENT = {
+    "PYTHONPATH": str(PROJECT),
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "xdist.plugin",
+}
 SHARING = ["test_first_of_two", "test_second_of_two"]
 
 
@@ -70,13 +76,7 @@ def run(room: Path, *options: str) -> subprocess.CompletedProcess[str]:
             *("-p", "lab.dev.ordering", "--durations-file", str(room / "durations.json")),
             *options,
         ],
-        # No more plugins than are needed: they take longer to load than these tests to run.
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PROJECT),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTEST_PLUGINS": "xdist.plugin",
-        },
+        env={**os.environ, **ENVIRONMENT},
         cwd=room,
         capture_output=True,
         text=True,
@@ -175,6 +175,28 @@ def test_how_long_it_takes_is_said_before() -> None:
     assert durations.total({"a": 100.0, "b": 60.0, "c": 60.0}, jobs=2) == 110
     assert durations.words(110) == "about 2 min"
     assert durations.words(20) == "less than a minute"
+
+
+def test_what_fits_into_the_time_is_chosen_with_room_to_spare_the_short_ones_first() -> None:
+    known = {
+        "long": {"far too long": 2000.0, "short": 100.0, "longer": 400.0},
+        "load": {"a": 300.0},
+    }
+    assert tiers.what_fits(1200, known) == {"long": ["short", "longer"], "load": ["a"]}
+    assert tiers.what_fits(700, known) == {"long": ["short", "longer"]}
+    assert tiers.what_fits(100, known) == {}
+
+
+def test_a_tier_whose_room_is_not_there_yet_is_no_failure_but_an_empty_usual_one_is(
+    room: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tiers, "PROJECT", room)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    assert tiers.run("chaos", []) == 0
+    assert "chaos: there are no such tests yet" in capfd.readouterr().out
+    (room / "lab" / "test_module.py").unlink()
+    assert tiers.run("unit", []) == tiers.NOTHING
 
 
 def test_every_recorded_test_is_one_that_exists() -> None:
