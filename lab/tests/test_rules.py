@@ -199,6 +199,7 @@ TO_CHANGE = [
 ]
 
 
+@pytest.mark.timeout(300)  # dozens of calls of promtool, on a machine that may be busy
 @pytest.mark.parametrize(
     "rule", TO_CHANGE, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}"
 )
