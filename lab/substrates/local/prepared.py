@@ -107,19 +107,24 @@ def _make(ready: Path) -> None:
             [Rise(each, spawner, instance.logs, started) for each in services],
             lambda name, seconds: None,
         )
-        _run(roles.migration(ground))
+        run(roles.migration(ground))
         server = servers[-1]
         server.send(server.command.stop)
         if not server.wait(STOP_S):
             raise SubstrateError("the server that prepares a database does not end")
-        _run(database.last_words(ground))
+        run(database.last_words(ground))
         draft = instance.folder / "draft"
         shutil.copytree(database.data(ground), draft / "data")
         (draft / _CONTENTS).write_text(_digest(_contents(draft / "data")), "ascii")
         draft.rename(ready)
 
 
-def _run(command: Command) -> None:
+def run(command: Command) -> None:
+    """Run a command to its end.
+
+    Raises:
+        subprocess.SubprocessError: it failed, or took longer than `COMMAND_S`.
+    """
     subprocess.run(
         command.argv,
         env=dict(command.env),
