@@ -2,11 +2,11 @@
 
     .lab/_prepared/database-<digest>/    mode 700
         data/      a PostgreSQL data folder; its roles have no passwords yet, so nobody gets in
-        contents   the digest of `data`
+        contents   a digest of the names, sizes and times of all files in `data`
 
 The folder's name is the digest of everything that the data depends on, so a change of any of it
-makes another. The data is compared with its digest before each use, and made anew where it differs.
-Where it cannot be made or kept, the lab makes its database from nothing, as if this were not here.
+makes another. Before each use the data is compared with its digest, and made anew if somebody has
+touched it. Where it cannot be made or kept, a lab makes its database from nothing.
 """
 
 from __future__ import annotations
@@ -76,9 +76,11 @@ def _digest(pieces: Iterable[bytes]) -> str:
 
 
 def _contents(data: Path) -> Iterator[bytes]:
+    """What tells whether anybody has touched the data: every write changes a file's times."""
     for path in sorted(data.rglob("*")):
-        yield str(path.relative_to(data)).encode()
-        yield path.read_bytes() if path.is_file() else b""
+        found = path.lstat()
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        yield repr((str(path.relative_to(data)), found.st_size, found.st_mode, *times)).encode()
 
 
 def _is_whole(ready: Path) -> bool:
