@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier
 
 import psutil
 import pytest
@@ -102,54 +103,54 @@ def test_the_next_lab_gets_the_same_node_with_nothing_of_the_last(
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda local: local.kill(Role.BROKER),
-        lambda local: local.pause(Role.BROKER),
-        lambda local: (local.kill(Role.BROKER), local.start(Role.BROKER)),
-        lambda local: local.control_broker("status"),
-        lambda local: psutil.Process(pids(local)["broker-0"]).kill(),
-        limit,
-    ],
-    ids=[
-        "killed",
-        "stopped",
-        "restarted",
-        "reached with rabbitmqctl",
-        "killed behind its back",
-        "changed in a way that nobody thought of",
-    ],
-)
-def test_a_node_that_was_broken_is_replaced(
-    act: Callable[[Local], object], pool: Pool, tmp_path: Path
+def kill_behind_its_back(local: Local) -> None:
+    """Let it die without the lab's doing."""
+    psutil.Process(pids(local)["broker-0"]).kill()
+
+
+def restart(local: Local) -> None:
+    """End it, and start it again as the lab's own."""
+    local.kill(Role.BROKER)
+    local.start(Role.BROKER)
+
+
+BREAK: dict[str, Callable[[Local], object]] = {
+    "killed": lambda local: local.kill(Role.BROKER),
+    "stopped": lambda local: local.pause(Role.BROKER),
+    "restarted": restart,
+    "reached with rabbitmqctl": lambda local: local.control_broker("status"),
+    "killed behind its back": kill_behind_its_back,
+    "changed in a way that nobody thought of": limit,
+    "left alone": lambda local: None,
+}
+
+
+@pytest.mark.timeout(300)
+def test_a_node_that_was_broken_is_replaced(pool: Pool, tmp_path: Path) -> None:
+    broken: dict[str, dict[str, int]] = {}
+    for number, (how, act) in enumerate(BREAK.items()):
+        found = use(pool, tmp_path / str(number), act)
+        for before, gone in broken.items():
+            assert not set(gone.values()) & set(found.values()), before
+        broken[how] = found
+    last = broken.popitem()
+    assert not [how for how, gone in broken.items() if any(map(psutil.pid_exists, gone.values()))]
+    assert last == ("left alone", use(pool, tmp_path / "last", lambda local: None))
+
+
+def test_two_labs_at_once_have_nodes_of_their_own_and_the_end_leaves_nothing(
+    tmp_path: Path,
 ) -> None:
-    before = use(pool, tmp_path / "1", act)
-    after = use(pool, tmp_path / "2", everything)
-    assert not set(before.values()) & set(after.values())
-    assert not any(psutil.pid_exists(pid) for pid in before.values())
-
-
-def test_two_labs_at_once_have_nodes_of_their_own(pool: Pool, tmp_path: Path) -> None:
     both = Barrier(2, timeout=120)
-    found: list[dict[str, int]] = []
-
-    def one(number: int) -> None:
-        found.append(use(pool, tmp_path / str(number), lambda local: both.wait()))
-
-    threads = [Thread(target=one, args=(number,)) for number in (1, 2)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(150)
-    assert len(found) == 2
-    assert not set(found[0].values()) & set(found[1].values())
-
-
-def test_its_end_leaves_nothing(tmp_path: Path) -> None:
     pool = Pool(tmp_path / "pool")
-    pids = use(pool, tmp_path / "lab", lambda local: None)
-    assert all(psutil.pid_exists(pid) for pid in pids.values())
+
+    def one(number: int) -> dict[str, int]:
+        return use(pool, tmp_path / str(number), lambda local: both.wait())
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (set(found.values()) for found in threads.map(one, (1, 2)))
+    assert not first & second
+    assert all(map(psutil.pid_exists, first | second))
     pool.close()
-    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert not any(map(psutil.pid_exists, first | second))
     assert not (tmp_path / "pool").exists()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
-from lab.substrates.local import Local, keeper, local, prepared
+from lab.substrates.local import database, keeper, prepared, roles
 from lab.substrates.local.instance import Instance
+from lab.substrates.local.ports import Ports
+from lab.substrates.local.processes import Running, Spawner
+from lab.substrates.local.service import Ground, Launch
+from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.plan import Plan
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -35,19 +39,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def urls(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The databases of three labs: two that copied a prepared one, and one that did not."""
-    base, found = tmp_path_factory.mktemp("labs"), []
+    """Three databases that are served: two that copied a prepared one, and one that did not."""
     copied = prepared.prepared(folder)
     assert copied is not None
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as labs:
-        for name, source in {"first": copied, "second": copied, "made": None}.items():
-            patch.setattr(local, "prepared", lambda source=source: source)
-            instance = Instance.named(name, base)
-            labs.enter_context(keeper.in_process(instance))
-            place = Local(instance)
-            labs.callback(place.down)
-            found.append(place.up(Plan(seed=7, matches=10, workers=0)).database_url)
-        yield found
+    base = tmp_path_factory.mktemp("labs")
+    with ExitStack() as ending:
+        sources = {"first": copied, "second": copied, "made": None}
+        yield [
+            serve(Instance.named(name, base), source, ending) for name, source in sources.items()
+        ]
+
+
+def serve(instance: Instance, source: Path | None, ending: ExitStack) -> str:
+    """Start the database of a lab, as the lab does; give its URL."""
+    ending.enter_context(keeper.in_process(instance))
+    spawner = ending.enter_context(closing(Spawner()))
+    ground = Ground(instance, Plan(seed=7, matches=10), Ports(), prepared=source)
+    ending.callback(ground.free.release)
+
+    def started(name: str, process: Running, launch: Launch) -> None:
+        ending.callback(process.kill)
+
+    services = database.services(ground)
+    bring_up(
+        [Rise(each, spawner, instance.logs, started) for each in services], lambda name, s: None
+    )
+    if source is None:
+        prepared.run(roles.migration(ground))
+    return database.url(ground)
 
 
 def ask(url: str, *questions: str) -> list[object]:

@@ -197,16 +197,3 @@ def test_a_tier_whose_room_is_not_there_yet_is_no_failure_but_an_empty_usual_one
     assert "chaos: there are no such tests yet" in capfd.readouterr().out
     (room / "lab" / "test_module.py").unlink()
     assert tiers.run("unit", []) == tiers.NOTHING
-
-
-def test_every_recorded_test_is_one_that_exists() -> None:
-    tests = {
-        (str(claim.file), claim.name) for found in tests_page.claims().values() for claim in found
-    }
-    recorded = {
-        (file, name.partition("[")[0])
-        for test in durations.of(tiers.NEEDS)
-        for file, _, name in [test.partition("::")]
-        if "::" not in name  # of a class: Hypothesis makes these
-    }
-    assert recorded <= tests, "run `make test-durations`"

@@ -122,20 +122,26 @@ def _server(ground: Ground) -> Launch:
     if data.exists():  # of a server that this one replaces
         release_shared_memory(home)
         shutil.rmtree(data)
-    if ground.prepared is not None:
-        shutil.copytree(ground.prepared, data)
     if user is not None:
-        for each in (configuration, password, data, *data.rglob("*")):
-            if each.exists():
-                shutil.chown(each, user)
-    initdb = (
-        *("-D", str(data), "-U", _SUPERUSER, "--pwfile", str(password)),
-        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
-    )
-    prepare = [_alone(home, _passwords(ground))]
-    if ground.prepared is None:
-        prepare = [_command(home, "initdb", *initdb), _alone(home, _CREATE), *prepare]
-    return Launch(_command(home, "postgres", *_settings(home)), tuple(prepare), ports)
+        for each in (configuration, password):
+            shutil.chown(each, user)
+    if ground.prepared is not None:
+        make = _copy(ground.prepared, home)
+    else:
+        initdb = (
+            *("-D", str(data), "-U", _SUPERUSER, "--pwfile", str(password)),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+        )
+        make = [_command(home, "initdb", *initdb), _alone(home, _CREATE)]
+    prepare = (*make, _alone(home, _passwords(ground)))
+    return Launch(_command(home, "postgres", *_settings(home)), prepare, ports)
+
+
+def _copy(prepared: Path, home: Path) -> list[Command]:
+    """Copy a prepared data folder, and give it to whom the server runs as."""
+    data, user = str(home / "data"), unprivileged_user()
+    commands = [("cp", "-R", str(prepared), data), ("chown", "-R", user, data) if user else ()]
+    return [Command(each, environment(), cwd=home) for each in commands if each]
 
 
 def last_words(ground: Ground) -> Command:

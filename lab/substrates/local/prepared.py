@@ -2,11 +2,11 @@
 
     .lab/_prepared/database-<digest>/    mode 700
         data/      a PostgreSQL data folder; its roles have no passwords yet, so nobody gets in
-        contents   the digest of `data`
+        contents   a digest of the names, sizes and times of all files in `data`
 
 The folder's name is the digest of everything that the data depends on, so a change of any of it
-makes another. The data is compared with its digest before each use, and made anew where it differs.
-Where it cannot be made or kept, the lab makes its database from nothing, as if this were not here.
+makes another. Before each use the data is compared with its digest, and made anew if somebody has
+touched it. Where it cannot be made or kept, a lab makes its database from nothing.
 """
 
 from __future__ import annotations
@@ -76,9 +76,11 @@ def _digest(pieces: Iterable[bytes]) -> str:
 
 
 def _contents(data: Path) -> Iterator[bytes]:
+    """What tells whether anybody has touched the data: every write changes a file's times."""
     for path in sorted(data.rglob("*")):
-        yield str(path.relative_to(data)).encode()
-        yield path.read_bytes() if path.is_file() else b""
+        found = path.lstat()
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        yield repr((str(path.relative_to(data)), found.st_size, found.st_mode, *times)).encode()
 
 
 def _is_whole(ready: Path) -> bool:
@@ -107,19 +109,24 @@ def _make(ready: Path) -> None:
             [Rise(each, spawner, instance.logs, started) for each in services],
             lambda name, seconds: None,
         )
-        _run(roles.migration(ground))
+        run(roles.migration(ground))
         server = servers[-1]
         server.send(server.command.stop)
         if not server.wait(STOP_S):
             raise SubstrateError("the server that prepares a database does not end")
-        _run(database.last_words(ground))
+        run(database.last_words(ground))
         draft = instance.folder / "draft"
         shutil.copytree(database.data(ground), draft / "data")
         (draft / _CONTENTS).write_text(_digest(_contents(draft / "data")), "ascii")
         draft.rename(ready)
 
 
-def _run(command: Command) -> None:
+def run(command: Command) -> None:
+    """Run a command to its end.
+
+    Raises:
+        subprocess.SubprocessError: it failed, or took longer than `COMMAND_S`.
+    """
     subprocess.run(
         command.argv,
         env=dict(command.env),
