@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
 import psutil
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from lab.clients import amqp
+from lab.errors import LabError
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.pool import Pool
 from lab.substrates.plan import Plan, Role
+from lab.wait import eventually
 from system.contract import topology
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -27,7 +31,7 @@ NODE = {"broker-0", "broker-epmd"}
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """The pool of this module's labs."""
-    with closing(Pool(tmp_path_factory.mktemp("pool"))) as made:
+    with closing(Pool(tmp_path_factory.mktemp("pool"), kept=1)) as made:
         yield made
 
 
@@ -103,21 +107,76 @@ def test_the_next_lab_gets_the_same_node_with_nothing_of_the_last(
     assert seen[0] == seen[1]
 
 
+def test_what_went_through_a_queue_is_not_counted_for_the_next_lab(
+    pool: Pool, tmp_path: Path
+) -> None:
+    acked: list[int] = []
+
+    def pass_through(count: int, local: Local) -> None:
+        with amqp.channel(local.endpoints.broker_urls["admin"]) as on:
+            for _ in range(count):
+                on.basic_publish("", topology.LEARN_QUEUE, b"x")
+            taken = eventually_taken(on, count)
+            on.basic_ack(taken, multiple=True)
+
+    def count(local: Local) -> None:
+        pass_through(1, local)
+        acked.append(
+            eventually(
+                "the broker to count",
+                lambda: local.endpoints.management.queue(topology.LEARN_QUEUE).acked,
+                within_s=30,
+                tolerate=(LabError,),
+            )
+        )
+
+    use(pool, tmp_path / "1", partial(pass_through, 50))
+    use(pool, tmp_path / "2", count)
+    assert acked == [1]
+
+
+def eventually_taken(on: BlockingChannel, count: int) -> int:
+    """Take `count` messages; give the last one's tag."""
+    last = 0
+    while last < count:
+        found, _, _ = on.basic_get(topology.LEARN_QUEUE)
+        last = found.delivery_tag if found else last
+    return last
+
+
+def test_a_node_that_was_killed_and_started_again_is_given_on(pool: Pool, tmp_path: Path) -> None:
+    found: list[dict[str, int]] = []
+    seen: list[dict[str, object]] = []
+
+    def fill_and_kill(local: Local) -> None:
+        seen.append(everything(local))
+        fill(local)
+        local.kill(Role.BROKER)
+        local.start(Role.BROKER)
+        # Deleted before they have begun, the workers of its dead letters take their supervisor
+        # with them: then the node is replaced.
+        eventually(
+            "the broker to have counted its queues",
+            lambda: local.endpoints.management.held(amqp.WORK) >= 0,
+            within_s=60,
+            tolerate=(LabError,),
+        )
+        found.append(pids(local))
+
+    use(pool, tmp_path / "1", fill_and_kill)
+    second = use(pool, tmp_path / "2", lambda local: seen.append(everything(local)))
+    assert found == [second]
+    assert seen[0] == seen[1]
+
+
 def kill_behind_its_back(local: Local) -> None:
     """Let it die without the lab's doing."""
     psutil.Process(pids(local)["broker-0"]).kill()
 
 
-def restart(local: Local) -> None:
-    """End it, and start it again as the lab's own."""
-    local.kill(Role.BROKER)
-    local.start(Role.BROKER)
-
-
 BREAK: dict[str, Callable[[Local], object]] = {
     "killed": lambda local: local.kill(Role.BROKER),
     "stopped": lambda local: local.pause(Role.BROKER),
-    "restarted": restart,
     "reached with rabbitmqctl": lambda local: local.control_broker("status"),
     "killed behind its back": kill_behind_its_back,
     "changed in a way that nobody thought of": limit,

@@ -89,14 +89,13 @@ def services(ground: Ground) -> list[Service]:
     ]
 
 
-def empty(ground: Ground) -> None:
-    """Take a running node back to what its definitions say: no message, queue or user more.
+def clear(ground: Ground) -> None:
+    """Take everything from a running node: messages, queues, users but those of the lab.
 
     Raises:
         SubstrateError: it cannot be done, or the node holds publishers back (an alarm).
     """
-    definitions = _definitions(ground)
-    users = {each["name"] for each in definitions["users"]}
+    users = {each["name"] for each in _definitions(ground)["users"]}
     management = _management(ground)
     try:
         management.get("health/checks/local-alarms")
@@ -105,9 +104,20 @@ def empty(ground: Ground) -> None:
         for each in management.get("users?columns=name"):
             if each["name"] not in users:
                 management.call("DELETE", f"users/{quote(each['name'], safe='')}")
-        management.call("POST", "definitions", definitions)
     except BrokerSilent as error:
         raise SubstrateError(f"the broker cannot be emptied: {error}") from error
+
+
+def define(ground: Ground) -> None:
+    """Give a cleared node what its definitions say.
+
+    Raises:
+        SubstrateError: it cannot be done.
+    """
+    try:
+        _management(ground).call("POST", "definitions", _definitions(ground))
+    except BrokerSilent as error:
+        raise SubstrateError(f"the broker does not take its definitions: {error}") from error
     if not accepts(ground.ports[BROKER]):
         raise SubstrateError("the emptied broker takes no connections")
 

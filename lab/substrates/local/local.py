@@ -115,8 +115,8 @@ class Local(Workspace, Links):
     def down(self) -> None:
         """End everything at once: its data is not needed any more."""
         with self._lock:
-            stay = self._staying()
-            running = [each for name, each in self._running.items() if name not in stay]
+            lent = frozenset(self._lent.running) if self._lent else frozenset()
+            running = [each for name, each in self._running.items() if name not in lent]
         for process in running:
             process.send(process.command.end)
         for process in running:
@@ -125,7 +125,8 @@ class Local(Workspace, Links):
         self.take_up()
         with self._lock:
             if self._lent is not None:
-                self._lent.lent = False
+                used = {name: (each, self._launches[name]) for name, each in self._running.items()}
+                self._lent.take_back({} if self._changed else used)
             self._lent = None
             self._changed = False
             self._running.clear()
@@ -238,12 +239,6 @@ class Local(Workspace, Links):
             self._watched.setdefault(job, {})[instance] = address
         self._record()
 
-    def _staying(self) -> frozenset[str]:
-        """The processes that were lent to this lab and are fit for another one."""
-        if self._lent is None:
-            return frozenset()
-        return self._lent.keep({} if self._changed else self._running)
-
     def _up(self) -> Ground:
         if self._ground is None:
             raise SubstrateError("the lab is not up: call up() first")
@@ -260,7 +255,9 @@ class Local(Workspace, Links):
     def _rise(self, name: str, again: Launch | None = None) -> Rise:
         if self._spawner is None:
             raise SubstrateError("the lab is not up: call up() first")
-        return Rise(self._services[name], self._spawner, self._instance.logs, self._started, again)
+        lent = self._lent is not None and name in self._lent.running
+        spawner = self._lent.spawner if self._lent and lent else self._spawner
+        return Rise(self._services[name], spawner, self._instance.logs, self._started, again)
 
     def _started(self, name: str, process: Running, launch: Launch) -> None:
         with self._lock:

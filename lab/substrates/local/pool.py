@@ -1,14 +1,15 @@
 """Broker nodes that outlive a lab and are given to the next one, emptied.
 
-The start of a node takes some five seconds of processor, more than all the rest of a lab together;
+The start of a node takes some four seconds of processor, more than all the rest of a lab together;
 to make its virtual host anew takes a quarter of one. So a process that opens many labs keeps them.
-Only what is known to be as good as new is given on: a node that a lab ended, stopped, restarted or
-reached with rabbitmqctl is replaced.
+Only what is known to be as good as new is given on: a node that a lab left dead or stopped, or
+reached with rabbitmqctl, is replaced.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,11 @@ from lab.substrates.local.ports import Ports
 from lab.substrates.local.processes import Running, Spawner
 from lab.substrates.local.service import Ground, Launch
 from lab.substrates.local.startup import Rise, bring_up
+from lab.wait import eventually
+
+FORGOTTEN_S = 5.5
+"""The broker counts what went through a queue every five seconds, by the queue's name. One that
+gets its name within that time is given the rest of its predecessor's numbers."""
 
 
 class Node:
@@ -30,14 +36,17 @@ class Node:
     Attributes:
         running: their processes, by name.
         lent: whether a lab has them.
+        spawner: what starts its processes, also those that a lab starts again.
+        ripe: when it has forgotten its last lab, on the monotonic clock.
     """
 
     def __init__(self, ground: Ground, spawner: Spawner) -> None:
         """Prepare; starts nothing."""
         self.running: dict[str, tuple[Running, Launch]] = {}
         self.lent = False
+        self.spawner = spawner
+        self.ripe = 0.0
         self._ground = ground
-        self._spawner = spawner
         self._new: dict[str, Any] = {}
 
     def lend(self, ground: Ground) -> None:
@@ -48,10 +57,10 @@ class Node:
         """
         self._ground.plan = ground.plan
         services = broker.services(self._ground)
-        if not self._is_emptied(len(services)):
+        if not self._is_as_new(len(services)):
             self.end()
             bring_up(
-                [Rise(each, self._spawner, self._logs, self._started) for each in services],
+                [Rise(each, self.spawner, self._logs, self._started) for each in services],
                 lambda name, seconds: None,
             )
             self._new = broker.shape(self._ground)
@@ -62,29 +71,48 @@ class Node:
             log.open("w").close()  # a lab sees what was said since it began
             (ground.instance.logs / log.name).symlink_to(log)
 
-    def keep(self, untouched: Mapping[str, Running]) -> frozenset[str]:
-        """End the node if it is not as it was lent; return the names of the processes that stay.
+    def take_back(self, used: Mapping[str, tuple[Running, Launch]]) -> None:
+        """Empty the node for the next lab, or end it where that cannot be done.
 
         Args:
-            untouched: the processes of the lab without those whose settings it may have changed.
+            used: the processes of the lab that had it; without those whose settings it may have
+                changed.
         """
-        for name, (process, _) in self.running.items():
-            if untouched.get(name) is not process or process.paused or process.ended() is not None:
-                self.end()
-                break
-        return frozenset(self.running)
+        known = self.running.keys() & used.keys()
+        for name in known:
+            self._started(name, *used[name])
+        if known != self.running.keys() or not self._lives() or not self._is_cleared():
+            self.end()
+        self.lent = False
 
     @property
     def _logs(self) -> Path:
         return self._ground.instance.logs
 
-    def _is_emptied(self, size: int) -> bool:
-        if len(self.running) < size or any(
-            process.ended() is not None for process, _ in self.running.values()
-        ):
-            return False
+    def _lives(self) -> bool:
+        return all(
+            process.ended() is None and not process.paused for process, _ in self.running.values()
+        )
+
+    def _is_cleared(self) -> bool:
         try:
-            broker.empty(self._ground)
+            broker.clear(self._ground)
+        except SubstrateError:
+            return False
+        self.ripe = time.monotonic() + FORGOTTEN_S
+        return True
+
+    def _is_as_new(self, size: int) -> bool:
+        """Define what a lab needs, and look whether anything else is there."""
+        if len(self.running) < size or not self._lives():
+            return False
+        eventually(
+            "the broker to have forgotten the last lab",
+            lambda: time.monotonic() >= self.ripe,
+            within_s=2 * FORGOTTEN_S,
+        )
+        try:
+            broker.define(self._ground)
             return broker.shape(self._ground) == self._new
         except SubstrateError:
             return False
@@ -103,18 +131,22 @@ class Node:
         for process, _ in self.running.values():
             process.kill()
         self.running.clear()
+        self.ripe = 0.0
 
 
 class Pool:
     """The nodes for the labs of one process."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, kept: int = 2) -> None:
         """Prepare; starts nothing.
 
         Args:
             base: the folder of everything that the nodes keep.
+            kept: how many nodes take turns, so that a lab seldom waits for one to have forgotten
+                the last one.
         """
         self._base = base
+        self._kept = kept
         self._nodes: list[Node] = []
         self._lock = Lock()
         self._closing = ExitStack()
@@ -122,8 +154,10 @@ class Pool:
     def lend(self, ground: Ground) -> Node:
         """A node as good as new for one lab; see `Node.lend`."""
         with self._lock:
-            chosen = next((each for each in self._nodes if not each.lent), None)
-            chosen = chosen or self._more(ground)
+            free = [each for each in self._nodes if not each.lent]
+            chosen = min(free, key=lambda each: each.ripe, default=None)
+            if chosen is None or (chosen.ripe > time.monotonic() and len(self._nodes) < self._kept):
+                chosen = self._more(ground)
             chosen.lent = True
         chosen.lend(ground)
         return chosen
