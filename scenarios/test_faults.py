@@ -7,8 +7,7 @@ start. A lab whose audit was not valid is replaced, so that one failure does not
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from lab.checker.measures import LATENCY_MEAN
 from lab.checker.verdict import Verdict
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import OpenLab, staged
+from lab.experiment.plugin import Labs, OpenLab
 from lab.faults import registry
 from lab.substrates.plan import Link
 from lab.workload import foreign
@@ -56,41 +55,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-class Labs:
-    """A lab that serves for as long as its audits are valid."""
-
-    def __init__(self, opened: Callable[[], AbstractContextManager[Lab]]) -> None:
-        self._opened = opened
-        self._stack = ExitStack()
-        self._lab: Lab | None = None
-
-    def __enter__(self) -> Labs:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def get(self) -> Lab:
-        """The lab; a new one if the last was given up."""
-        if self._lab is None:
-            self._lab = self._stack.enter_context(self._opened())
-        return self._lab
-
-    def give_up(self) -> None:
-        """End the lab: what went wrong in it would stay in its books."""
-        self._stack.close()
-        self._lab = None
-
-
-@pytest.fixture(scope="module")
-def labs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Labs]:
-    """One lab after the other; the last one ends with this module."""
-    with Labs(lambda: staged(request, tmp_path_factory, PLAN)) as those:
-        yield those
-
-
 @pytest.mark.parametrize(
     ("name", "parameters"),
     CASES,
@@ -100,19 +64,15 @@ def test_every_message_takes_effect_once_in_spite_of(
     name: str, parameters: dict[str, Any], labs: Labs
 ) -> None:
     """Load, fault, heal, settle, audit."""
-    lab = labs.get()
-    if why := registry.find(name).lacking(lab.substrate):
-        pytest.skip(why)
-    try:
+    with labs.lent() as lab:
+        if why := registry.find(name).lacking(lab.substrate):
+            pytest.skip(why)
         with lab.load("steady"), lab.fault(name, **parameters):
             lab.run_for(LASTS_S)
         audit = lab.audit()
         assert audit.valid, audit.why
         assert audit.counts.committed + audit.counts.unchanged == audit.counts.attempted
         assert (audit.counts.lost, audit.counts.duplicated, audit.counts.dead_lettered) == (0, 0, 0)
-    except BaseException:
-        labs.give_up()
-        raise
 
 
 def test_no_fault_of_the_lab_is_left_out() -> None:

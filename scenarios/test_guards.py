@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import OpenLab
+from lab.experiment.plugin import Labs, OpenLab
 from lab.substrates.abilities import Killable, Pausable
 from lab.substrates.plan import Role
 from lab.wait import eventually
@@ -22,6 +22,7 @@ from scenarios.support.laws import not_valid, only_broken
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
 
+PLAN = {"page_delay_ms": 1000}
 WEAKENED = "system.tests.weakened"
 
 
@@ -57,9 +58,9 @@ def _the_same_message_comes_twice(lab: Lab) -> None:
 def _an_older_observation_comes_late(lab: Lab) -> None:
     """The result first, and then a page that was read two days before."""
     played: dict[str, Any] = {"home_score": 2, "away_score": 1, "match_status": "completed"}
-    lab.send(external_match_id="m-1", observed_at="2025-10-19T20:00:00Z", **played)
+    lab.send(external_match_id="late", observed_at="2025-10-19T20:00:00Z", **played)
     assert lab.settle()
-    lab.send(external_match_id="m-1", observed_at="2025-10-17T20:00:00Z", match_status="scheduled")
+    lab.send(external_match_id="late", observed_at="2025-10-17T20:00:00Z", match_status="scheduled")
 
 
 def _broken_messages_come(lab: Lab) -> None:
@@ -117,18 +118,18 @@ GUARDS: dict[str, tuple[Experiment, dict[str, object], tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize("guard", GUARDS)
-def test_with_its_guards_the_system_keeps_every_law(guard: str, open_lab: OpenLab) -> None:
+def test_with_its_guards_the_system_keeps_every_law(guard: str, labs: Labs) -> None:
     """Valid, whatever happens."""
     experiment, _, _ = GUARDS[guard]
-    lab = open_lab(page_delay_ms=1000)
-    experiment(lab)
-    assert not_valid(lab.audit()) == {}
+    with labs.lent() as lab:
+        experiment(lab)
+        assert not_valid(lab.audit()) == {}
 
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_without_a_guard_the_audit_names_the_law_that_broke(guard: str, open_lab: OpenLab) -> None:
     """Invalid, for the right reason, and for no other."""
     experiment, weakening, laws = GUARDS[guard]
-    lab = open_lab(page_delay_ms=1000, **weakening)
+    lab = open_lab(**PLAN, **weakening)
     experiment(lab)
     only_broken(lab.audit(), *laws)

@@ -41,7 +41,7 @@ def _run(folder: Path, *arguments: str, within_s: float = 200) -> dict[str, Any]
     return verdict.read(folder / ".runs" / "latest" / verdict.FILE)
 
 
-SEASON = ("--matches", "120", "--scrapes", "3")
+SEASON = ("--matches", "50", "--scrapes", "2")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_the_same_seed_gives_the_same_counts_and_another_seed_others(
     other = _run(tmp_path / "other", *SEASON, "--seed", "12", "--workers", "1")
     assert judged["counts"] == again["counts"]
     assert judged["counts"] != other["counts"]
-    assert judged["counts"]["accepted"] == 3 * (120 + 13)
-    assert judged["counts"]["dead_lettered"] == 3 * 10
+    assert judged["counts"]["accepted"] == 2 * (50 + 13)
+    assert judged["counts"]["dead_lettered"] == 2 * 10
 
 
 @pytest.mark.long
@@ -75,7 +75,7 @@ def test_ten_thousand_matches_are_accounted_for_and_the_metrics_say_the_same(
 
 def test_the_metrics_say_what_the_ledger_says(tmp_path: Path) -> None:
     """The same with few matches."""
-    _accounted_for_twice(tmp_path / "run", matches=200, scrapes=2, within_s=200)
+    _accounted_for_twice(tmp_path / "run", matches=100, scrapes=2, within_s=200)
 
 
 def _accounted_for_twice(folder: Path, *, matches: int, scrapes: int, within_s: float) -> None:

@@ -2,16 +2,18 @@
 
 Wherever it happens: after a restart nothing is lost, nothing has taken effect twice, and every
 stored match is true. The steps are named in `system/tests/weakened/dying_worker.py` and
-`dying_tool.py`.
+`dying_tool.py`. One lab goes through all of them, and each audit covers everything since its start.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from lab.checker.check import Audit
 from lab.checker.verdict import Verdict
 from lab.clients import amqp
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import OpenLab
+from lab.experiment.plugin import Labs, staged
 from lab.substrates.abilities import Killable
 from lab.substrates.plan import Role
 from lab.wait import eventually
@@ -32,6 +34,9 @@ pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
 
 WEAKENED = "system.tests.weakened"
 MATCHES = 6
+EXHAUSTED = ("--reason", "exhausted")
+"""Not the letters of other tests of this lab."""
+_ordinals = itertools.count()
 
 
 def _send_matches(lab: Lab) -> None:
@@ -50,7 +55,7 @@ def _send_while_the_api_is_away(lab: Lab) -> None:
 
 def _send_broken(lab: Lab) -> None:
     """Matches that break the contract, and messages that no task can take, among good ones."""
-    lab.send_foreign(0)
+    lab.send_foreign(next(_ordinals))
 
 
 Experiment = Callable[[Lab], None]
@@ -70,23 +75,39 @@ POINTS: dict[str, Experiment] = {
 }
 
 
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that tells the worker where to die."""
+    return tmp_path_factory.mktemp("armed") / "point"
+
+
+@pytest.fixture(scope="module")
+def labs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, armed: Path
+) -> Iterator[Labs]:
+    """One lab for all points; its worker lives while no point is named."""
+    plan = {
+        "wrapper": {Role.WORKER: f"{WEAKENED}.dying_worker"},
+        "settings": {Role.WORKER: {"DIE_FILE": str(armed)}},
+    }
+    with closing(Labs(lambda: staged(request, tmp_path_factory, plan))) as those:
+        yield those
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_a_worker_killed_at_any_point_loses_and_doubles_nothing(
-    point: str, open_lab: OpenLab, tmp_path: Path
+    point: str, labs: Labs, armed: Path
 ) -> None:
     """The supervisor starts it again, and every message ends in its one place."""
-    mark = tmp_path / "died"
-    lab = open_lab(
-        wrapper={Role.WORKER: f"{WEAKENED}.dying_worker"},
-        settings={Role.WORKER: {"DIE_AT": point, "DIE_MARK": str(mark)}},
-    )
-    assert isinstance(lab.substrate, Killable)
-    POINTS[point](lab)
-    eventually(f"the worker to die {point}", mark.exists, within_s=30)
-    lab.substrate.kill(Role.WORKER)  # nothing of it may go on while the next one starts
-    lab.substrate.start(Role.API)
-    lab.substrate.start(Role.WORKER)
-    _assert_all_is_well(lab.audit())
+    with labs.lent() as lab:
+        assert isinstance(lab.substrate, Killable)
+        armed.write_text(point)
+        POINTS[point](lab)
+        eventually(f"the worker to die {point}", lambda: not armed.exists(), within_s=30)
+        lab.substrate.kill(Role.WORKER)  # nothing of it may go on while the next one starts
+        lab.substrate.start(Role.API)
+        lab.substrate.start(Role.WORKER)
+        _assert_all_is_well(lab.audit())
 
 
 def _assert_all_is_well(audit: Audit) -> None:
@@ -97,38 +118,41 @@ def _assert_all_is_well(audit: Audit) -> None:
 
 @pytest.mark.parametrize("point", ["before-publish", "after-publish", "before-take", "after-take"])
 def test_a_replay_killed_at_any_point_and_run_again_loses_and_doubles_nothing(
-    point: str, open_lab: OpenLab, tmp_path: Path
+    point: str, labs: Labs, tmp_path: Path
 ) -> None:
     """At worst a message is there twice under one id, and its receipt makes that harmless."""
-    lab = open_lab()
-    _die_of_exhaustion(lab, MATCHES)
-    killed = _tool(lab, tmp_path, point, "replay")
-    assert killed.returncode < 0, killed.stdout + killed.stderr
-    again = _tool(lab, tmp_path, point, "replay")
-    assert again.returncode == 0, again.stderr
-    eventually(
-        "every match to have its receipt",
-        lambda: lab.ledger.accepted <= lab.ledger.effects,
-        within_s=60,
-    )
-    _assert_all_is_well(lab.audit())
+    with labs.lent() as lab:
+        sent = _die_of_exhaustion(lab, MATCHES)
+        words = ("replay", *EXHAUSTED)
+        killed = _tool(lab, tmp_path, point, *words)
+        assert killed.returncode < 0, killed.stdout + killed.stderr
+        again = _tool(lab, tmp_path, point, *words)
+        assert again.returncode == 0, again.stderr
+        eventually(
+            "every match to have its receipt",
+            lambda: sent <= set(lab.ledger.effects),
+            within_s=60,
+        )
+        _assert_all_is_well(lab.audit())
 
 
+# These come last: what they discard is in no place that an audit knows.
 @pytest.mark.parametrize("point", ["before-write", "after-write", "after-take"])
 def test_a_discard_killed_at_any_point_and_run_again_leaves_each_letter_in_the_file(
-    point: str, open_lab: OpenLab, tmp_path: Path
+    point: str, labs: Labs, tmp_path: Path
 ) -> None:
     """At worst a letter is written twice."""
-    lab = open_lab()
-    dead = _die_of_exhaustion(lab, MATCHES)
-    file = tmp_path / "discarded.jsonl"
-    words = ("discard", "--all", "--to", str(file))
-    assert _tool(lab, tmp_path, point, *words).returncode < 0
-    assert _tool(lab, tmp_path, point, *words).returncode == 0
-    written = [json.loads(line)["message_id"] for line in file.read_text().splitlines()]
-    assert set(written) == dead
-    assert len(written) <= len(dead) + 1
-    assert amqp.dead_letters(lab.endpoints.broker_urls["operator"]) == []
+    with labs.lent() as lab:
+        dead = _die_of_exhaustion(lab, MATCHES)
+        file = tmp_path / "discarded.jsonl"
+        words = ("discard", *EXHAUSTED, "--to", str(file))
+        assert _tool(lab, tmp_path, point, *words).returncode < 0
+        assert _tool(lab, tmp_path, point, *words).returncode == 0
+        written = [json.loads(line)["message_id"] for line in file.read_text().splitlines()]
+        assert set(written) == dead
+        assert len(written) <= len(dead) + 1
+        left = amqp.dead_letters(lab.endpoints.broker_urls["operator"])
+        assert not dead & {each.message_id for each in left}
 
 
 def _die_of_exhaustion(lab: Lab, number: int) -> set[str]:
@@ -173,6 +197,10 @@ def _as_they_were(properties: object, headers: Mapping[str, object]) -> dict[str
 def _tool(lab: Lab, folder: Path, point: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the operator's tool as a person would; it dies the first time."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
+    armed, died = folder / "point", folder / "died"
+    if not died.exists():
+        armed.write_text(point)
+        died.touch()
     return subprocess.run(
         [
             sys.executable,
@@ -183,8 +211,7 @@ def _tool(lab: Lab, folder: Path, point: str, *words: str) -> subprocess.Complet
         ],
         env={
             **kept,
-            "DIE_AT": point,
-            "DIE_MARK": str(folder / "died"),
+            "DIE_FILE": str(armed),
             "MISSING_TABLE_BROKER_URL": lab.endpoints.broker_urls["operator"],
         },
         capture_output=True,

@@ -24,8 +24,11 @@ FOLDER = PROJECT / "notebooks"
 CELL_WITHIN_S = 180
 
 
-def run(path: Path) -> NotebookNode:
+def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
     """Execute every cell in order, in a kernel of this environment; give the notebook with outputs.
+
+    Args:
+        folder: where the kernel works; it finds the labs that were started there.
 
     Raises:
         LabError: a cell failed; names the notebook and ends with the cell's own words.
@@ -38,7 +41,7 @@ def run(path: Path) -> NotebookNode:
             config=Config({"ConnectionFileMixin": {"transport": "ipc", "ip": f"{private}/k"}}),
             timeout=CELL_WITHIN_S,
             kernel_name="python3",
-            resources={"metadata": {"path": str(PROJECT)}},
+            resources={"metadata": {"path": str(folder)}},
             record_timing=False,
         )
         try:

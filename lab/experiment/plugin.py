@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,39 @@ class Stage:
     def below(cls, folder: Path, substrate: str = registry.DEFAULT) -> Stage:
         """Everything below one folder."""
         return cls(folder / "lab", folder / "runs", substrate)
+
+
+class Labs:
+    """A lab that serves one test after the other for as long as its audits are valid."""
+
+    def __init__(self, opened: Callable[[], AbstractContextManager[Lab]]) -> None:
+        """Prepare; starts nothing.
+
+        Args:
+            opened: starts a lab, which ends with the block.
+        """
+        self._opened = opened
+        self._stack = ExitStack()
+        self._lab: Lab | None = None
+
+    @contextmanager
+    def lent(self) -> Iterator[Lab]:
+        """The lab, for a block. If that fails, the next one gets a new lab.
+
+        What went wrong in a lab stays in its history, so one failure would become many.
+        """
+        if self._lab is None:
+            self._lab = self._stack.enter_context(self._opened())
+        try:
+            yield self._lab
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the lab."""
+        self._stack.close()
+        self._lab = None
 
 
 STAGE = pytest.StashKey[Stage]()
@@ -112,6 +145,16 @@ def lab(
     plan = getattr(request.module, "PLAN", {})
     with staged(request, tmp_path_factory, plan) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def labs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Labs]:
+    """For tests of one module that break and mend a lab: see `Labs`; `PLAN` as for `lab`."""
+    plan = getattr(request.module, "PLAN", {})
+    with closing(Labs(lambda: staged(request, tmp_path_factory, plan))) as those:
+        yield those
 
 
 @pytest.fixture

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from lab.dev import run_notebooks
+from lab.dev.terminal import Terminal
 from lab.errors import LabError
 from lab.paths import PROJECT
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where a lab is up that notebooks can use, one after the other."""
+    terminal = Terminal(tmp_path_factory.mktemp("notebooks"))
+    try:
+        terminal.lab("up", "--breakable", "--matches", "40", "--seed", "7", within_s=120)
+        yield terminal.folder
+    finally:
+        terminal.lab("down")
+
+
 @pytest.mark.services
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path) -> None:
-    kept, seen = nbformat.read(path, as_version=4), run_notebooks.run(path)
+def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path, folder: Path) -> None:
+    kept, seen = nbformat.read(path, as_version=4), run_notebooks.run(path, folder)
     assert [_kinds(cell) for cell in seen.cells] == [_kinds(cell) for cell in kept.cells]
+    assert "started for this notebook" not in str(seen)
+
+
+@pytest.mark.services
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_where_no_lab_is_up_a_notebook_starts_its_own(tmp_path: Path) -> None:
+    seen = run_notebooks.run(NOTEBOOKS[0], tmp_path)
+    assert "started for this notebook" in str(seen)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -175,10 +175,9 @@ def kill_behind_its_back(local: Local) -> None:
 
 
 BREAK: dict[str, Callable[[Local], object]] = {
-    "killed": lambda local: local.kill(Role.BROKER),
     "stopped": lambda local: local.pause(Role.BROKER),
     "reached with rabbitmqctl": lambda local: local.control_broker("status"),
-    "killed behind its back": kill_behind_its_back,
+    "killed": kill_behind_its_back,
     "changed in a way that nobody thought of": limit,
     "left alone": lambda local: None,
 }

@@ -1,7 +1,7 @@
 """Death by SIGKILL at a named point of a program of several processes, once: later it lives.
 
-DIE_AT names the point. DIE_MARK is a file that is made at the death; where it is there already,
-nothing happens. (`dying` is the one for programs of one process, and counts calls.)
+DIE_FILE is a file that holds the name of the point. It is removed at the death; while there is
+none, nothing happens. (`dying` is the one for programs of one process, and counts calls.)
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ _MAIN = os.getpid()
 
 def death_at(point: str) -> None:
     """Die here, with the process that all others of this program descend from."""
-    if os.environ["DIE_AT"] != point:
-        return
+    armed = Path(os.environ["DIE_FILE"])
     try:
-        Path(os.environ["DIE_MARK"]).touch(exist_ok=False)
-    except FileExistsError:
+        if armed.read_text("ascii") != point:
+            return
+        armed.unlink()  # only one of several processes succeeds
+    except FileNotFoundError:
         return
     os.kill(_MAIN, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
