@@ -315,7 +315,7 @@ def test_a_folder_with_a_long_path_can_be_kept_too(kept: Lab, tmp_path: Path) ->
     folder.mkdir(parents=True)
     with control.served(folder, local, striking.striker(local, kept.endpoints)):
         client = control.Client(folder)
-        assert "matches" in client.call("control_broker", arguments=["list_queues", "name"])
+        assert "matches" in client.call("control_broker", "list_queues", "name")
         client.close()
     assert list(folder.iterdir()) == []
 

@@ -1,25 +1,35 @@
-"""How a lab that is kept can be broken by others: a private socket of the process that keeps it.
+"""How other processes break a lab that is kept: by a private socket of its keeper.
 
     another process ── one JSON object a line ──> the keeper ── calls ──> Local
 
 Every connection is a guest of its own. What a guest has broken and not mended is mended when its
-connection ends, however that happens: so a caller that is killed leaves no fault behind. Only the
+connection ends, however that happens; so a caller that is killed leaves no fault behind. Only the
 owner of the lab's folder can reach the socket (folder 700, socket 600).
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lab.errors import CannotRun, LabError, SubstrateError
+from lab.substrates.abilities import (
+    ChildKillable,
+    Controllable,
+    Killable,
+    Partitionable,
+    Pausable,
+    Scalable,
+    Watchable,
+)
 from lab.substrates.local.local import Local
 from lab.substrates.plan import Link, Role
 from lab.substrates.provider import Strike
@@ -33,10 +43,10 @@ GUESTS_MAX = 32
 _ADDRESS_BYTES_MAX = 100
 """The kernel's own limit for the path of a socket is 108 bytes (104 on macOS)."""
 
-_STARTED_AGAIN = {"kill", "terminate"}
-_HEALED = {"cut", "stall", "slow", "half_open"}
-_PLAIN = {"kill_child", "control_broker", "watch"}
-VERBS = frozenset({*_STARTED_AGAIN, *_HEALED, *_PLAIN, "start", "pause", "resume", "scale", "heal"})
+_ABILITIES = (Killable, Pausable, Scalable, ChildKillable, Controllable, Watchable, Partitionable)
+VERBS = frozenset(
+    verb for ability in _ABILITIES for verb in vars(ability) if not verb.startswith("_")
+)
 
 
 class Guest:
@@ -48,8 +58,8 @@ class Guest:
         self._owed: dict[tuple[Any, ...], Callable[[], object]] = {}
         self._faults: dict[int, ExitStack] = {}
 
-    def do(self, verb: str, given: dict[str, Any]) -> object:
-        """Do what is asked for; return what is to be answered.
+    def do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
+        """Do what is asked for; return the answer.
 
         Raises:
             LabError: it could not be done.
@@ -61,33 +71,34 @@ class Guest:
             return None
         if verb not in VERBS:
             raise CannotRun(f"the lab's keeper does not know {verb!r}")
-        arguments = tuple(given.pop("arguments", ()))
-        if "role" in given:
-            given["role"] = Role(given["role"])
-        if "link" in given:
-            given["link"] = Link(given["link"])
-        self._owe(verb, given)
-        return getattr(self._local, verb)(*arguments, **given)
+        method = getattr(self._local, verb)
+        bound = inspect.signature(method).bind(*args, **given)
+        for name, kind in (("role", Role), ("link", Link)):
+            if name in bound.arguments:
+                bound.arguments[name] = kind(bound.arguments[name])
+        self._owe(verb, **bound.arguments)
+        return method(*bound.args, **bound.kwargs)
 
-    def _owe(self, verb: str, given: Mapping[str, Any]) -> None:
+    def _owe(self, verb: str, role: Any = None, index: int = 0, link: Any = None, **_: Any) -> None:
         """Note the cure before anything is broken: it also cures what is only half done."""
-        local, role, index = self._local, given.get("role"), given.get("index", 0)
-        if verb in _STARTED_AGAIN:
-            self._owed["process", role, index] = lambda: local.start(given["role"], index)
-        elif verb == "pause":
-            self._owed["pause", role, index] = lambda: local.resume(given["role"], index)
-        elif verb in _HEALED:
-            self._owed["link", given["link"]] = lambda: local.heal(given["link"])
-        elif verb == "scale":
-            before = sum(each.name.startswith(f"{role}-") for each in local.processes())
-            self._owed.setdefault(("scale", role), lambda: local.scale(given["role"], before))
-        elif verb == "start":
-            self._owed.pop(("process", role, index), None)
-            self._owed.pop(("pause", role, index), None)
-        elif verb == "resume":
-            self._owed.pop(("pause", role, index), None)
-        elif verb == "heal":
-            self._owed.pop(("link", given["link"]), None)
+        local = self._local
+        match verb:
+            case "kill" | "terminate":
+                self._owed["process", role, index] = lambda: local.start(role, index)
+            case "pause":
+                self._owed["pause", role, index] = lambda: local.resume(role, index)
+            case "cut" | "stall" | "slow" | "half_open":
+                self._owed["link", link] = lambda: local.heal(link)
+            case "scale":
+                before = sum(each.name.startswith(f"{role}-") for each in local.processes())
+                self._owed.setdefault(("scale", role), lambda: local.scale(role, before))
+            case "start":
+                self._owed.pop(("process", role, index), None)
+                self._owed.pop(("pause", role, index), None)
+            case "resume":
+                self._owed.pop(("pause", role, index), None)
+            case "heal":
+                self._owed.pop(("link", link), None)
 
     def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
         number = len(self._faults) + 1
@@ -131,7 +142,7 @@ class _Handler(socketserver.StreamRequestHandler):
 def _answer(guest: Guest, line: bytes) -> dict[str, Any]:
     try:
         asked = json.loads(line)
-        return {"done": guest.do(asked["do"], asked.get("with", {}))}
+        return {"done": guest.do(asked["do"], asked.get("args", []), asked.get("with", {}))}
     except CannotRun as error:
         return {"cannot": str(error)}
     except LabError as error:
@@ -176,7 +187,7 @@ class Client:
         """Connect.
 
         Raises:
-            CannotRun: nobody listens there.
+            CannotRun: no keeper listens there.
         """
         self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -191,14 +202,14 @@ class Client:
             ) from error
         self._answers = self._socket.makefile("rb")
 
-    def call(self, verb: str, **given: Any) -> Any:
+    def call(self, verb: str, *args: Any, **given: Any) -> Any:
         """Let the keeper do something; return its answer.
 
         Raises:
             CannotRun: it cannot be done there at all.
             SubstrateError: it failed, or the keeper has gone.
         """
-        request = json.dumps({"do": verb, "with": given}).encode() + b"\n"
+        request = json.dumps({"do": verb, "args": args, "with": given}).encode() + b"\n"
         with self._lock:
             try:
                 self._socket.sendall(request)

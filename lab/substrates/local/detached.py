@@ -171,15 +171,14 @@ def _line(name: str, pid: int, started: float, ports: list[int]) -> Line:
         if abs(leader.create_time() - started) > 1 or not processes.is_alive(leader):
             return gone
         paused = leader.status() == psutil.STATUS_STOPPED
-        memory = sum(_memory(each) for each in processes.tree(pid))
     except psutil.NoSuchProcess:
         return gone
     since = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
-    return Line(name, "paused" if paused else "up", pid, ports, since, memory // 2**20)
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
+    return Line(
+        name,
+        "paused" if paused else "up",
+        pid,
+        ports,
+        since,
+        processes.resident_bytes(pid) // 2**20,
+    )

@@ -13,18 +13,20 @@ however it ended. So a lab whose lock can be taken is dead, and may be swept.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from lab.errors import CannotRun
+from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints
 
 BASE = Path(".lab")
@@ -67,12 +69,11 @@ class State:
     since: str
     processes: list[Process] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
-    endpoints: dict[str, Any] | None = None
-    plan: dict[str, Any] | None = None
+    endpoints: Endpoints | None = None
+    plan: Plan | None = None
 
-    def addresses(self) -> Endpoints | None:
-        """Where everything answers, once it does."""
-        return Endpoints(**self.endpoints) if self.endpoints else None
+
+_STATE = TypeAdapter(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +144,32 @@ class Instance:
     def read(self) -> State | None:
         """Return the newest state, or None where there is none."""
         with suppress(FileNotFoundError):
-            content = json.loads(self._state_file.read_text("utf-8"))
-            content["processes"] = [Process(**each) for each in content["processes"]]
-            return State(**content)
+            return _STATE.validate_json(self._state_file.read_bytes())
         return None
+
+    def read_up(self) -> tuple[State, Endpoints]:
+        """Return the state of a lab that is up, and where it answers.
+
+        Raises:
+            CannotRun: it is not up.
+        """
+        state = self.read()
+        if state is None or not state.endpoints or state.phase != UP or not self.is_alive():
+            raise CannotRun(f"no lab named {self.name!r} is up here; start it with `lab up`")
+        return state, state.endpoints
 
     def write(self, state: State) -> None:
         """Replace the state in one step, readable by its owner only."""
         draft = self._state_file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump(asdict(state), out)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(_STATE.dump_json(state))
         draft.replace(self._state_file)
 
     def change(self, **changes: Any) -> None:
         """Rewrite the state with some attributes changed."""
         state = self.read()
         if state is not None:
-            kept = {each.name: getattr(state, each.name) for each in fields(state)}
-            self.write(State(**{**kept, **changes}))
+            self.write(replace(state, **changes))
 
     def erase(self, *, keep_logs: bool) -> None:
         """Remove the folder, or all but its logs. Only for the holder of the lock."""

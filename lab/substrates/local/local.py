@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock, RLock
 
@@ -20,7 +18,7 @@ from lab.substrates.local.processes import Running, Spawner, children, resident_
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Plan, Role, as_json
+from lab.substrates.plan import Plan, Role
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Say, silent
 
@@ -45,7 +43,7 @@ class Local(Workspace, Links):
             say: called with what is up after how many seconds, line by line.
             pool: lends the broker; without it that is the lab's own.
         """
-        Workspace.__init__(self, instance, lambda: self.endpoints)
+        Workspace.__init__(self, instance)
         Links.__init__(self)
         self._say = say
         self._pool = pool
@@ -58,19 +56,7 @@ class Local(Workspace, Links):
         self._running: dict[str, Running] = {}
         self._ground: Ground | None = None
         self._spawner: Spawner | None = None
-        self._endpoints: Endpoints | None = None
         self._watched: dict[str, dict[str, str]] = {}
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Where everything answers.
-
-        Raises:
-            SubstrateError: it is not up.
-        """
-        if self._endpoints is None:
-            raise SubstrateError("the lab is not up: call up() first")
-        return self._endpoints
 
     def up(self, plan: Plan) -> Endpoints:
         """Start everything; return once every role has answered."""
@@ -79,7 +65,7 @@ class Local(Workspace, Links):
         try:
             self._ground = ground = Ground(self._instance, plan, Ports(), prepared=prepared())
             self._spawner = Spawner()
-            self.lay(ground)
+            self.open_links(ground)
             listed = [
                 *broker.services(ground),
                 *database.services(ground),
@@ -102,9 +88,7 @@ class Local(Workspace, Links):
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
             self._endpoints = addresses.endpoints(ground)
-            self._instance.change(
-                phase=UP, endpoints=asdict(self._endpoints), plan=json.loads(as_json(plan))
-            )
+            self._instance.change(phase=UP, endpoints=self._endpoints, plan=plan)
         except BaseException as error:
             if isinstance(error, SubstrateError):
                 self._instance.change(phase=FAILED)
@@ -122,7 +106,7 @@ class Local(Workspace, Links):
         for process in running:
             process.wait(END_GRACE_S)
             process.kill()  # also what it may have left behind
-        self.take_up()
+        self.close_links()
         with self._lock:
             if self._lent is not None:
                 self._lent.lent = False

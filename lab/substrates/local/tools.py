@@ -1,4 +1,4 @@
-"""The services' own tools, told where a lab's private services are: for people who look inside."""
+"""The services' own tools, connected to a lab's private services: for people who look inside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from lab.errors import CannotRun
 from lab.substrates.abilities import Program
 from lab.substrates.local import broker, programs
-from lab.substrates.local.instance import UP, Instance, State
+from lab.substrates.local.instance import Instance, State
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.service import environment
 from lab.substrates.local.workspace import settings_of
@@ -28,11 +28,7 @@ def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
     """
     if tool not in TOOLS:
         raise CannotRun(f"{tool} is none of the lab's tools: {', '.join(TOOLS)}")
-    state = instance.read()
-    ends = state.addresses() if state else None
-    if state is None or ends is None or state.phase != UP or not instance.is_alive():
-        raise CannotRun(f"no lab named {instance.name!r} is up here; start it with `lab up`")
-    prepared = TOOLS[tool](tool, instance, state, ends)
+    prepared = TOOLS[tool](tool, instance, *instance.read_up())
     return Call([*prepared.argv, *arguments], prepared.env)
 
 
