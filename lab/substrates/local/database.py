@@ -76,7 +76,7 @@ def url(ground: Ground, link: Link | None = None) -> str:
 
 
 def monitor(ground: Ground) -> dict[str, str]:
-    """What postgres_exporter is told by its environment: a user that sees statistics only."""
+    """How postgres_exporter logs in, by its environment: as a user that sees statistics only."""
     return {
         "DATA_SOURCE_URI": f"{HOST}:{ground.ports[DATABASE]}/{_NAME}?sslmode=disable",
         "DATA_SOURCE_USER": _MONITOR,

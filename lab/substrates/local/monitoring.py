@@ -1,14 +1,14 @@
-"""Who watches a lab: a private Prometheus and Alertmanager, and the exporters beside them.
+"""What watches a lab: a private Prometheus and Alertmanager, and the exporters beside them.
 
-They need nobody and start with the rest. What is to be scraped is written into files as it comes
-up, which Prometheus reads anew by itself.
+They start with the rest. What is to be scraped is written into files as it comes
+up, which Prometheus reads again by itself.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +52,10 @@ _JOBS: dict[str, str] = {
     Role.FLOWER: "flower",
 }
 _EXPORTERS = {REDIS_EXPORTER: "redis", POSTGRESQL_EXPORTER: "postgresql"}
+_OPTIONS = {
+    REDIS_EXPORTER: "--connection-timeout=2s",
+    POSTGRESQL_EXPORTER: "--disable-settings-metrics",
+}
 
 
 def services(ground: Ground) -> list[Service]:
@@ -71,17 +75,17 @@ def services(ground: Ground) -> list[Service]:
         ),
     ]
     exporters = (
-        (REDIS_EXPORTER, "redis-exporter", results.RESULTS, _redis_exporter),
-        (POSTGRESQL_EXPORTER, "postgres-exporter", database.DATABASE, _postgresql_exporter),
+        (REDIS_EXPORTER, results.RESULTS, results.monitor, "redis-exporter"),
+        (POSTGRESQL_EXPORTER, database.DATABASE, database.monitor, "postgres-exporter"),
     )
     listed += [
         Service(
             name,
             needs=(watched,),
-            configure=partial(configure, ground),
-            answers=partial(_accepts, ground, name),
+            configure=partial(_exporter, ground, name, login, program),
+            answers=partial(lambda name: broker.accepts(ground.ports[name]), name),
         )
-        for name, program, watched, configure in exporters
+        for name, watched, login, program in exporters
         if programs.find(program)
     ]
     return listed
@@ -167,10 +171,6 @@ def _jobs(ground: Ground) -> list[str]:
     return [str(job["job_name"]) for job in _watching(ground).prometheus["scrape_configs"]]
 
 
-def _accepts(ground: Ground, name: str) -> bool:
-    return broker.accepts(ground.ports[name])
-
-
 def _targets(ground: Ground) -> Path:
     folder = ground.folder("prometheus") / "targets"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -200,8 +200,8 @@ def _prometheus(ground: Ground) -> Launch:
                 f"--storage.tsdb.path={ground.folder(SERIES)}",
                 f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
                 f"--web.listen-address={HOST}:{port}",
-                # Else what fires in the first seconds, before it has found Alertmanager, is only
-                # told a minute later. Four of these after Prometheus has gone, alerts resolve.
+                # Else what fires in the first seconds, before Alertmanager was found, is sent
+                # only a minute later. Four of these after Prometheus has gone, alerts resolve.
                 f"--rules.alert.resend-delay={_RESEND_S}s",
             ),
             environment(),
@@ -233,22 +233,13 @@ def _alertmanager(ground: Ground) -> Launch:
     )
 
 
-def _redis_exporter(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(REDIS_EXPORTER)
-    env = environment(
-        REDIS_ADDR=f"redis://{HOST}:{ground.ports[results.RESULTS]}",
-        REDIS_PASSWORD=ground.password("redis"),
-        REDIS_EXPORTER_WEB_LISTEN_ADDRESS=f"{HOST}:{port}",
-        REDIS_EXPORTER_CONNECTION_TIMEOUT="2s",
+def _exporter(
+    ground: Ground, name: str, login: Callable[[Ground], dict[str, str]], program: str
+) -> Launch:
+    (port,) = ports = ground.listen(name)
+    command = Command(
+        (programs.need(program), f"--web.listen-address={HOST}:{port}", _OPTIONS[name]),
+        environment(**login(ground)),
+        cwd=ground.folder("exporters"),
     )
-    folder = ground.folder("exporters")
-    return Launch(Command((programs.need("redis-exporter"),), env, cwd=folder), ports=ports)
-
-
-def _postgresql_exporter(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(POSTGRESQL_EXPORTER)
-    env = environment(**database.monitor(ground))
-    arguments = (f"--web.listen-address={HOST}:{port}", "--disable-settings-metrics")
-    folder = ground.folder("exporters")
-    program = programs.need("postgres-exporter")
-    return Launch(Command((program, *arguments), env, cwd=folder), ports=ports)
+    return Launch(command, ports=ports)

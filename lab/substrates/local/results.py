@@ -37,6 +37,14 @@ def url(ground: Ground, link: Link | None = None) -> str:
     return f"redis://:{ground.password('redis')}@{HOST}:{ground.way(RESULTS, link)}/0"
 
 
+def monitor(ground: Ground) -> dict[str, str]:
+    """How redis_exporter logs in, by its environment."""
+    return {
+        "REDIS_ADDR": f"redis://{HOST}:{ground.ports[RESULTS]}",
+        "REDIS_PASSWORD": ground.password("redis"),
+    }
+
+
 def services(ground: Ground) -> list[Service]:
     """The server."""
     return [Service(RESULTS, configure=lambda: _server(ground), answers=lambda: _answers(ground))]

@@ -24,7 +24,7 @@ Started = Callable[[str, Running, Launch], None]
 
 
 class Rise:
-    """One service on its way from nothing to its first answer."""
+    """The start of one service, up to its first answer."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Rise:
             service: what to start.
             spawner: what starts its processes.
             logs: the folder of its log.
-            started: told of every process.
+            started: called with every process.
             again: how it was launched before; then it is not configured and prepared once more.
         """
         self.service = service
@@ -118,7 +118,9 @@ class Rise:
         return SubstrateError(f"{self.service.name} {what}; {said}\nlog: {self.log}")
 
 
-def bring_up(rises: Iterable[Rise], up: Callable[[str, float], None]) -> None:
+def bring_up(
+    rises: Iterable[Rise], up: Callable[[str, float], None] = lambda name, seconds: None
+) -> None:
     """Start everything and return once every service answers.
 
     Args:
