@@ -36,7 +36,7 @@ from lab.workload import foreign
 from lab.workload import generator as load
 from lab.workload.league.season import Season
 from lab.workload.scraper import Scraper
-from system.contract import envelope, topology
+from system.contract import envelope
 from system.contract import match as contract
 from system.contract.match import Match
 
@@ -161,20 +161,7 @@ class Lab:
                 sender="lab",
                 expect=foreign.EFFECT,
             )
-        with amqp.channel(self.endpoints.broker_urls["admin"]) as on:
-            on.confirm_delivery()
-            amqp.send(
-                on,
-                wrapped.body,
-                exchange=topology.EXCHANGE,
-                key=topology.PROCESS_QUEUE,
-                properties={
-                    "content_type": wrapped.content_type,
-                    "content_encoding": wrapped.content_encoding,
-                    "headers": dict(wrapped.headers),
-                    "message_id": message_id,
-                },
-            )
+        amqp.publish(self.endpoints.broker_urls["admin"], [wrapped])
         self.ledger.accept(message_id, "queue")
         self._remember(match, match.observed_at or now, message_id)
         return message_id

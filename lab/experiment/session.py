@@ -1,7 +1,4 @@
-"""One run: the system is started or joined, and a record is kept, for as long as a block lasts.
-
-run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  logs/
-"""
+"""One run: the system is started or joined, and a record is kept, for as long as a block lasts."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from lab.faults.residue import Leaves, Residue
 from lab.history.log import History
 from lab.substrates.abilities import Shared
 from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates.provider import Strike
 from lab.wait import stopwatch
 
 P = ParamSpec("P")
@@ -158,6 +159,17 @@ def struck(name: str, target: Target[Substrate], **parameters: Any) -> Iterator[
     else:
         with found.strike(target, **parameters):
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    substrate: Substrate
+    endpoints: Endpoints
+
+
+def striker(substrate: Substrate, endpoints: Endpoints) -> Strike:
+    """What breaks a lab that is kept, on behalf of others, by a fault's name; they record it."""
+    return lambda fault, parameters: struck(fault, _Kept(substrate, endpoints), **parameters)
 
 
 @contextmanager

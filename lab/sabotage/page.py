@@ -1,12 +1,13 @@
-"""The page that tells how messages fail here, what prevents it, and which test shows it.
+"""The page of how messages fail here, what prevents it, and which test shows it.
 
-`make docs` writes docs/reference/guards.md from `lab.sabotage.guards`. A test holds that all places
-and tests that are named there exist.
+`make docs` writes docs/reference/guards.md from `lab.sabotage.guards`. A test checks that all the
+places and tests that are named there exist.
 """
 
 from __future__ import annotations
 
 import ast
+from itertools import chain
 from pathlib import Path
 
 from lab.paths import PROJECT
@@ -20,17 +21,16 @@ def render() -> str:
     lines = [
         "# Guards",
         "",
-        "How a pipeline of Celery and RabbitMQ loses, doubles or holds up messages, what prevents",
+        "How a pipeline of Celery and RabbitMQ loses, duplicates or delays messages, what prevents",
         "it here, and the tests that show it. Run one by `.venv/bin/pytest <test>`.",
         "",
         "Written by `make docs` from `lab/sabotage/guards.py`: change it there.",
     ]
-    for chapter in dict.fromkeys(guard.chapter for guard in GUARDS):
+    for chapter, guards in GUARDS.items():
         lines += ["", f"## {chapter}", "", "| what happens | guard | shown by |", "|---|---|---|"]
         lines += [
             f"| {guard.finding} | {_listed(guard.places)} | {_listed(guard.tests)} |"
-            for guard in GUARDS
-            if guard.chapter == chapter
+            for guard in guards
         ]
     return "\n".join(lines) + "\n"
 
@@ -40,7 +40,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def missing(project: Path = PROJECT) -> list[str]:
-    """Whatever the list names and the code does not have."""
+    """Everything that the list names and the code does not have."""
     found: dict[str, dict[str, ast.AST]] = {}
 
     def names(file: str) -> dict[str, ast.AST]:
@@ -50,7 +50,7 @@ def missing(project: Path = PROJECT) -> list[str]:
         return found[file]
 
     gone = []
-    for guard in GUARDS:
+    for guard in chain.from_iterable(GUARDS.values()):
         for place in guard.places:
             file, _, symbol = place.partition(":")
             symbol, _, key = symbol.rstrip("]").partition("[")

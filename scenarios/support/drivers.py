@@ -28,7 +28,7 @@ from system.contract.envelope import (
     new_message_id,
     wrap_arguments,
 )
-from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
+from system.contract.topology import PROCESS_QUEUE, VALIDATE_QUEUE
 
 WITHIN_S = 60.0
 """For everything that is a matter of a second on a quiet machine."""
@@ -85,8 +85,8 @@ def send_by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool =
         messages: in this order, on one channel.
         wants_result: what the sender asks for; a match has no result anyway.
     """
-    written = (_envelope(PROCESS_TASK, *message) for message in messages)
-    _publish(lab, written, PROCESS_QUEUE, wants_result=wants_result)
+    written = (_envelope(PROCESS_TASK, *each, wants_result=wants_result) for each in messages)
+    amqp.publish(lab.endpoints.broker_urls["scraper"], written, key=PROCESS_QUEUE)
 
 
 def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
@@ -104,8 +104,10 @@ def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
 
 def validate(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
     """The answers of `validate_match_data`, as its callers read them: from Redis."""
-    asked = [_envelope(VALIDATE_TASK, new_message_id(), match) for match in matches]
-    _publish(lab, asked, VALIDATE_QUEUE, wants_result=True)
+    asked = [
+        _envelope(VALIDATE_TASK, new_message_id(), match, wants_result=True) for match in matches
+    ]
+    amqp.publish(lab.endpoints.broker_urls["scraper"], asked, key=VALIDATE_QUEUE)
     ids = [envelope.message_id for envelope in asked]
     hello.wait_for(lab, ids, within_s=WITHIN_S)
     with hello.results(lab) as client:
@@ -190,28 +192,11 @@ def dead_letters(
     return eventually(f"{len(ids)} dead letters", look, within_s=within_s, every_s=0.2)
 
 
-def _envelope(task: str, message_id: str, match: Any) -> Envelope:
-    return wrap_arguments(
+def _envelope(task: str, message_id: str, match: Any, *, wants_result: bool) -> Envelope:
+    written = wrap_arguments(
         [match], {}, message_id=message_id, published_at=datetime.now(UTC), task=task
     )
-
-
-def _publish(lab: Lab, written: Iterable[Envelope], queue: str, *, wants_result: bool) -> None:
-    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
-        on.confirm_delivery()
-        for envelope in written:
-            amqp.send(
-                on,
-                envelope.body,
-                exchange=EXCHANGE,
-                key=queue,
-                properties={
-                    "content_type": envelope.content_type,
-                    "content_encoding": envelope.content_encoding,
-                    "headers": {**envelope.headers, "ignore_result": not wants_result},
-                    "message_id": envelope.message_id,
-                },
-            )
+    return written.with_headers({**written.headers, "ignore_result": not wants_result})
 
 
 def _line(worker: str, entry: Mapping[str, Any]) -> AttemptLine:

@@ -22,7 +22,7 @@ from lab.substrates.abilities import Killable
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.envelope import HELLO_TASK, Envelope, new_message_id, wrap_arguments
-from system.contract.topology import EXCHANGE, LEARN_QUEUE
+from system.contract.topology import LEARN_QUEUE
 
 REDIS_WITHIN_S = 5.0
 WORKER_WITHIN_S = 60.0
@@ -43,25 +43,9 @@ def message(*, name: str = "world", seconds: Any = 0.0) -> Envelope:
 
 def send(lab: Lab, count: int = 1, *, name: str = "world", seconds: Any = 0.0) -> list[str]:
     """Send `count` such messages; return their ids, once the broker has confirmed all of them."""
-    ids = []
-    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
-        on.confirm_delivery()
-        for _ in range(count):
-            written = message(name=name, seconds=seconds)
-            amqp.send(
-                on,
-                written.body,
-                exchange=EXCHANGE,
-                key=LEARN_QUEUE,
-                properties={
-                    "content_type": written.content_type,
-                    "content_encoding": written.content_encoding,
-                    "headers": dict(written.headers),
-                    "message_id": written.message_id,
-                },
-            )
-            ids.append(written.message_id)
-    return ids
+    written = [message(name=name, seconds=seconds) for _ in range(count)]
+    amqp.publish(lab.endpoints.broker_urls["scraper"], written, key=LEARN_QUEUE)
+    return [each.message_id for each in written]
 
 
 def waiting(lab: Lab) -> int:
