@@ -1,7 +1,7 @@
-"""What a notebook holds: a running lab with its Prometheus, and the questions it draws.
+"""What a notebook uses: a running lab with its Prometheus, and the queries that it plots.
 
-Notebooks explain; everything that they do is here, so that their cells stay short and are tested
-like other code. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
+Notebooks explain; the code that they use is here, so that their cells stay short and the code is
+tested. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
 that is up, else it starts a lab of its own and ends it with `end()`, or when its kernel ends.
 LAB_SUBSTRATE names the substrate.
 """
@@ -131,7 +131,7 @@ class Stage:
         return plots.over_time(self.lines(query, *labels, name=title), title, faults=self.faults)
 
     def end(self) -> None:
-        """End a lab of the notebook's own; one that somebody else started goes on."""
+        """End a lab of the notebook's own; one that was running before goes on."""
         self._open.close()
 
 

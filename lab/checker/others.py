@@ -1,8 +1,8 @@
-"""A lab that is kept may be used by several at once: what others sent is counted apart.
+"""A lab that is kept may be used by several runs at once: what others sent is counted apart.
 
 A history of such a lab begins in the middle, and holds receipts and dead letters of messages that
-it never attempted. They say nothing about this run. In a lab of one's own the same would be a
-breach: a message that nobody sent took effect.
+it never attempted. They say nothing about this run. In a lab of its own the same would be a
+breach: a message that was never sent took effect.
 """
 
 from __future__ import annotations

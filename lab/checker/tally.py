@@ -40,7 +40,7 @@ class Tally:
     # By cursor and message id, in the order of their cursors: one that is read twice is one.
     receipts: dict[tuple[str, str], Receipt] = field(default_factory=dict)
     gone: set[tuple[str, str]] = field(default_factory=set)  # of those, at the final look
-    changed: set[str] = field(default_factory=set)  # messages whose receipt now reads differently
+    changed: set[str] = field(default_factory=set)  # messages whose receipt has changed
     dead: dict[str, Death] = field(default_factory=dict)
     aside: dict[str, Death] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
@@ -192,7 +192,7 @@ def _check(to: Tally, event: Event) -> None:
 
 
 def _loose(event: Event, name: str) -> str:
-    """A field that is for people: null and left out are empty, other values are shown."""
+    """A field for people: empty if it is null or missing; any other value is shown."""
     value = event.fields.get(name)
     return value if isinstance(value, str) else "" if value is None else str(value)
 
@@ -208,7 +208,7 @@ def _settled(to: Tally, event: Event) -> None:
         _loose(event, "waiting"),
         _loose(event, "detail"),
     )
-    # What waited or was set aside before is looked for again from here on.
+    # What waited or was set aside before is probed again from here on.
     to.pending.clear()
     to.pending_nameless = 0
     to.aside.clear()

@@ -1,4 +1,4 @@
-"""The broker's own troubles: its memory alarm, and bindings that are gone."""
+"""Faults of the broker itself: its memory alarm, and bindings that are gone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def queue_unbound(on: Target[Substrate]) -> Iterator[None]:
 
 @fault("dead-letter-route-away", leaves=Leaves.DEAD_LETTER_ROUTE)
 def dead_letter_route_away(on: Target[Substrate]) -> Iterator[None]:
-    """Unbind the dead-letter queue: what is given up must wait; it is bound again at the end."""
+    """Unbind the dead-letter queue: dead letters must wait; it is bound again at the end."""
     with _unbound(on, DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, _EVERYTHING):
         yield
 

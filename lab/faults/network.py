@@ -14,7 +14,7 @@ from lab.substrates.protocol import Endpoints, Substrate
 from lab.wait import eventually
 
 KNOWN_WITHIN_S = 20.0
-"""The broker's management hears of connections every five seconds."""
+"""The management API learns of connections every five seconds."""
 _BOTH = Leaves.RETRIES | Leaves.RECONNECTS
 
 

@@ -1,4 +1,4 @@
-"""Processes that are killed, asked to end, or stopped where they are."""
+"""Processes that are killed, told to stop, or paused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BOTH = Leaves.RETRIES | Leaves.RECONNECTS
 
 
 class _ChildKillable(ChildKillable, Killable, Protocol):
-    """Can kill a pool child, and start the worker again where it did not replace it."""
+    """Can kill a pool child, and start the worker again if it did not replace it."""
 
 
 @contextmanager

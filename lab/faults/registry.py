@@ -1,7 +1,7 @@
 """The registry of faults: what can be broken on purpose, what that needs, and what it leaves.
 
 A fault is a function in a module of `lab/faults/`: a context manager that strikes when it is
-entered and cures when it is left, also where it was only half applied. Its docstring says what it
+entered and cures when it is left, even if it was only half applied. Its docstring says what it
 does.
 """
 
@@ -69,7 +69,7 @@ class Fault:
     strike: Callable[..., AbstractContextManager[None]]
 
     def lacking(self, substrate: Substrate) -> str | None:
-        """Why the fault cannot be had on this substrate, in words; None where it can."""
+        """Why the fault is not possible on this substrate; None if it is."""
         missing = [each.__name__ for each in self.needs if not isinstance(substrate, each)]
         if not missing:
             return None
@@ -129,7 +129,7 @@ def find(name: str) -> Fault:
 
 
 def checked(name: str, substrate: Substrate, parameters: Mapping[str, Any]) -> Fault:
-    """The fault of this name, if it can be had here with these parameters.
+    """The fault of this name, if it is possible here with these parameters.
 
     Raises:
         CannotRun: no such fault, no such parameter, or the substrate lacks an ability.

@@ -1,4 +1,4 @@
-"""A pytest plugin that turns the tests of a phase into claims, and tells of them as they happen."""
+"""A pytest plugin that turns the tests of a phase into claims, and reports each as it runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Recorder:
 
         Args:
             stage: where the phase happens.
-            say: told of each claim, as its experiment begins and as it ends.
+            say: called with each claim, as its experiment begins and as it ends.
         """
         self.claims: dict[str, Claim] = {}
         self.trouble = ""
@@ -106,7 +106,7 @@ def judge(raised: pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, 
     """What an experiment's end says of its claim, and why.
 
     Nothing raised: it holds. A failed assertion, or a condition that was looked for and not seen:
-    it is broken. Anything else, also a skip or a time-out: nobody could look, so it is unknown.
+    it is broken. Anything else, also a skip or a time-out, could not observe: it is unknown.
     """
     if raised is None:
         return Verdict.VALID, ""

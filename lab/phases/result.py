@@ -21,7 +21,7 @@ class Seen:
     """One thing that was seen.
 
     Attributes:
-        what: in words.
+        what: its name.
         value: a number, text, or a list or mapping of such.
     """
 
@@ -36,8 +36,8 @@ class Claim:
     Attributes:
         name: of the test, for running it alone.
         text: what is claimed.
-        experiment: how it is shown; empty where the claim says all.
-        because: why it does not hold or could not be decided; empty where it holds.
+        experiment: how it is shown; empty if the claim says all.
+        because: why it does not hold or could not be decided; empty if it holds.
         seconds: how long the experiment took.
     """
 
@@ -56,7 +56,7 @@ class Account:
 
     Attributes:
         phase: its number.
-        trouble: why the phase as a whole could not run; empty where it could.
+        trouble: why the phase as a whole could not run; empty if it could.
         seconds: from its start to its end.
     """
 
@@ -70,7 +70,7 @@ class Account:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all claims; unknown where the phase could not run."""
+        """The worst of all claims; unknown if the phase could not run."""
         said = [each.verdict for each in self.claims]
         return worst([*said, Verdict.UNKNOWN] if self.trouble else said)
 

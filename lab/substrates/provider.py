@@ -20,7 +20,7 @@ Striker = Callable[[Substrate, Endpoints], Strike]
 
 
 def silent(line: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 class Provider(Protocol):
@@ -57,13 +57,13 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Pools(Protocol):
-    """Can let what is costly to start go on from one lab of this process to the next."""
+    """Can keep what is slow to start from one lab of this process to the next."""
 
     def pooled(self, base: Path) -> AbstractContextManager[Provider]:
-        """A provider for the block whose `opened` labs begin sooner, and as empty as ever.
+        """A provider for the block whose `opened` labs start sooner, and are as empty as ever.
 
         Args:
-            base: a folder for what goes on between labs.
+            base: a folder for what is kept between labs.
         """
         ...
 
@@ -73,9 +73,9 @@ class Kept:
     """A lab that is kept up.
 
     Attributes:
-        endpoints: where it answers; None while it starts.
+        endpoints: None while it starts.
         since: when it began, seconds since the epoch.
-        places: where its logs and passwords are, in words for people.
+        places: where its logs and passwords are, for people.
     """
 
     name: str
@@ -191,7 +191,7 @@ class Finding:
     Attributes:
         what: its name.
         state: `good`, `warning` (the lab runs without it) or `missing`.
-        found: what there is, in words.
+        found: what there is.
         cure: the command or the step that helps; empty if all is well.
     """
 

@@ -1,4 +1,4 @@
-"""Ends what a lab has left running and removes what it has left lying."""
+"""Ends the processes that a lab has left running, and removes the folders that it has left."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _living(recorded: list[Process], descendants: bool) -> list[psutil.Process]:
 def _is_same(record: Process) -> bool:
     """Whether the session that this process led still has members that can only be its own.
 
-    A pid is used again by strangers, but not while a session of that number lives.
+    A pid may be reused by other processes, but not while a session of that number lives.
     """
     members = processes.tree(record.pid)
     return bool(members) and all(

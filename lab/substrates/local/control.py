@@ -217,7 +217,7 @@ class Client:
             except OSError as error:
                 raise SubstrateError(f"the lab's keeper did not answer {verb}: {error}") from error
         if not line:
-            raise SubstrateError(f"the lab's keeper went away before it answered {verb}")
+            raise SubstrateError(f"the lab's keeper ended before it answered {verb}")
         answer = json.loads(line)
         if "cannot" in answer:
             raise CannotRun(answer["cannot"])

@@ -36,7 +36,7 @@ def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
     Meanwhile others can use it, see `control`.
 
     Returns:
-        0 once it was asked to end, 2 where it did not come up.
+        0 once it was asked to end, 2 if it did not come up.
 
     Raises:
         CannotRun: another living lab has this name.
@@ -142,7 +142,7 @@ def stop(instance: Instance) -> bool:
 
 
 def _ask_to_end(instance: Instance) -> psutil.Process | None:
-    """Send the keeper its signal. None where it was killed: then the work is ending the lab."""
+    """Send the keeper its signal. None if it was killed: then the work is ending the lab."""
     state = instance.read()
     if state is None:
         return None

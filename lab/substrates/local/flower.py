@@ -40,7 +40,7 @@ def _launch(ground: Ground) -> Launch:
         FLOWER_ADDRESS=HOST,
         FLOWER_PORT=str(port),
         FLOWER_READ_ONLY="true",
-        FLOWER_ENABLE_EVENTS="false",  # the workers send them anyway; they would not hear
+        FLOWER_ENABLE_EVENTS="false",  # the workers send them anyway; they take no commands
         FLOWER_MAX_TASKS=str(_TASKS_MAX),
     )
     command = (sys.executable, "-m", "celery", "--quiet", "-A", _APP, "flower")

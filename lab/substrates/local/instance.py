@@ -142,7 +142,7 @@ class Instance:
         self.write(State(phase=STARTING, keeper=os.getpid(), since=now))
 
     def read(self) -> State | None:
-        """Return the newest state, or None where there is none."""
+        """Return the newest state, or None if there is none."""
         with suppress(FileNotFoundError):
             return _STATE.validate_json(self._state_file.read_bytes())
         return None
@@ -209,19 +209,19 @@ def when_dead(instance: Instance, action: Callable[[], None]) -> bool:
 
 
 def _lock(folder: Path) -> int | None:
-    """Return a descriptor that holds the folder's lock, or None where another holds it."""
+    """Return a descriptor that holds the folder's lock, or None if another process holds it."""
     while True:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             opened = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            continue  # the folder was removed this moment by the one that ended
+            continue  # the lab that ended has just removed the folder
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(opened)
             return None
-        # The file may be gone since it was opened: then its lock is worth nothing.
+        # The file may be gone since it was opened: then its lock is worthless.
         with suppress(FileNotFoundError):
             if os.stat(folder / "lock").st_ino == os.fstat(opened).st_ino:  # noqa: PTH116
                 return opened

@@ -4,9 +4,9 @@
 
 The keeper only waits. When the work has ended, for whatever reason, it ends what is left and
 removes the folders. On Linux both are subreapers: processes whose parent died come to them, so
-children of children are found. If the keeper itself is killed, the kernel tells the work (SIGTERM),
-which ends everything in order; if both are killed, it tells each service. The rest is swept by the
-next lab.
+children of children are found. If the keeper itself is killed, the kernel sends the work SIGTERM,
+which ends everything in order; if both are killed, it signals each service. The next lab sweeps the
+rest.
 Where there is no subreaper (macOS), the sessions of the recorded processes are ended instead.
 """
 
@@ -151,7 +151,7 @@ def _be_the_work(
         signal.signal(signal.SIGTERM, _leave)
         signal.signal(signal.SIGHUP, _leave)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.getppid() == keeper:  # else it died before the kernel was asked to tell
+        if os.getppid() == keeper:  # else it died before the kernel was asked to signal
             code = work()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -181,7 +181,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Linux's prctl, where there is one."""
+    """Linux's prctl, if there is one."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(option, value, 0, 0, 0) != 0:

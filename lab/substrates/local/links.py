@@ -117,5 +117,5 @@ class Links:
         return self._relays[link]
 
     def _do(self, action: Coroutine[Any, Any, None]) -> None:
-        assert self._loop is not None  # noqa: S101 - whoever has a relay has a loop
+        assert self._loop is not None  # noqa: S101 - it starts with the first relay
         asyncio.run_coroutine_threadsafe(action, self._loop).result(timeout=ACT_S)

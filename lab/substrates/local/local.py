@@ -30,7 +30,7 @@ END_GRACE_S = 5.0
 class Local(Workspace, Links):
     """Real services with private data on this machine, with every ability of the protocol.
 
-    The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
+    The instance must be claimed (see `keeper`); the one that claimed it removes its folder.
     """
 
     name = "local"
@@ -97,7 +97,7 @@ class Local(Workspace, Links):
         return self._endpoints
 
     def down(self) -> None:
-        """End everything at once: its data is not needed any more."""
+        """End everything at once: its data is no longer needed."""
         with self._lock:
             stay = self._staying()
             running = [each for name, each in self._running.items() if name not in stay]

@@ -4,7 +4,7 @@
 
 Bytes go through untouched and unread. Each direction holds what the other side does not take in a
 bounded buffer and then stops reading, so back-pressure goes through too. A relay listens on this
-machine only. All its code runs in one event loop: see `lab.substrates.local.relay_pool`.
+machine only. All its code runs in one event loop: see `lab.substrates.local.links`.
 
 A relay answers for itself at the level of TCP: what it stalls is still acknowledged. Time-outs of
 the kernel (TCP_USER_TIMEOUT) are therefore out of its reach, those of the programs are not.
@@ -53,8 +53,8 @@ class Relay:
         """Prepare; listens to nothing yet.
 
         Args:
-            port: where it listens.
-            target: tells the port to pass on to, asked at each new connection.
+            port: on which it listens.
+            target: gives the port to pass on to; called at each new connection.
         """
         self.port = port
         self._target = target
@@ -64,7 +64,7 @@ class Relay:
         self.pace = Pace()
 
     async def open(self) -> None:
-        """Listen. Nothing where it does already.
+        """Listen. Does nothing if it does already.
 
         Raises:
             OSError: the port is taken.
@@ -129,7 +129,7 @@ class Relay:
             await self.connect(pair)
 
     async def connect(self, pair: _Pair) -> None:
-        """Open the target's side of `pair`; close the caller's where the target is not there."""
+        """Open the target's side of `pair`; close the caller's if the target does not answer."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -208,12 +208,12 @@ class _End(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
         self.transport = transport
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
-        transport.pause_reading()  # until there is somebody to write to
+        transport.pause_reading()  # until the other end is connected
         self.pair.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self.pair.forgotten:
-            return  # to nobody
+            return  # there is no receiver
         if self.pair.relay.breach is not Breach.SLOWED:
             self._pass_on(data)
             return
@@ -234,7 +234,7 @@ class _End(asyncio.Protocol):
         self.other.review()
 
     def review(self) -> None:
-        """Read where nothing speaks against it."""
+        """Read, unless something forbids it."""
         if self.transport is None or self.other.transport is None:
             return
         idle = self.other_is_full or self._piece_waits or self.pair.relay.breach is Breach.STALLED

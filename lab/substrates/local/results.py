@@ -33,7 +33,7 @@ maxmemory-policy noeviction
 
 
 def url(ground: Ground, link: Link | None = None) -> str:
-    """The Redis URL, with its password; by way of `link` where given."""
+    """The Redis URL, with its password; by way of `link` if given."""
     return f"redis://:{ground.password('redis')}@{HOST}:{ground.way(RESULTS, link)}/0"
 
 

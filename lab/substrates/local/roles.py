@@ -26,7 +26,7 @@ _LEAGUE_SITE = "lab.workload.league.site"
 
 
 def http_url(ground: Ground, name: str, link: Link | None = None) -> str:
-    """The address of a service that speaks HTTP; by way of `link` where given."""
+    """The address of a service that speaks HTTP; by way of `link` if given."""
     return f"http://{HOST}:{ground.way(name, link)}"
 
 
@@ -60,7 +60,7 @@ def _backend(ground: Ground, *arguments: str) -> Command:
 
 
 def worker(ground: Ground, index: int) -> Service:
-    """One worker. It says that it is ready by touching a file."""
+    """One worker. It touches a file when it is ready."""
     name = name_of(Role.WORKER, index)
     sign = ground.folder("workers") / f"{name}.ready"
 
@@ -97,12 +97,12 @@ def worker(ground: Ground, index: int) -> Service:
 
 
 def metrics_of(worker: str) -> str:
-    """What the port is called on which a worker tells its metrics."""
+    """The name of the port on which a worker serves its metrics."""
     return f"{worker}:metrics"
 
 
 def scraper_exporter(ground: Ground) -> Service:
-    """What tells Prometheus of the scraper, between its runs too."""
+    """The exporter of the scraper's metrics, which also answers between its runs."""
 
     def configure() -> Launch:
         (port,) = ports = ground.listen(SCRAPER_EXPORTER)

@@ -1,7 +1,7 @@
 """Brings services up side by side, each as soon as what it needs has answered.
 
-One loop looks at all of them: it starts what can start, notices at once what has died, and asks the
-rest whether they answer. Nothing here knows what a service is.
+One loop checks all of them: it starts what can start, notices at once what has died, and checks
+whether the rest answer. Nothing here knows what a service is.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Rise:
         return bool(self._last)
 
     def _try_again_or_give_up(self, status: int) -> None:
-        """A stranger may take a port between our test and the service: then ask for another."""
+        """Another program may take a port between the test and the start: then ask for another."""
         taken = any(sign in self._said().lower() for sign in _PORT_TAKEN)
         if not taken or self._tries >= _PORT_TRIES:
             how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
@@ -114,7 +114,7 @@ class Rise:
 
     def _failure(self, what: str) -> SubstrateError:
         tail = "\n".join(f"  {line}" for line in self._said().splitlines()[-TAIL_LINES:])
-        said = f"its last words:\n{tail}" if tail else "it said nothing"
+        said = f"its last output:\n{tail}" if tail else "it printed nothing"
         return SubstrateError(f"{self.service.name} {what}; {said}\nlog: {self.log}")
 
 
