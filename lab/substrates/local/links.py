@@ -101,7 +101,7 @@ class Links:
 
     async def _close_all(self) -> None:
         for relay in self._relays.values():
-            await relay.close()
+            await relay.cut()
         current = asyncio.current_task()
         rest = [task for task in asyncio.all_tasks() if task is not current]
         for task in rest:
