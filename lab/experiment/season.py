@@ -36,11 +36,9 @@ def run(
     """Run a season through the pipeline and check it.
 
     Args:
-        plan: how many matches and workers, and the seed.
         scrapes: how often the site is scraped, from before the season's first match to after its
             last one.
         objectives: of the run instead of the usual ones; see `lab.experiment.session`.
-        runs: where the run's folder is made.
 
     Raises:
         LabError: the system did not start.

@@ -44,16 +44,13 @@ def session(
     The verdict is drawn afterwards, by `lab.report.conclude.conclude(folder)`.
 
     Args:
-        name: of the run's folder.
-        substrate: where the system runs; it must be able to run programs.
-        plan: what to start.
-        runs: where the run's folder is made.
+        name: of the run's folder, which is made in `runs`.
         scraper_wrapper: see `lab.workload.scraper.Scraper`.
         objectives: asked of this run instead of the usual ones (see `lab.checker.measures`); None
             for an objective asks nothing, as where a fault must make messages late.
 
     Raises:
-        CannotRun: the substrate lacks that ability.
+        CannotRun: the substrate cannot run programs.
         SubstrateError: the system did not start.
     """
     if not isinstance(substrate, RunsPrograms):

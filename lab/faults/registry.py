@@ -53,7 +53,6 @@ class Fault:
     """One way to break the system.
 
     Attributes:
-        name: as in `lab.fault(name)`.
         summary: what it does, in one line.
         needs: abilities that the substrate must have.
         leaves: what it may leave waiting.
@@ -117,11 +116,7 @@ def known() -> dict[str, Fault]:
 
 
 def find(name: str) -> Fault:
-    """Return the fault called `name`.
-
-    Raises:
-        CannotRun: there is none; says which there are.
-    """
+    """The fault of this name; raises CannotRun if there is none, with those that there are."""
     faults = known()
     if name not in faults:
         raise CannotRun(f"there is no fault {name!r}; there are: {', '.join(faults)}")
@@ -174,11 +169,7 @@ def striker(substrate: Substrate, endpoints: Endpoints) -> Strike:
 
 @contextmanager
 def applied(name: str, target: Recorded, **parameters: Any) -> Iterator[None]:
-    """Break `target` for the block, record from when to when, and note what that leaves behind.
-
-    Raises:
-        CannotRun: see `checked`.
-    """
+    """Break `target` as `struck` does, record from when to when, and note what that leaves."""
     found = checked(name, target.substrate, parameters)
     given = {**found.parameters, **parameters}
     detail = ", ".join(f"{key}={value}" for key, value in given.items()) or found.summary

@@ -59,12 +59,10 @@ def run(
     """Run a phase; return what became of its claims, and the folder with the evidence.
 
     Args:
-        number: which phase.
         modules: its experiments, see `find`.
-        substrate: the name of the one that its labs run on.
         say: called with the progress, line by line.
-        only: a part of a test's name, or pytest's `-k` expression; everything where empty.
-        base: where its labs live while they run.
+        only: a part of a test's name, or pytest's `-k` expression; all if empty.
+        base: where its labs are while they run.
         runs: where the run's folder is made.
     """
     folder = new_folder(f"phase{number}", runs).absolute()
@@ -94,7 +92,7 @@ def title(module: Path) -> str:
 
 
 def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -> str:
-    """Let pytest run the modules; return why it could not, where that is so."""
+    """Let pytest run the modules; return why it could not, or nothing."""
     os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another run of pytest
     chosen = ("-k", only) if only else ()
     with log.open("w", encoding="utf-8") as out, redirect_stdout(out):

@@ -20,9 +20,7 @@ def placed(
     """The content of prometheus.yml: the plan's settings, and where everything is.
 
     Args:
-        prometheus: as in `Monitoring.prometheus`.
         targets_folder: holds `<job>.json` for each job that has targets.
-        rule_files: paths of rules.
         alertmanager: `host:port`; None: no alerts are sent.
     """
     result = {

@@ -35,9 +35,10 @@ def sweep_dead(base: Path) -> list[str]:
 def close(instance: Instance, *, descendants: bool = False) -> None:
     """End every process of the instance and remove its folders, but for a failed start's logs.
 
+    Only for the holder of its lock.
+
     Args:
-        instance: whose lock the caller holds.
-        descendants: also end whatever descends from the calling process.
+        descendants: also end everything that descends from the calling process.
     """
     state = instance.read()
     end(state.processes if state else [], descendants=descendants)

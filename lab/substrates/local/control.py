@@ -153,12 +153,7 @@ def _answer(guest: Guest, line: bytes) -> dict[str, Any]:
 
 @contextmanager
 def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
-    """Let others use the lab for the block.
-
-    Args:
-        folder: of the instance; the socket is made in it.
-        local: the lab.
-        strike: breaks it by a fault's name.
+    """Let others use the lab for the block, by a socket in the instance's folder.
 
     Raises:
         CannotRun: the folder's path is too long for a socket, and this system knows no other way.

@@ -31,15 +31,10 @@ _TRANSCRIPT_MAX = 100_000
 
 
 def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
-    """Bring a lab up and keep it until SIGINT or SIGTERM asks for its end.
-
-    Meanwhile others can use it, see `control`.
+    """Bring a lab up and keep it until SIGINT or SIGTERM; meanwhile others use it, see `control`.
 
     Returns:
         0 once it was asked to end, 2 if it did not come up.
-
-    Raises:
-        CannotRun: another living lab has this name.
     """
 
     def work() -> int:
@@ -64,15 +59,9 @@ def start(instance: Instance, command: list[str], plan: Plan, say: Say) -> State
     """Start a detached keeper that runs `command`, and wait until its lab is up.
 
     Args:
-        instance: the lab's.
         command: arguments of `python -m lab` that hold this instance in the foreground; it reads
             the plan from its standard input, since no command line may show its secrets.
-        plan: what to start.
         say: called with each line that the keeper prints.
-
-    Raises:
-        CannotRun: another living lab has this name.
-        SubstrateError: the lab did not come up.
     """
     with instance.claimed():  # says so now, if the name is taken
         pass
@@ -119,11 +108,7 @@ def _follow(
 
 
 def stop(instance: Instance) -> bool:
-    """End a lab, or sweep what a dead one has left. Says whether there was anything to end.
-
-    Raises:
-        SubstrateError: its keeper did not end in time.
-    """
+    """End a lab, or sweep what a dead one has left; see `lab.substrates.provider.Keeps`."""
     if not instance.is_alive():
         there = instance.folder.exists() and instance.read() is not None
         cleaning.sweep_dead(instance.folder.parent)

@@ -44,16 +44,8 @@ def run_guarded(work: Callable[[], int], instance: Instance) -> int:
     KeyboardInterrupt, SIGTERM and SIGHUP as SystemExit; a second signal ends it at once. `work`
     cleans up in `finally`; functions registered with `atexit` do not run.
 
-    Args:
-        work: what to do; returns the exit code.
-        instance: claimed for as long as `work` runs. Its folder is removed in the end, but for the
-            logs of a failed start.
-
-    Returns:
-        The exit code of `work`; 128 and the signal's number where a signal ended it.
-
-    Raises:
-        CannotRun: another living lab has this name.
+    The folder is removed in the end, but for the logs of a failed start. Returns and raises as
+    `lab.substrates.provider.Provider.guarded`.
     """
     cleaning.sweep_dead(instance.folder.parent)
     with instance.claimed():
@@ -87,10 +79,7 @@ def in_process(instance: Instance) -> Iterator[None]:
     """Hold an instance within this process, for tests: claim it, and close it after the block.
 
     Unlike `run_guarded` it cannot clean up after a death of this process; the services end then
-    (Linux), and their folders wait for the next lab to sweep them.
-
-    Raises:
-        CannotRun: another living lab has this name.
+    (Linux), and their folders wait for the next lab to sweep them. Raises as `claimed`.
     """
     with instance.claimed():
         instance.begin()

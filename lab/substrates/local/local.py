@@ -36,13 +36,7 @@ class Local(Workspace, Links):
     name = "local"
 
     def __init__(self, instance: Instance, say: Say = silent, pool: Pool | None = None) -> None:
-        """Prepare; starts nothing.
-
-        Args:
-            instance: where everything goes.
-            say: called with what is up after how many seconds, line by line.
-            pool: lends the broker; without it that is the lab's own.
-        """
+        """Prepare; starts nothing. The pool lends the broker; without it that is the lab's own."""
         Workspace.__init__(self, instance)
         Links.__init__(self)
         self._say = say

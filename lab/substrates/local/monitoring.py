@@ -94,10 +94,9 @@ def services(ground: Ground) -> list[Service]:
 def point_at(
     ground: Ground, running: Iterable[str], others: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Write down what Prometheus is to scrape.
+    """Write down what Prometheus is to scrape: the services that run, and others.
 
     Args:
-        running: names of the services that were started.
         others: by job and instance, `host:port` of what is no service of the substrate.
     """
     found: dict[str, dict[str, str]] = {job: dict(others.get(job, {})) for job in _jobs(ground)}

@@ -52,12 +52,7 @@ def opened(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def serving(configuration: dict[str, Any], place: Path, data: Path) -> Iterator[str]:
-    """Run Prometheus for the block; gives the URL.
-
-    Args:
-        configuration: as in its file; empty scrapes nothing.
-        place: a folder for its configuration and its log.
-        data: where its series are kept.
+    """Run Prometheus for the block, its file and log in `place`; gives the URL.
 
     Raises:
         CannotRun: it is not installed.

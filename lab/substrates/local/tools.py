@@ -21,11 +21,7 @@ _NODE = "rabbit@localhost"  # as in `broker`
 
 
 def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
-    """How to run `tool` against the services of a lab that is up.
-
-    Raises:
-        CannotRun: there is no such tool, it is not installed, or the lab is not up.
-    """
+    """How to run `tool`; see `lab.substrates.provider.HasTools`."""
     if tool not in TOOLS:
         raise CannotRun(f"{tool} is none of the lab's tools: {', '.join(TOOLS)}")
     prepared = TOOLS[tool](tool, instance, *instance.read_up())

@@ -60,7 +60,7 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
 
 
 class Workspace:
-    """What makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
+    """Makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
