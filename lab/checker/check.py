@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lab.checker import laws, measures, others
+from lab.checker import laws, measures
 from lab.checker.laws import Finding
 from lab.checker.measures import Latency, Objective, Passage
 from lab.checker.outcomes import Outcome, Outcomes, determine
@@ -119,7 +119,7 @@ def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
         HistoryError: the history cannot be read, or a line lacks what it must have.
     """
     seen = tally(events)
-    others.set_apart(seen)
+    seen.set_others_apart()
     outcomes = determine(seen)
     ways = measures.passages(seen, outcomes)
     measured = measures.latency(ways)

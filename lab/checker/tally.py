@@ -59,6 +59,17 @@ class Tally:
         """Whether others may have used the lab meanwhile, and before."""
         return self.started is not None and self.started.fields.get("shared") is True
 
+    def set_others_apart(self) -> None:
+        """In a shared lab, count the messages that this run never attempted as those of others.
+
+        The history of such a lab begins in the middle, and has receipts and dead letters of other
+        runs. In a lab of its own the same would be a breach: a message that was never sent.
+        """
+        if self.shared:
+            received = {receipt.message_id for receipt in self.receipts.values()}
+            self.others = {*received, *self.dead} - self.attempted.keys()
+            self.dead = {key: it for key, it in self.dead.items() if key not in self.others}
+
     def own_receipts(self) -> list[Receipt]:
         """Those of messages that this run sent, as far as they are still there."""
         return [

@@ -17,7 +17,7 @@ import urllib3
 from psycopg.rows import dict_row
 
 from lab.clients import amqp
-from lab.experiment.lab import Lab
+from lab.experiment.lab import PLAIN_MATCH, Lab
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support import hello
@@ -35,21 +35,14 @@ WITHIN_S = 60.0
 HTTP_S = urllib3.Timeout(connect=3, read=10)
 
 PLAIN: dict[str, Any] = {
-    "home_team": "NEFC",
-    "away_team": "Seacoast United",
-    "match_date": "2025-10-18",
+    **PLAIN_MATCH,
     "match_time": "10:00",
-    "season": "2025-26",
-    "age_group": "U14",
-    "match_type": "League",
-    "league": "Homegrown",
-    "division": "Northeast",
     "home_score": 2,
     "away_score": 1,
     "match_status": "completed",
     "observed_at": "2025-10-18T16:00:00Z",
 }
-"""A match that keeps the contract."""
+"""A completed match that keeps the contract."""
 
 Message = tuple[str, Mapping[str, Any]]
 """A message id, and a match that may be of any shape."""

@@ -60,19 +60,11 @@ _OPTIONS = {
 
 def services(ground: Ground) -> list[Service]:
     """Prometheus, Alertmanager, and the exporters that this machine has."""
+    ready = "/-/ready"
     listed = [
-        Service(
-            PROMETHEUS,
-            # Its configuration names Alertmanager's port, which is known by then.
-            needs=(ALERTMANAGER,),
-            configure=lambda: _prometheus(ground),
-            answers=lambda: roles.is_ok(ground.ports[PROMETHEUS], "/-/ready"),
-        ),
-        Service(
-            ALERTMANAGER,
-            configure=lambda: _alertmanager(ground),
-            answers=lambda: roles.is_ok(ground.ports[ALERTMANAGER], "/-/ready"),
-        ),
+        # Its configuration names Alertmanager's port, which is known by then.
+        roles.web_service(ground, PROMETHEUS, ready, partial(_prometheus, ground), ALERTMANAGER),
+        roles.web_service(ground, ALERTMANAGER, ready, partial(_alertmanager, ground)),
     ]
     exporters = (
         (REDIS_EXPORTER, results.RESULTS, results.monitor, "redis-exporter"),
@@ -176,8 +168,7 @@ def _targets(ground: Ground) -> Path:
     return folder
 
 
-def _prometheus(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(PROMETHEUS)
+def _prometheus(ground: Ground, port: int) -> Command:
     folder = ground.folder("prometheus")
     rules = []
     for name, content in _watching(ground).rules.items():
@@ -191,44 +182,37 @@ def _prometheus(ground: Ground) -> Launch:
         alertmanager=f"{HOST}:{ground.ports[ALERTMANAGER]}",
     )
     configuration = write_private(folder / "prometheus.yml", yaml.safe_dump(content))
-    return Launch(
-        Command(
-            (
-                programs.need("prometheus"),
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={ground.folder(SERIES)}",
-                f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
-                f"--web.listen-address={HOST}:{port}",
-                # Else what fires in the first seconds, before Alertmanager was found, is sent
-                # only a minute later. Four of these after Prometheus has gone, alerts resolve.
-                f"--rules.alert.resend-delay={_RESEND_S}s",
-            ),
-            environment(),
-            cwd=folder,
-            end=signal.SIGTERM,  # it writes down what it has recorded
+    return Command(
+        (
+            programs.need("prometheus"),
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={ground.folder(SERIES)}",
+            f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
+            f"--web.listen-address={HOST}:{port}",
+            # Else what fires in the first seconds, before Alertmanager was found, is sent
+            # only a minute later. Four of these after Prometheus has gone, alerts resolve.
+            f"--rules.alert.resend-delay={_RESEND_S}s",
         ),
-        ports=ports,
+        environment(),
+        cwd=folder,
+        end=signal.SIGTERM,  # it writes down what it has recorded
     )
 
 
-def _alertmanager(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(ALERTMANAGER)
+def _alertmanager(ground: Ground, port: int) -> Command:
     folder = ground.folder("alertmanager")
     content = yaml.safe_dump(_watching(ground).alertmanager)
     configuration = write_private(folder / "alertmanager.yml", content)
-    return Launch(
-        Command(
-            (
-                programs.need("alertmanager"),
-                f"--config.file={configuration}",
-                f"--storage.path={folder}",
-                f"--web.listen-address={HOST}:{port}",
-                "--cluster.listen-address=",
-            ),
-            environment(),
-            cwd=folder,
+    return Command(
+        (
+            programs.need("alertmanager"),
+            f"--config.file={configuration}",
+            f"--storage.path={folder}",
+            f"--web.listen-address={HOST}:{port}",
+            "--cluster.listen-address=",
         ),
-        ports=ports,
+        environment(),
+        cwd=folder,
     )
 
 

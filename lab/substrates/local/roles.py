@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.paths import PROJECT
@@ -104,41 +105,46 @@ def metrics_of(worker: str) -> str:
 def scraper_exporter(ground: Ground) -> Service:
     """The exporter of the scraper's metrics, which also answers between its runs."""
 
-    def configure() -> Launch:
-        (port,) = ports = ground.listen(SCRAPER_EXPORTER)
+    def command(port: int) -> Command:
         folder = workspace.folder_of(ground.instance)
         env = {
             "MISSING_TABLE_METRICS_FOLDER": str(folder / workspace.SCRAPER_METRICS),
             "MISSING_TABLE_OUTBOX": str(folder / workspace.OUTBOX),
         }
-        serve = _python(
-            ground, Role.SCRAPER_EXPORTER, _SCRAPER, "metrics", "--port", str(port), **env
-        )
-        return Launch(serve, ports=ports)
+        arguments = ("metrics", "--port", str(port))
+        return _python(ground, Role.SCRAPER_EXPORTER, _SCRAPER, *arguments, **env)
 
-    return Service(
-        SCRAPER_EXPORTER,
-        configure=configure,
-        answers=lambda: is_ok(ground.ports[SCRAPER_EXPORTER], "/metrics"),
-    )
+    return web_service(ground, SCRAPER_EXPORTER, "/metrics", command)
 
 
 def site(ground: Ground) -> Service:
     """The web site that the scraper reads."""
 
-    def configure() -> Launch:
-        (port,) = ports = ground.listen(SITE)
+    def command(port: int) -> Command:
         plan = ground.plan
-        arguments = {
-            "--seed": plan.seed,
-            "--matches": plan.matches,
-            "--port": port,
-            "--page-delay-ms": plan.page_delay_ms,
-        }
-        flat = [word for name, value in arguments.items() for word in (name, str(value))]
-        return Launch(_python(ground, Role.SITE, _LEAGUE_SITE, *flat), ports=ports)
+        arguments = (
+            *("--seed", str(plan.seed), "--matches", str(plan.matches)),
+            *("--port", str(port), "--page-delay-ms", str(plan.page_delay_ms)),
+        )
+        return _python(ground, Role.SITE, _LEAGUE_SITE, *arguments)
 
-    return Service(SITE, configure=configure, answers=lambda: is_ok(ground.ports[SITE], "/healthz"))
+    return web_service(ground, SITE, "/healthz", command)
+
+
+def web_service(
+    ground: Ground,
+    name: str,
+    health: str,
+    command: Callable[[int], Command],
+    *needs: str,
+) -> Service:
+    """A service that runs `command(port)`, and is up when that port answers `health` with 200."""
+
+    def configure() -> Launch:
+        (port,) = ports = ground.listen(name)
+        return Launch(command(port), ports=ports)
+
+    return Service(name, configure, lambda: is_ok(ground.ports[name], health), needs)
 
 
 def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str) -> Command:
