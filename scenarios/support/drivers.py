@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -24,9 +24,7 @@ from scenarios.support import hello
 from system.contract.envelope import (
     PROCESS_TASK,
     VALIDATE_TASK,
-    Envelope,
     new_message_id,
-    wrap_arguments,
 )
 from system.contract.topology import PROCESS_QUEUE, VALIDATE_QUEUE
 
@@ -78,7 +76,7 @@ def send_by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool =
         messages: in this order, on one channel.
         wants_result: what the sender asks for; a match has no result anyway.
     """
-    written = (_envelope(PROCESS_TASK, *each, wants_result=wants_result) for each in messages)
+    written = (hello.request(PROCESS_TASK, *each, wants_result=wants_result) for each in messages)
     amqp.publish(lab.endpoints.broker_urls["scraper"], written, key=PROCESS_QUEUE)
 
 
@@ -97,9 +95,7 @@ def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
 
 def validate(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
     """The answers of `validate_match_data`, as its callers read them: from Redis."""
-    asked = [
-        _envelope(VALIDATE_TASK, new_message_id(), match, wants_result=True) for match in matches
-    ]
+    asked = [hello.request(VALIDATE_TASK, new_message_id(), match) for match in matches]
     amqp.publish(lab.endpoints.broker_urls["scraper"], asked, key=VALIDATE_QUEUE)
     ids = [envelope.message_id for envelope in asked]
     hello.wait_for(lab, ids, within_s=WITHIN_S)
@@ -183,13 +179,6 @@ def dead_letters(
 
     wanted = set(ids)
     return eventually(f"{len(ids)} dead letters", look, within_s=within_s, every_s=0.2)
-
-
-def _envelope(task: str, message_id: str, match: Any, *, wants_result: bool) -> Envelope:
-    written = wrap_arguments(
-        [match], {}, message_id=message_id, published_at=datetime.now(UTC), task=task
-    )
-    return written.with_headers({**written.headers, "ignore_result": not wants_result})
 
 
 def _line(worker: str, entry: Mapping[str, Any]) -> AttemptLine:

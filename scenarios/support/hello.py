@@ -31,14 +31,15 @@ _KEY = "celery-task-meta-"
 
 def message(*, name: str = "world", seconds: Any = 0.0) -> Envelope:
     """A message that asks for a greeting after `seconds` of work, and for the answer."""
+    return request(HELLO_TASK, new_message_id(), name, seconds)
+
+
+def request(task: str, message_id: str, *arguments: Any, wants_result: bool = True) -> Envelope:
+    """A message for a task, and whether its sender wants the answer."""
     written = wrap_arguments(
-        [name, seconds],
-        {},
-        message_id=new_message_id(),
-        published_at=datetime.now(UTC),
-        task=HELLO_TASK,
+        arguments, {}, message_id=message_id, published_at=datetime.now(UTC), task=task
     )
-    return written.with_headers({**written.headers, "ignore_result": False})
+    return written.with_headers({**written.headers, "ignore_result": not wants_result})
 
 
 def send(lab: Lab, count: int = 1, *, name: str = "world", seconds: Any = 0.0) -> list[str]:

@@ -101,7 +101,7 @@ class Guest:
                 self._owed.pop(("link", link), None)
 
     def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
-        number = len(self._faults) + 1
+        number = max(self._faults, default=0) + 1
         self._faults[number] = stack = ExitStack()
         stack.enter_context(self._strike(fault, parameters))
         return number

@@ -108,20 +108,19 @@ def wait_until_seen(ground: Ground, running: Iterable[str]) -> None:
     Raises:
         SubstrateError: something was not, or does not answer to Prometheus.
     """
-    expected = {(job, name) for name in running for job, _ in _watched(ground, name)}
-
+    expected = sorted((job, name) for name in running for job, _ in _watched(ground, name))
     last: list[str] = []
 
     def look() -> bool:
         nonlocal last
         with Prometheus(f"http://{HOST}:{ground.ports[PROMETHEUS]}") as prometheus:
             found = {(each.job, each.instance): each for each in prometheus.targets()}
+        unseen = [key for key in expected if key not in found or found[key].health != "up"]
         last = [
             f"{name} ({job}: {found[job, name].error or 'no scrape yet'})"
             if (job, name) in found
             else f"{name} ({job}: no target yet)"
-            for job, name in sorted(expected)
-            if (job, name) not in found or found[job, name].health != "up"
+            for job, name in unseen
         ]
         return not last
 
