@@ -146,7 +146,7 @@ def begin(name: str, **plan: Any) -> Stage:
         CannotRun: the lab named by LAB_NAME is not up, or has no Prometheus.
         SubstrateError: it did not start.
     """
-    alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read where nothing can run
+    alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read without running anything
     opened = ExitStack()
     try:
         substrate, folder = _place(opened)

@@ -194,7 +194,7 @@ def _need(case: _Case, seen: Tally, looks: Collection[str]) -> None:
         ok, detail = seen.looks.get(what, (False, "no probe"))
         if not ok:
             case.doubts.append(
-                f"{what.replace('_', ' ')} could not be looked at ({detail or 'no detail'})"
+                f"{what.replace('_', ' ')} could not be probed ({detail or 'no detail'})"
             )
 
 

@@ -38,7 +38,7 @@ def session(
 ) -> Iterator[Lab]:
     """Start the system and its record; on exit take the logs and end the system.
 
-    A lab that another process keeps is joined instead, and goes on afterwards: its own plan holds,
+    A lab that another process keeps is joined instead, and stays up afterwards: its own plan holds,
     and the record begins at the present end of what is there.
 
     The verdict is drawn afterwards, by `lab.report.conclude.conclude(folder)`.
@@ -47,7 +47,7 @@ def session(
         name: of the run's folder, which is made in `runs`.
         scraper_wrapper: see `lab.workload.scraper.Scraper`.
         objectives: asked of this run instead of the usual ones (see `lab.checker.measures`); None
-            for an objective asks nothing, as where a fault must make messages late.
+            for an objective removes it, as a fault must make messages late.
 
     Raises:
         CannotRun: the substrate cannot run programs.

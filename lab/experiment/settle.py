@@ -89,7 +89,7 @@ class _Quiet:
         self._looked = self._since = time.monotonic()
 
     def seconds(self) -> float:
-        """Probes at most once in `EVERY_S`; raises BrokerSilent where the queues have no count."""
+        """Probes at most once in `EVERY_S`; raises BrokerSilent if the queues have no count."""
         now = time.monotonic()
         if now - self._looked >= self.EVERY_S:
             since, self._since = self._since, now  # a probe that fails has seen nothing quiet

@@ -168,7 +168,7 @@ class Pausable(Protocol):
         ...
 
     def resume(self, role: Role, index: int = 0) -> None:
-        """Let them go on. Does nothing if they do already."""
+        """Let them continue. Does nothing if they do already."""
         ...
 
 
@@ -244,7 +244,7 @@ class Partitionable(Protocol):
     def half_open(self, link: Link) -> None:
         """Close the caller's side of each connection and leave the other side open, unaware.
 
-        So it looks where a router forgot a connection. New connections are served.
+        So it looks when a router has forgotten a connection. New connections are served.
         """
         ...
 

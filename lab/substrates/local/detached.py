@@ -1,6 +1,6 @@
-"""A lab that goes on after the command that started it: up, status, down.
+"""A lab that outlives the command that started it: up, status, down.
 
-`lab up` starts a keeper in a session of its own and passes on what it says until the lab is up.
+`lab up` starts a keeper in a session of its own and prints its output until the lab is up.
 From then on the state file and the lock are all there is between the commands.
 """
 

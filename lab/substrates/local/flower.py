@@ -1,6 +1,6 @@
 """Flower: a page that shows what Celery's workers do, made of the events that they send.
 
-It runs only where the plan asks for it, because events have a price: they stop a worker while the
+It runs only if the plan asks for it, because events have a price: they block a worker while the
 broker has an alarm. It has no login, so it listens on this machine only, and can change nothing.
 """
 

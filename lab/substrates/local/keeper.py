@@ -3,10 +3,10 @@
     lab (the keeper)  ── forks ──>  the work  ── starts ──>  broker, database, workers, …
 
 The keeper only waits. When the work has ended, for whatever reason, it ends what is left and
-removes the folders. On Linux both are subreapers: processes whose parent died come to them, so
-children of children are found. If the keeper itself is killed, the kernel sends the work SIGTERM,
-which ends everything in order; if both are killed, it signals each service. The next lab sweeps the
-rest.
+removes the folders. On Linux both are subreapers: processes whose parent died become their
+children, so children of children are found. If the keeper itself is killed, the kernel sends the
+work SIGTERM, which ends everything in order; if both are killed, it signals each service. The next
+lab sweeps the rest.
 Where there is no subreaper (macOS), the sessions of the recorded processes are ended instead.
 """
 

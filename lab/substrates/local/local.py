@@ -192,7 +192,7 @@ class Local(Workspace, Links):
         self._process(role, index).pause()
 
     def resume(self, role: Role, index: int = 0) -> None:
-        """Let them go on."""
+        """Let them continue."""
         self._process(role, index).resume()
 
     def scale(self, role: Role, count: int) -> None:
