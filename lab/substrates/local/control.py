@@ -49,21 +49,38 @@ VERBS = frozenset(
 )
 
 
-class Guest:
-    """One caller: what it asked for, and the cures that it still owes."""
+class _Guest(socketserver.StreamRequestHandler):
+    """One caller: what it asks for, and the cures that it still owes."""
 
-    def __init__(self, local: Local, strike: Strike) -> None:
-        self._local = local
-        self._strike = strike
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
         self._owed: dict[tuple[Any, ...], Callable[[], object]] = {}
         self._faults: dict[int, ExitStack] = {}
 
-    def do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
-        """Do what is asked for; return the answer.
+    def handle(self) -> None:
+        with suppress(OSError):  # the caller has gone
+            while line := self.rfile.readline(LINE_BYTES_MAX):
+                self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
 
-        Raises:
-            LabError: it could not be done.
-        """
+    def finish(self) -> None:
+        self._mend()
+        super().finish()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            return {"done": self._do(asked["do"], asked.get("args", []), asked.get("with", {}))}
+        except CannotRun as error:
+            return {"cannot": str(error)}
+        except LabError as error:
+            return {"failed": str(error)}
+        except (ValueError, TypeError, KeyError) as error:
+            return {"cannot": f"the lab's keeper cannot read what it was asked: {error!r}"}
+
+    def _do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
+        """Do what is asked for; return the answer."""
         if verb == "strike":
             return self._begin(str(given["fault"]), dict(given["parameters"]))
         if verb == "cure":
@@ -71,7 +88,7 @@ class Guest:
             return None
         if verb not in VERBS:
             raise CannotRun(f"the lab's keeper does not know {verb!r}")
-        method = getattr(self._local, verb)
+        method = getattr(self.server.local, verb)
         bound = inspect.signature(method).bind(*args, **given)
         for name, kind in (("role", Role), ("link", Link)):
             if name in bound.arguments:
@@ -81,7 +98,7 @@ class Guest:
 
     def _owe(self, verb: str, role: Any = None, index: int = 0, link: Any = None, **_: Any) -> None:
         """Note the cure before anything is broken: it also cures what is only half done."""
-        local = self._local
+        local = self.server.local
         match verb:
             case "kill" | "terminate":
                 self._owed["process", role, index] = lambda: local.start(role, index)
@@ -103,10 +120,10 @@ class Guest:
     def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
         number = max(self._faults, default=0) + 1
         self._faults[number] = stack = ExitStack()
-        stack.enter_context(self._strike(fault, parameters))
+        stack.enter_context(self.server.strike(fault, parameters))
         return number
 
-    def leave(self) -> None:
+    def _mend(self) -> None:
         """Mend everything that is still broken, the newest first."""
         with suppress(LabError):
             while self._faults:
@@ -121,34 +138,9 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = GUESTS_MAX
 
-    def __init__(self, address: str, make: Callable[[], Guest]) -> None:
-        self.make = make
-        super().__init__(address, _Handler)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        assert isinstance(self.server, _Server)  # noqa: S101 - it is made by no other
-        guest = self.server.make()
-        try:
-            while line := self.rfile.readline(LINE_BYTES_MAX):
-                self.wfile.write(json.dumps(_answer(guest, line)).encode() + b"\n")
-        except OSError:
-            pass  # the caller has gone
-        finally:
-            guest.leave()
-
-
-def _answer(guest: Guest, line: bytes) -> dict[str, Any]:
-    try:
-        asked = json.loads(line)
-        return {"done": guest.do(asked["do"], asked.get("args", []), asked.get("with", {}))}
-    except CannotRun as error:
-        return {"cannot": str(error)}
-    except LabError as error:
-        return {"failed": str(error)}
-    except (ValueError, TypeError, KeyError) as error:
-        return {"cannot": f"the lab's keeper cannot read what it was asked: {error!r}"}
+    def __init__(self, address: str, local: Local, strike: Strike) -> None:
+        self.local, self.strike = local, strike
+        super().__init__(address, _Guest)
 
 
 @contextmanager
@@ -161,7 +153,7 @@ def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
     mask = os.umask(0o177)
     try:
         with _address(folder) as address:
-            server = _Server(address, lambda: Guest(local, strike))
+            server = _Server(address, local, strike)
     finally:
         os.umask(mask)
     thread = threading.Thread(target=server.serve_forever, name="control", daemon=True)

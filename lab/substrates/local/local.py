@@ -132,13 +132,9 @@ class Local(Workspace, Links):
         with self._lock:
             return [
                 Process(
-                    name,
-                    each.pid,
-                    each.started,
-                    int(each.command.end),
-                    list(self._launches[name].ports),
+                    name, it.pid, it.started, int(it.command.end), [*self._launches[name].ports]
                 )
-                for name, each in self._running.items()
+                for name, it in self._running.items()
             ]
 
     def memory(self) -> dict[str, int]:
@@ -168,7 +164,7 @@ class Local(Workspace, Links):
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
         """Ask the process to end, and wait until it has."""
         process = self._process(role, index)
-        process.send(process.command.stop)
+        process.terminate()
         if not process.wait(within_s):
             raise SubstrateError(
                 f"{name_of(role, index)} (pid {process.pid}) still runs {within_s:g} s after "

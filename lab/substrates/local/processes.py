@@ -190,6 +190,10 @@ class Running:
             self.resume()
             self._process.send_signal(number)
 
+    def terminate(self) -> None:
+        """Ask the process to end in order."""
+        self.send(self.command.stop)
+
     def wait(self, within_s: float) -> bool:
         """Whether the process ended within that time."""
         try:

@@ -96,6 +96,6 @@ def serving(configuration: dict[str, Any], place: Path, data: Path) -> Iterator[
 
 
 def _end(running: Running) -> None:
-    running.send(running.command.stop)
+    running.terminate()
     if not running.wait(STOP_WITHIN_S):
         running.kill()

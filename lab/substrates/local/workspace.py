@@ -6,7 +6,6 @@ commands there too.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -115,7 +114,7 @@ class Workspace:
         log: str,
         settings: Mapping[str, str | None] = {},
         wrapper: str | None = None,
-    ) -> Iterator[LocalProgram]:
+    ) -> Iterator[Running]:
         """Run a command beside the block; it is killed at the end if it still runs then."""
         command = Command(
             tuple(_argv(program, wrapper, arguments)),
@@ -124,9 +123,8 @@ class Workspace:
         )
         spawner = Spawner()
         try:
-            process = LocalProgram(
-                spawner.spawn(command, self._instance.logs / f"{log}.log"), command
-            )
+            log_file = self._instance.logs / f"{log}.log"
+            process = Running(spawner.spawn(command, log_file), command)
             try:
                 yield process
             finally:
@@ -161,14 +159,6 @@ class Workspace:
         usual = settings_of(program, self._instance, self.endpoints)
         chosen = {**usual, **settings}
         return environment(**{name: value for name, value in chosen.items() if value is not None})
-
-
-class LocalProgram(Running):
-    """A command of the system that runs on this machine."""
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send(signal.SIGTERM)
 
 
 def _argv(program: Program, wrapper: str | None, arguments: tuple[str, ...]) -> list[str]:
