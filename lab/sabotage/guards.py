@@ -1,6 +1,6 @@
 """How messages get lost, duplicated or stuck; what prevents it here; and the tests that show it.
 
-Data only. `lab.sabotage.page` makes the page of it, and checks that every name exists.
+Data only. `lab.sabotage.page` makes the page of it; a test checks that every name exists.
 """
 
 from __future__ import annotations
