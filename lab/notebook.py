@@ -56,8 +56,8 @@ class Stage:
         lab: the verbs of an experiment; see `lab.experiment.lab.Lab`.
         prometheus: what watches it.
         begun: when the notebook began, seconds since the epoch; plots begin there.
-        faults: what was broken, from when to when.
-        judged: when the objectives were judged last, or `begun`.
+        faults: what was broken, and when.
+        judged: when the objectives were evaluated last, or `begun`.
     """
 
     lab: Lab
@@ -100,7 +100,7 @@ class Stage:
         return {_name(each, labels) or name or query: each for each in found}
 
     def judge(self) -> Table:
-        """The objectives, judged from the last judgement on, or from the notebook's beginning."""
+        """The objectives, evaluated since the last evaluation, or since the notebook began."""
         self.let_prometheus_see()
         now = self.prometheus.value("time()")
         span = judging.window(self.judged, now, FRESH_S, from_zero=True)

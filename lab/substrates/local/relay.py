@@ -156,9 +156,7 @@ class _Pair:
                 pass  # there is no receiver
             for writer in (self._writer, self._target):
                 writer.close()  # once what is on its way is written
-        except OSError:  # the target does not answer, or has gone; a time-out is one too
-            self._abort()
-        except asyncio.CancelledError:
+        except (OSError, asyncio.CancelledError):  # the target does not answer, or `abort`
             self._abort()
 
     def forget_caller(self) -> None:
