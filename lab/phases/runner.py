@@ -1,4 +1,4 @@
-"""Runs the experiments of one phase and writes down what they showed."""
+"""Runs the experiments of one phase and writes down their results."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ def find(number: int, scenarios: Path = SCENARIOS) -> list[Path]:
     """The modules of a phase, in order.
 
     Raises:
-        CannotRun: there are none; says which phases there are.
+        CannotRun: there are none; lists the phases.
     """
     found = sorted(scenarios.glob(f"test_phase{number}_*.py"))
     if not found:
         there = sorted(path.stem.removeprefix("test_") for path in scenarios.glob("test_phase*.py"))
-        raise CannotRun(f"there is no phase {number} here; there is {', '.join(there) or 'none'}")
+        raise CannotRun(
+            f"there is no phase {number} here; the phases are: {', '.join(there) or 'none'}"
+        )
     return found
 
 
@@ -99,11 +101,11 @@ def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -
         try:
             code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[plugin, recorder])
         except Exception as error:  # what is left open when it is interrupted becomes an error
-            return formatting.clean(f"pytest broke off: {error!r}", BECAUSE_MAX)
+            return formatting.clean(f"pytest stopped with an error: {error!r}", BECAUSE_MAX)
     if code in _RAN:
         return ""
     if code == pytest.ExitCode.INTERRUPTED:
         return "it was interrupted"
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        return f"no experiment is called {only!r}" if only else "there are no experiments"
+        return f"no experiment matches {only!r}" if only else "there are no experiments"
     return f"pytest ended with code {int(code)}; see {log}"

@@ -58,7 +58,7 @@ def test_the_state_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
     assert state is not None
     assert (state.phase, state.processes, state.keeper) == (UP, [process], os.getpid())
-    assert state.endpoints is None
+    assert state.addresses() is None
 
 
 def test_a_new_lab_begins_with_an_empty_folder(tmp_path: Path) -> None:

@@ -240,4 +240,4 @@ def test_endpoints_survive_the_state_file(local: Local, instance: Instance) -> N
     state = instance.read()
 
     assert state is not None
-    assert state.endpoints == local.endpoints
+    assert state.addresses() == local.endpoints

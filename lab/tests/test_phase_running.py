@@ -140,7 +140,7 @@ def test_a_phase_whose_claims_all_hold_ends_with_0(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "only", "why"),
     [
-        (EXPERIMENTS, "no_such_name", "no experiment is called 'no_such_name'"),
+        (EXPERIMENTS, "no_such_name", "no experiment matches 'no_such_name'"),
         ("import nowhere_to_be_found\n", "", "nowhere_to_be_found"),
     ],
 )

@@ -7,6 +7,7 @@ run here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -17,7 +18,7 @@ from lab.substrates.local.control import Client
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.local import Local
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Plan
+from lab.substrates.plan import Plan, from_json
 from lab.substrates.protocol import Endpoints
 
 P = ParamSpec("P")
@@ -65,7 +66,7 @@ class Attached(Workspace):
         """
         state, endpoints = self._instance.read_up()
         self._client = Client(self._instance.folder)
-        self._endpoints, self._plan = endpoints, state.plan
+        self._endpoints, self._plan = endpoints, from_json(json.dumps(state.plan).encode())
         return endpoints
 
     def down(self) -> None:

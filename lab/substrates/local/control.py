@@ -77,7 +77,7 @@ class _Guest(socketserver.StreamRequestHandler):
         except LabError as error:
             return {"failed": str(error)}
         except (ValueError, TypeError, KeyError) as error:
-            return {"cannot": f"the lab's keeper cannot read what it was asked: {error!r}"}
+            return {"cannot": f"the lab's keeper cannot read this request: {error!r}"}
 
     def _do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
         """Do what is asked for; return the answer."""

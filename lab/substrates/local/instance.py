@@ -26,7 +26,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lab.errors import CannotRun
-from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints
 
 BASE = Path(".lab")
@@ -61,7 +60,8 @@ class State:
         keeper: the pid that ends the lab when it is sent SIGTERM.
         since: when it began, ISO 8601.
         elsewhere: folders outside the instance's own, to be removed with it.
-        endpoints, plan: where everything answers, and what was asked for; once it is up.
+        endpoints, plan: where everything answers, and what was asked for; once it is up. Plain
+            values, so that another version of the lab, too, can end it.
     """
 
     phase: str
@@ -69,8 +69,12 @@ class State:
     since: str
     processes: list[Process] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
-    endpoints: Endpoints | None = None
-    plan: Plan | None = None
+    endpoints: dict[str, Any] | None = None
+    plan: dict[str, Any] | None = None
+
+    def addresses(self) -> Endpoints | None:
+        """Where everything answers, once it does."""
+        return Endpoints(**self.endpoints) if self.endpoints else None
 
 
 _STATE = TypeAdapter(State)
@@ -154,9 +158,10 @@ class Instance:
             CannotRun: it is not up.
         """
         state = self.read()
-        if state is None or not state.endpoints or state.phase != UP or not self.is_alive():
+        ends = state.addresses() if state else None
+        if state is None or ends is None or state.phase != UP or not self.is_alive():
             raise CannotRun(f"no lab named {self.name!r} is up here; start it with `lab up`")
-        return state, state.endpoints
+        return state, ends
 
     def write(self, state: State) -> None:
         """Replace the state in one step, readable by its owner only."""

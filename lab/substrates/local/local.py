@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock, RLock
 
@@ -18,7 +20,7 @@ from lab.substrates.local.processes import Running, Spawner, children, resident_
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Plan, Role
+from lab.substrates.plan import Plan, Role, as_json
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Say, silent
 
@@ -82,7 +84,9 @@ class Local(Workspace, Links):
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
             self._endpoints = addresses.endpoints(ground)
-            self._instance.change(phase=UP, endpoints=self._endpoints, plan=plan)
+            self._instance.change(
+                phase=UP, endpoints=asdict(self._endpoints), plan=json.loads(as_json(plan))
+            )
         except BaseException as error:
             if isinstance(error, SubstrateError):
                 self._instance.change(phase=FAILED)

@@ -84,7 +84,7 @@ def _kept(instance: Instance) -> Kept:
     state = instance.read()
     return Kept(
         instance.name,
-        state.endpoints if state else None,
+        state.addresses() if state else None,
         datetime.fromisoformat(state.since).timestamp() if state else 0.0,
         {"passwords": str(instance.folder / "state.json"), "logs": str(instance.logs)},
     )

@@ -23,7 +23,7 @@ _NODE = "rabbit@localhost"  # as in `broker`
 def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
     """How to run `tool`; see `lab.substrates.provider.HasTools`."""
     if tool not in TOOLS:
-        raise CannotRun(f"{tool} is none of the lab's tools: {', '.join(TOOLS)}")
+        raise CannotRun(f"{tool} is not one of the lab's tools: {', '.join(TOOLS)}")
     prepared = TOOLS[tool](tool, instance, *instance.read_up())
     return Call([*prepared.argv, *arguments], prepared.env)
 
