@@ -30,13 +30,9 @@ def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
 
 def _rabbitmq(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
     """RabbitMQ's tools find the node by its name and port mapper, and log in by its cookie."""
-    server = programs.find("rabbitmq-server")
-    program = server and server.with_name(tool)
-    if program is None or not program.exists():
-        raise CannotRun(f"{tool} is not installed; `lab doctor` says what is missing")
     mapper = next(each.ports[0] for each in state.processes if each.name == broker.PORT_MAPPER)
     return Call(
-        [str(program)],
+        [programs.need(tool)],
         environment(
             HOME=str(instance.folder / "broker"),  # holds the cookie
             RABBITMQ_NODENAME=_NODE,
