@@ -1,9 +1,9 @@
 """Starts, watches and ends processes, always together with all their children.
 
 Each service leads a session of its own, so that Ctrl-C in the terminal reaches the lab alone and
-the lab ends its services in order. On Linux the kernel also signals a service
-when the lab dies without ending it. It does so when the *thread* that started the service ends, so
-one thread, which lives as long as the lab, starts them all.
+the lab ends its services in order. On Linux the kernel also signals a service when the lab dies
+without ending it. It does so when the *thread* that started the service ends, so one thread, which
+lives as long as the lab, starts them all.
 """
 
 from __future__ import annotations
