@@ -175,7 +175,7 @@ def test_a_phase_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         "test_phase1_more",
         "test_phase1_things",
     ]
-    with pytest.raises(CannotRun, match="no phase 5 here; there is phase1_more, phase1_things"):
+    with pytest.raises(CannotRun, match=r"no phase 5 here; .*: phase1_more, phase1_things"):
         runner.find(5, tmp_path)
 
 
