@@ -1,7 +1,7 @@
-"""What a notebook holds: a running lab with its Prometheus, and the questions it draws.
+"""What a notebook uses: a running lab with its Prometheus, and the queries that it plots.
 
-Notebooks explain; everything that they do is here, so that their cells stay short and are tested
-like other code. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
+Notebooks explain; the code that they use is here, so that their cells stay short and the code is
+tested. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
 that is up, else it starts a lab of its own and ends it with `end()`, or when its kernel ends.
 LAB_SUBSTRATE names the substrate.
 """
@@ -56,8 +56,8 @@ class Stage:
         lab: the verbs of an experiment; see `lab.experiment.lab.Lab`.
         prometheus: what watches it.
         begun: when the notebook began, seconds since the epoch; plots begin there.
-        faults: what was broken, from when to when.
-        judged: when the objectives were judged last, or `begun`.
+        faults: what was broken, and when.
+        judged: when the objectives were evaluated last, or `begun`.
     """
 
     lab: Lab
@@ -100,7 +100,7 @@ class Stage:
         return {_name(each, labels) or name or query: each for each in found}
 
     def judge(self) -> Table:
-        """The objectives, judged from the last judgement on, or from the notebook's beginning."""
+        """The objectives, evaluated since the last evaluation, or since the notebook began."""
         self.let_prometheus_see()
         now = self.prometheus.value("time()")
         span = judging.window(self.judged, now, FRESH_S, from_zero=True)
@@ -131,7 +131,7 @@ class Stage:
         return plots.over_time(self.lines(query, *labels, name=title), title, faults=self.faults)
 
     def end(self) -> None:
-        """End a lab of the notebook's own; one that somebody else started goes on."""
+        """End a lab of the notebook's own; one that was running before goes on."""
         self._open.close()
 
 
@@ -146,7 +146,7 @@ def begin(name: str, **plan: Any) -> Stage:
         CannotRun: the lab named by LAB_NAME is not up, or has no Prometheus.
         SubstrateError: it did not start.
     """
-    alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read where nothing can run
+    alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read without running anything
     opened = ExitStack()
     try:
         substrate, folder = _place(opened)

@@ -141,7 +141,7 @@ def test_no_cluster_is_touched(
     config = cluster.config.read_bytes()
     found = findings(terminal.lab("doctor", "--json").out)["Kubernetes contexts"]["found"]
     terminal.lab("status", "--name", NAME)
-    calls, connections = cluster.calls, cluster.connections
+    calls, connections = cluster.commands, cluster.connections
     cluster.careless_call()
     careless = cluster.connections - connections
     evidence("contexts the doctor shows, the current one starred", found)

@@ -1,6 +1,6 @@
 """The audit: a history in, a verdict out. Pure; connects to nothing and writes nothing.
 
-    events ── tally ──> what was seen ── accounts ──> where each message is
+    events ── tally ──> what was seen ── outcomes ──> where each message is
            ── laws, order, measures ──> findings ──> Audit
 
 Sets and laws follow Jepsen's total-queue checker, stricter in one point: here a message that takes
@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lab.checker import laws, measures, others
-from lab.checker import outcomes as accounts
+from lab.checker import laws, measures
 from lab.checker.laws import Finding
 from lab.checker.measures import Latency, Objective, Passage
-from lab.checker.outcomes import Outcome
+from lab.checker.outcomes import Outcome, Outcomes, determine
 from lab.checker.records import Check, Death, Depth, Fault, Refusal
 from lab.checker.tally import Tally, tally
 from lab.checker.verdict import Verdict, worst
@@ -55,7 +54,7 @@ class Counts:
 class Story:
     """What the page of a run draws and lists: each message's way, and what happened meanwhile.
 
-    Dead letters, and what was set aside; those of good messages come first, then by time.
+    `deaths` has dead letters and what was set aside; those of valid messages come first.
     """
 
     ways: list[Passage] = field(default_factory=list)
@@ -69,16 +68,16 @@ class Audit:
     """The verdict on a run, and what it rests on.
 
     Attributes:
-        name, substrate, seed, started: which run; None where the history does not say.
+        name, substrate, seed, started: which run; None if the history does not say.
         seconds: from the beginning to the end, or to the last thing that was recorded.
         verdict: over laws, checks and objectives.
         why: one line: what is wrong or not known, or that all holds.
         findings: one for each law.
-        checks: judgements made elsewhere.
+        checks: what was checked elsewhere.
         objectives: success ratio and mean latency.
-        latency: None where no message ended.
-        throughput_per_s: effects a second; None where it cannot be told.
-        arrivals_per_s: messages published a second; None where it cannot be told.
+        latency: None if no message ended.
+        throughput_per_s: effects a second; None if the run was too short.
+        arrivals_per_s: messages published a second; None if the run was too short.
         story: for the page.
     """
 
@@ -110,22 +109,22 @@ class Audit:
 
 
 def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
-    """Judge a run by its history.
+    """Check a run by its history.
 
     Args:
         events: the whole history, in the order in which it was written.
-        name: what to call the run where its history does not say.
+        name: what to call the run if its history does not say.
 
     Raises:
-        HistoryError: the history cannot be read, or a line does not say what it must.
+        HistoryError: the history cannot be read, or a line lacks what it must have.
     """
     seen = tally(events)
-    others.set_apart(seen)
-    books = accounts.close(seen)
-    ways = measures.passages(seen, books)
+    seen.set_others_apart()
+    outcomes = determine(seen)
+    ways = measures.passages(seen, outcomes)
     measured = measures.latency(ways)
     objectives = measures.objectives(ways, measured, _asked(seen.started))
-    findings = laws.judge(seen, books)
+    findings = laws.judge(seen, outcomes)
     throughput, arrivals = measures.rates(ways)
     begun = seen.started.at if seen.started else seen.first
     until = seen.ended or seen.last
@@ -144,7 +143,7 @@ def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
         seconds=max(0.0, (until - begun).total_seconds()) if begun and until else 0.0,
         verdict=verdict,
         why=_why(verdict, findings, seen.checks, objectives),
-        counts=_counts(seen, books, ways),
+        counts=_counts(seen, outcomes, ways),
         findings=findings,
         checks=tuple(seen.checks),
         objectives=objectives,
@@ -157,7 +156,7 @@ def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
 
 
 def undecided(why: str, *, name: str) -> Audit:
-    """The verdict where there was nothing to judge, or the judge itself failed: unknown."""
+    """The verdict if there is nothing to check, or the checker itself failed: unknown."""
     return Audit(name, None, None, None, 0.0, Verdict.UNKNOWN, _line(why), Counts())
 
 
@@ -197,32 +196,32 @@ def as_document(result: Audit) -> dict[str, Any]:
     }
 
 
-def _counts(seen: Tally, books: accounts.Accounts, ways: list[Passage]) -> Counts:
-    effects = Counter(receipt.effect for receipt in books.effects.values())
-    outcomes = Counter(way.outcome for way in ways)
+def _counts(seen: Tally, outcomes: Outcomes, ways: list[Passage]) -> Counts:
+    effects = Counter(receipt.effect for receipt in outcomes.effects.values())
+    ways_by = Counter(way.outcome for way in ways)
     changed = effects[Effect.CREATED] + effects[Effect.UPDATED]
     return Counts(
         attempted=len(seen.attempted),
         accepted=len(seen.accepted),
         committed=changed,
-        unchanged=len(books.effects) - changed,
+        unchanged=len(outcomes.effects) - changed,
         dead_lettered=len(seen.dead),
         set_aside=len(seen.aside),
         waiting=len(seen.pending) + seen.pending_nameless,
-        lost=books.lost,
-        duplicated=len(books.doubled),
-        unexpected=len(books.unexpected),
+        lost=outcomes.lost,
+        duplicated=len(outcomes.doubled),
+        unexpected=len(outcomes.unexpected),
         others=len(seen.others),
-        recovered=books.recovered,
-        undecided=books.undecided,
-        refused=outcomes[Outcome.REFUSED],
-        unconfirmed=outcomes[Outcome.UNCONFIRMED],
+        recovered=outcomes.recovered,
+        undecided=outcomes.undecided,
+        refused=ways_by[Outcome.REFUSED],
+        unconfirmed=ways_by[Outcome.UNCONFIRMED],
         rows_refused=len(seen.rows),
     )
 
 
 def _deaths(seen: Tally) -> list[Death]:
-    """What died or was set aside, good messages first: they should not be there."""
+    """What was dead-lettered or set aside, valid messages first: they should not be there."""
     good = {message_id for message_id, attempt in seen.attempted.items() if attempt.valid}
     return sorted(
         [*seen.dead.values(), *seen.aside.values()],
@@ -241,7 +240,7 @@ def _why(
         return "all five laws hold, and the objectives are met"
     said = [
         f"law {each.law}, {each.title.lower()}: {each.explanation.rstrip('.')}"
-        # Where nothing is broken, what could not be seen is why.
+        # If nothing is broken, what could not be seen is the reason.
         for each in (findings if verdict is Verdict.INVALID else reversed(findings))
         if each.verdict is verdict
     ]

@@ -1,7 +1,7 @@
-"""Two accounts of one run compared: the ledger's, and what the system's own metrics say.
+"""Compares two counts of one run: the ledger's, and those of the system's own metrics.
 
 The ledger reads journals, receipts and dead letters; Prometheus reads counters that the processes
-kept. They have no source in common, so where they agree, both are right.
+kept. They have no source in common, so if they agree, both are right.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ACCEPTED = f"sum({metrics.ACCEPTED})"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One number told by both.
+class Comparison:
+    """One number from both sources.
 
     Attributes:
         what: which messages.
-        ledger: counted one by one.
+        ledger: what the ledger counted, one by one.
         prometheus: what the counters say.
     """
 
@@ -38,7 +38,7 @@ class Account:
 
     @property
     def agrees(self) -> bool:
-        """Whether both say the same, exactly."""
+        """Whether both are exactly the same."""
         return self.ledger == self.prometheus
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ def wait_until_seen(prometheus: Prometheus) -> None:
     """Wait until everything that is scraped was scraped after this moment.
 
     Raises:
-        NotWithin: Prometheus, or one of its targets, tells nothing new.
+        NotWithin: Prometheus, or one of its targets, has nothing new.
     """
     now = time.time()
     eventually(
@@ -61,16 +61,16 @@ def wait_until_seen(prometheus: Prometheus) -> None:
     )
 
 
-def compare(ledger: Ledger, prometheus: Prometheus) -> list[Account]:
-    """Ask Prometheus for the ledger's own counts. Let the run settle first.
+def compare(ledger: Ledger, prometheus: Prometheus) -> list[Comparison]:
+    """Query Prometheus for the ledger's own counts. Let the run settle first.
 
     Raises:
-        NoData: Prometheus cannot tell one of them.
-        NotWithin: it tells nothing new.
+        NoData: Prometheus does not know one of them.
+        NotWithin: it has nothing new.
     """
     wait_until_seen(prometheus)
     return [
-        Account("accepted by the scraper", len(ledger.scraped), prometheus.value(ACCEPTED)),
-        Account("took effect", len(ledger.effects), prometheus.value(EFFECTS)),
-        Account("dead-lettered", len(ledger.dead), prometheus.value(DEAD_LETTERED)),
+        Comparison("accepted by the scraper", len(ledger.scraped), prometheus.value(ACCEPTED)),
+        Comparison("took effect", len(ledger.effects), prometheus.value(EFFECTS)),
+        Comparison("dead-lettered", len(ledger.dead), prometheus.value(DEAD_LETTERED)),
     ]

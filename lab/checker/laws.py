@@ -1,4 +1,4 @@
-"""The five laws, each judged over the closed books."""
+"""The five laws, each checked over the outcomes of the messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from lab.checker.order import disorder
-from lab.checker.outcomes import LOOKS, Accounts
+from lab.checker.outcomes import LOOKS, Outcomes
 from lab.checker.tally import Tally
 from lab.checker.verdict import Verdict
 
@@ -30,7 +30,7 @@ class Finding:
         law: its number, 1 to 5.
         title: its name.
         verdict: valid, invalid or unknown.
-        explanation: why, in words.
+        explanation: why.
         examples: ids of messages concerned, at most ten.
     """
 
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(slots=True)
 class _Case:
-    """What speaks against a law, gathered."""
+    """What contradicts a law, or leaves it undecided."""
 
     law: int
     breaches: list[str] = field(default_factory=list)
@@ -67,11 +67,11 @@ class _Case:
         return Finding(self.law, TITLES[self.law], verdict, "; ".join(said) + ".", tuple(examples))
 
 
-def judge(seen: Tally, books: Accounts) -> tuple[Finding, ...]:
-    """Judge every law, in their order. Checks made elsewhere join the law that they name."""
+def judge(seen: Tally, outcomes: Outcomes) -> tuple[Finding, ...]:
+    """Check every law, in their order. Checks made elsewhere join the law that they name."""
     findings = []
     for law in (_conservation, _one_effect, _newest_wins, _no_silent_drop, _all_looked_at):
-        case, when_valid = law(seen, books)
+        case, when_valid = law(seen, outcomes)
         for check in seen.checks:
             if check.law == case.law and check.verdict is not Verdict.VALID:
                 against = case.breaches if check.verdict is Verdict.INVALID else case.doubts
@@ -80,25 +80,31 @@ def judge(seen: Tally, books: Accounts) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+def _conservation(seen: Tally, outcomes: Outcomes) -> tuple[_Case, str]:
     case = _Case(1)
-    which = "" if not books.hidden else ", among those named"
+    which = "" if not outcomes.hidden else ", among those named"
     case.breach(
-        books.lost, f"accepted, and in no place after the system settled{which}", books.missing
+        outcomes.lost,
+        f"accepted, and in no place after the system settled{which}",
+        outcomes.missing,
     )
-    if books.undecided:
-        case.doubts.append(f"{books.undecided:,} accepted and not seen, which may be on their way")
-        case.examples.extend(books.missing)
+    if outcomes.undecided:
+        case.doubts.append(
+            f"{outcomes.undecided:,} accepted and not seen, which may be on their way"
+        )
+        case.examples.extend(outcomes.missing)
     for other, called in ((seen.dead, "dead letter"), (seen.aside, "set aside in the outbox")):
-        both = sorted(books.effects.keys() & other.keys())
+        both = sorted(outcomes.effects.keys() & other.keys())
         case.breach(len(both), f"in two places: effect and {called}", both)
     case.breach(
-        len(books.unexpected),
+        len(outcomes.unexpected),
         "took effect or were dead-lettered without ever being sent",
-        books.unexpected,
+        outcomes.unexpected,
     )
     case.breach(
-        len(books.contradicted), "took effect or died after a definite refusal", books.contradicted
+        len(outcomes.contradicted),
+        "took effect or died after a definite refusal",
+        outcomes.contradicted,
     )
     if seen.settled is not None and seen.settled.ok:
         waiting = len(seen.pending) + seen.pending_nameless
@@ -107,18 +113,18 @@ def _conservation(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     return case, f"Each of {len(seen.accepted):,} accepted messages ended in exactly one place"
 
 
-def _one_effect(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+def _one_effect(seen: Tally, outcomes: Outcomes) -> tuple[_Case, str]:
     case = _Case(2)
-    case.breach(len(books.doubled), "took effect more than once", books.doubled)
+    case.breach(len(outcomes.doubled), "took effect more than once", outcomes.doubled)
     gone = sorted(message_id for _, message_id in seen.gone)
     case.breach(len(gone), "had a receipt that is no longer there", gone)
     changed = sorted(seen.changed)
     case.breach(len(changed), "had a receipt that reads differently now", changed)
     _need(case, seen, ("receipts",))
-    return case, f"Each of {len(books.effects):,} effects happened once"
+    return case, f"Each of {len(outcomes.effects):,} effects happened once"
 
 
-def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+def _newest_wins(seen: Tally, outcomes: Outcomes) -> tuple[_Case, str]:
     receipts = seen.receipts.values()
     case, found = _Case(3), disorder(receipts, from_beginning=not seen.shared)
     for messages, what in (
@@ -133,16 +139,16 @@ def _newest_wins(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     return case, f"The receipts of {matches:,} matches show no older observation over a newer one"
 
 
-def _no_silent_drop(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+def _no_silent_drop(seen: Tally, outcomes: Outcomes) -> tuple[_Case, str]:
     case = _Case(4)
     known = seen.attempted
     for deaths, how in ((seen.dead, "dead-lettered"), (seen.aside, "set aside in the outbox")):
         blank = sorted(d.message_id for d in deaths.values() if _blank(d.reason, d.detail))
         case.breach(len(blank), f"{how} without a reason that a person can read", blank)
         valid = sorted(m for m in deaths if m in known and known[m].valid)
-        case.breach(len(valid), f"{how} in spite of keeping the contract", valid)
-    taken = sorted(m for m in books.effects if m in known and not known[m].valid)
-    case.breach(len(taken), "took effect in spite of breaking the contract", taken)
+        case.breach(len(valid), f"{how} in spite of being valid", valid)
+    taken = sorted(m for m in outcomes.effects if m in known and not known[m].valid)
+    case.breach(len(taken), "took effect in spite of being invalid", taken)
     mute = sorted(m for m, detail in seen.refused.items() if _blank(detail))
     case.breach(len(mute), "refused without a reason", mute)
     rows = sum(_blank(row.reason) for row in seen.rows)
@@ -154,7 +160,7 @@ def _no_silent_drop(seen: Tally, books: Accounts) -> tuple[_Case, str]:
     )
 
 
-def _all_looked_at(seen: Tally, books: Accounts) -> tuple[_Case, str]:
+def _all_looked_at(seen: Tally, outcomes: Outcomes) -> tuple[_Case, str]:
     case = _Case(5)
     case.doubts.extend(seen.doubts[:EXAMPLES_MAX])
     if len(seen.doubts) > EXAMPLES_MAX:
@@ -170,7 +176,7 @@ def _all_looked_at(seen: Tally, books: Accounts) -> tuple[_Case, str]:
         case.doubts.append(f"{len(stray):,} accepted without a record of the attempt")
         case.examples.extend(stray)
     if seen.settled is None:
-        case.doubts.append("nobody waited for the system to settle")
+        case.doubts.append("the lab did not wait for the system to settle")
     elif not seen.settled.ok:
         _, seconds, waiting, detail = seen.settled
         about = [f"waiting: {waiting}"] * bool(waiting) + [detail] * bool(detail)
@@ -183,12 +189,12 @@ def _all_looked_at(seen: Tally, books: Accounts) -> tuple[_Case, str]:
 
 
 def _need(case: _Case, seen: Tally, looks: Collection[str]) -> None:
-    """Leave a law undecided where the final look at something is missing or failed."""
+    """Leave a law undecided if the final probe of a place is missing or failed."""
     for what in looks:
-        ok, detail = seen.looks.get(what, (False, "nobody looked"))
+        ok, detail = seen.looks.get(what, (False, "no probe"))
         if not ok:
             case.doubts.append(
-                f"{what.replace('_', ' ')} could not be looked at ({detail or 'no detail'})"
+                f"{what.replace('_', ' ')} could not be probed ({detail or 'no detail'})"
             )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from lab.checker.outcomes import Accounts, Outcome, outcome
+from lab.checker.outcomes import Outcome, Outcomes, outcome
 from lab.checker.tally import Tally
 from lab.checker.verdict import Verdict
 from lab.errors import CannotRun
@@ -28,8 +28,8 @@ class Passage(NamedTuple):
     """The way of one attempted message.
 
     Attributes:
-        published_at: when it was first put on its way.
-        ended_at: when it first took effect, or died; None where neither was seen.
+        published_at: when it was first published.
+        ended_at: when it first took effect, or was dead-lettered; None if neither was seen.
         outcome: what became of it.
         counted: accepted and valid, so that it counts for the success ratio.
     """
@@ -41,7 +41,7 @@ class Passage(NamedTuple):
 
     @property
     def latency_ms(self) -> float | None:
-        """Milliseconds from publish to end; None where it has none, or rightly died."""
+        """Milliseconds from publish to end; None without an end, or if rightly dead-lettered."""
         if self.ended_at is None or self.outcome is Outcome.DEAD_LETTERED:
             return None
         elapsed = (self.ended_at - self.published_at).total_seconds() * 1000
@@ -61,13 +61,12 @@ class Latency(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A service level objective, judged.
+    """A service level objective, evaluated.
 
     Attributes:
-        value: what was measured; None where there is nothing to measure.
-        objective: what was asked for; None where the run set none.
-        met: whether the value meets it; None where that is not known, or nothing was asked.
-        explanation: in words.
+        value: what was measured; None if there is nothing to measure.
+        objective: the goal; None if the run set none.
+        met: whether the value meets the goal; None if that is not known, or there is none.
     """
 
     name: str
@@ -78,26 +77,26 @@ class Objective:
 
     @property
     def verdict(self) -> Verdict:
-        """Valid where met, and where nothing was asked; unknown where it is not known."""
+        """Valid if met, and if there is no goal; unknown if it is not known."""
         if self.met is None:
             return Verdict.VALID if self.objective is None else Verdict.UNKNOWN
         return Verdict.VALID if self.met else Verdict.INVALID
 
 
-def passages(seen: Tally, books: Accounts) -> list[Passage]:
+def passages(seen: Tally, outcomes: Outcomes) -> list[Passage]:
     """The way of every attempted message."""
     ways = []
     for message_id, attempt in seen.attempted.items():
         ended_at = None
-        if message_id in books.effects:
-            ended_at = books.effects[message_id].committed_at
+        if message_id in outcomes.effects:
+            ended_at = outcomes.effects[message_id].committed_at
         elif message_id in seen.dead:
             ended_at = seen.dead[message_id].died_at
         ways.append(
             Passage(
                 attempt.published_at,
                 ended_at,
-                outcome(message_id, seen, books),
+                outcome(message_id, seen, outcomes),
                 attempt.valid and message_id in seen.accepted,
             )
         )
@@ -105,7 +104,7 @@ def passages(seen: Tally, books: Accounts) -> list[Passage]:
 
 
 def latency(ways: Sequence[Passage]) -> Latency | None:
-    """Latency over every message that ended; None where none did."""
+    """Latency over every message that ended; None if none did."""
     taken = sorted(ms for way in ways if (ms := way.latency_ms) is not None)
     if not taken:
         return None
@@ -126,7 +125,7 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float:
 def rates(ways: Sequence[Passage]) -> tuple[float | None, float | None]:
     """Messages a second: effects, from the first publish to the last commit; and arrivals.
 
-    Each is None where its time is too short to tell.
+    Each is None if its time is too short to tell.
     """
     if not ways:
         return None, None
@@ -145,7 +144,7 @@ def _rate(count: int, first: datetime, last: datetime) -> float | None:
 
 
 def usual_objectives(path: Path = spec.FILE) -> dict[str, float]:
-    """What is asked of a run that asks for nothing else: the objectives of `slo.yaml`.
+    """The goals of a run that sets none of its own: the objectives of `slo.yaml`.
 
     Raises:
         CannotRun: the file cannot be read, or lacks one of them.
@@ -160,7 +159,7 @@ def usual_objectives(path: Path = spec.FILE) -> dict[str, float]:
 def objectives(
     ways: Sequence[Passage], measured: Latency | None, asked: Mapping[str, float | None]
 ) -> tuple[Objective, ...]:
-    """Judge both objectives. `asked` replaces those that it names; None asks for nothing."""
+    """Evaluate both objectives. `asked` replaces the goals that it names; None removes one."""
     wanted: dict[str, float | None] = {**usual_objectives(), **asked}
     return (
         _success(ways, wanted[SUCCESS_RATIO]),

@@ -1,4 +1,4 @@
-"""Does the database hold what happened? Compares stored matches with the truth, one by one."""
+"""The expected state: what the database must hold, compared with what is stored, match by match."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One difference: `field` is "(missing)" or "(unexpected)" where a whole match differs."""
+    """One difference: `field` is "(missing)" or "(unexpected)" if a whole match differs."""
 
     identity: str
     field: str

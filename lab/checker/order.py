@@ -1,9 +1,9 @@
-"""Newest wins, judged from receipts alone.
+"""Newest wins, checked by receipts alone.
 
 Two orders are known: that of the cursors (in which receipts became visible) and that of
-`committed_at` (the database's clock, just before each commit). Where two transactions overlapped
+`committed_at` (the database's clock, just before each commit). If two transactions overlapped,
 the two may differ, and neither alone is the order of the writes. So a receipt counts as earlier
-only where both orders say so. The receipts of one transaction are written together at its end, so
+only if both orders say so. The receipts of one transaction are written together at its end, so
 their own order says nothing. What that leaves open, the comparison of the stored matches with the
 season decides.
 """
@@ -63,7 +63,7 @@ def disorder(receipts: Iterable[Receipt], *, from_beginning: bool = True) -> Dis
 
 
 def _judge(story: Sequence[Receipt], found: Disorder, *, stale_is_known: bool) -> None:
-    """Judge the receipts of one stored match."""
+    """Check the receipts of one stored match."""
     clock = sorted({receipt.committed_at for receipt in story})
     by_clock = _NewestUpTo(len(clock))
     for receipt in story:

@@ -1,9 +1,9 @@
-"""Where every message is: the sets of the books, and what they leave open.
+"""Where every message is, as sets, and what is left undecided.
 
 A attempted, K accepted, E effects, D dead letters, S set aside (refused by the API, kept in the
 outbox), P pending. Once the system has settled, what is in K and in none of E, D and S is lost, and
 what is in one of these and not in A is unexpected. While something may still be on its way, or a
-place could not be looked at, a missing message is undecided instead of lost.
+place could not be probed, a missing message is undecided instead of lost.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from lab.checker.tally import Tally
 from system.contract.submission import Effect
 
 PLACES = ("receipts", "dead_letters", "queues", "outbox")
-"""Where a message can be; all of them must have been looked at before one is called lost."""
+"""Where a message can be; all of them must have been probed before one is called lost."""
 
 LOOKS = (*PLACES, "truth")
-"""The final looks that a verdict needs; truth compares the stored matches with the season."""
+"""The final probes that a verdict needs; truth compares the stored matches with the season."""
 
 
 class Outcome(StrEnum):
@@ -28,18 +28,18 @@ class Outcome(StrEnum):
 
     COMMITTED = "committed"  # it changed the stored match
     UNCHANGED = "unchanged"  # it took effect, and rightly changed nothing
-    DEAD_LETTERED = "dead-lettered"  # it breaks the contract and was rightly put aside
-    FAILED = "failed"  # it is good, and was put aside all the same
+    DEAD_LETTERED = "dead-lettered"  # it is invalid, and was rightly dead-lettered or set aside
+    FAILED = "failed"  # it is valid, and was dead-lettered or set aside
     WAITING = "waiting"
     LOST = "lost"
-    UNDECIDED = "undecided"  # accepted, and nobody can say where it is
+    UNDECIDED = "undecided"  # accepted, and it is not known where it is
     REFUSED = "refused"  # certainly not taken
     UNCONFIRMED = "unconfirmed"  # never confirmed, and not seen anywhere
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """The books, closed.
+class Outcomes:
+    """What became of the messages.
 
     Attributes:
         effects: the first receipt of each message that took effect, of those that are still there.
@@ -47,7 +47,7 @@ class Accounts:
         placed: messages with an effect or a dead letter, and those that were set aside.
         missing: accepted messages that are in no place, sorted.
         hidden: how many of `missing` may be among the waiting ones whose ids are not known.
-        decidable: whether the system settled and every place was looked at.
+        decidable: whether the system settled and every place was probed.
         unexpected: messages in a place that were never attempted, sorted.
         recovered: messages never confirmed, yet effective.
         contradicted: messages that were only ever refused, yet took effect or died; sorted.
@@ -70,12 +70,12 @@ class Accounts:
 
     @property
     def undecided(self) -> int:
-        """Accepted messages of which nobody can say where they are."""
+        """Accepted messages of which it is not known where they are."""
         return len(self.missing) - self.lost
 
 
-def close(seen: Tally) -> Accounts:
-    """Close the books over everything seen."""
+def determine(seen: Tally) -> Outcomes:
+    """Determine the outcomes of everything that was seen."""
     there = seen.own_receipts()
     times = Counter(receipt.message_id for receipt in there)
     effects: dict[str, Receipt] = {}
@@ -86,7 +86,7 @@ def close(seen: Tally) -> Accounts:
     missing = sorted(seen.accepted - placed - seen.pending)
     settled = seen.settled is not None and seen.settled.ok
     only_refused = (seen.refused.keys() & seen.attempted.keys()) - seen.accepted - seen.unsure
-    return Accounts(
+    return Outcomes(
         effects=effects,
         doubled=sorted(message for message, count in times.items() if count > 1),
         placed=placed,
@@ -99,9 +99,9 @@ def close(seen: Tally) -> Accounts:
     )
 
 
-def outcome(message_id: str, seen: Tally, books: Accounts) -> Outcome:
+def outcome(message_id: str, seen: Tally, outcomes: Outcomes) -> Outcome:
     """What became of one attempted message. In two places at once, the effect decides."""
-    if receipt := books.effects.get(message_id):
+    if receipt := outcomes.effects.get(message_id):
         changed = receipt.effect in (Effect.CREATED, Effect.UPDATED)
         return Outcome.COMMITTED if changed else Outcome.UNCHANGED
     if message_id in seen.dead or message_id in seen.aside:
@@ -110,7 +110,7 @@ def outcome(message_id: str, seen: Tally, books: Accounts) -> Outcome:
     if message_id in seen.pending:
         return Outcome.WAITING
     if message_id in seen.accepted:
-        certain = books.decidable and not books.hidden
+        certain = outcomes.decidable and not outcomes.hidden
         return Outcome.LOST if certain else Outcome.UNDECIDED
     if message_id in seen.refused and message_id not in seen.unsure:
         return Outcome.REFUSED

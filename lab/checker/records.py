@@ -1,4 +1,4 @@
-"""What a history says, as values: messages, checks, faults, moments."""
+"""What a history says, as records."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Receipt(NamedTuple):
 
     @property
     def age(self) -> tuple[datetime, str]:
-        """What newest is decided by."""
+        """Which of two observations is newer."""
         return self.observed_at, self.message_id
 
 
 class Death(NamedTuple):
     """A dead letter and its story; or a message that the API refused, kept aside in the outbox.
 
-    The outbox does not tell when that was, so `died_at` is then when it was seen there.
+    The outbox has no time for that, so `died_at` is then when it was seen there.
     """
 
     message_id: str
@@ -61,7 +61,7 @@ class Refusal(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A judgement made elsewhere that enters the verdict; `law` is None where it is about none."""
+    """A check made elsewhere that enters the verdict; `law` is None if it is about none."""
 
     name: str
     verdict: Verdict
@@ -87,7 +87,7 @@ class Fault:
 
 
 class Settled(NamedTuple):
-    """How waiting for everything to end went: what still waited, and what was seen last."""
+    """How settling went: what was still waiting, and what was seen last."""
 
     ok: bool
     seconds: float

@@ -40,7 +40,7 @@ class Tally:
     # By cursor and message id, in the order of their cursors: one that is read twice is one.
     receipts: dict[tuple[str, str], Receipt] = field(default_factory=dict)
     gone: set[tuple[str, str]] = field(default_factory=set)  # of those, at the final look
-    changed: set[str] = field(default_factory=set)  # messages whose receipt now reads differently
+    changed: set[str] = field(default_factory=set)  # messages whose receipt has changed
     dead: dict[str, Death] = field(default_factory=dict)
     aside: dict[str, Death] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
@@ -58,6 +58,17 @@ class Tally:
     def shared(self) -> bool:
         """Whether others may have used the lab meanwhile, and before."""
         return self.started is not None and self.started.fields.get("shared") is True
+
+    def set_others_apart(self) -> None:
+        """In a shared lab, count the messages that this run never attempted as those of others.
+
+        The history of such a lab begins in the middle, and has receipts and dead letters of other
+        runs. In a lab of its own the same would be a breach: a message that was never sent.
+        """
+        if self.shared:
+            received = {receipt.message_id for receipt in self.receipts.values()}
+            self.others = {*received, *self.dead} - self.attempted.keys()
+            self.dead = {key: it for key, it in self.dead.items() if key not in self.others}
 
     def own_receipts(self) -> list[Receipt]:
         """Those of messages that this run sent, as far as they are still there."""
@@ -126,22 +137,15 @@ def _receipt(to: Tally, event: Event) -> None:
 
 
 def _dead_letter(to: Tally, event: Event) -> None:
-    death = Death(
-        event.text("message_id"),
-        _loose(event, "reason"),
-        _loose(event, "detail"),
-        _loose(event, "where"),
-        event.time_or_none("died_at") or event.at,
-        _loose(event, "queue"),
-    )
-    to.dead.setdefault(death.message_id, death)
+    died_at = event.time_or_none("died_at") or event.at
+    reason, detail, where, queue = _loose(event, "reason", "detail", "where", "queue")
+    message_id = event.text("message_id")
+    to.dead.setdefault(message_id, Death(message_id, reason, detail, where, died_at, queue))
 
 
 def _set_aside(to: Tally, event: Event) -> None:
-    message_id = event.text("message_id")
-    to.aside[message_id] = Death(
-        message_id, "refused", _loose(event, "reason"), "scraper", event.at, "outbox"
-    )
+    message_id, (reason,) = event.text("message_id"), _loose(event, "reason")
+    to.aside[message_id] = Death(message_id, "refused", reason, "scraper", event.at, "outbox")
 
 
 def _vanished(to: Tally, event: Event) -> None:
@@ -188,34 +192,24 @@ def _check(to: Tally, event: Event) -> None:
         verdict = Verdict(event.text("verdict"))
     except ValueError:
         raise event.wrong("verdict", "valid, invalid or unknown") from None
-    to.checks.append(Check(event.text("name"), verdict, _loose(event, "detail"), law))
+    (detail,) = _loose(event, "detail")
+    to.checks.append(Check(event.text("name"), verdict, detail, law))
 
 
-def _loose(event: Event, name: str) -> str:
-    """A field that is for people: null and left out are empty, other values are shown."""
-    value = event.fields.get(name)
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _looked(to: Tally, event: Event) -> None:
-    to.looks[event.text("what")] = event.truth("ok"), _loose(event, "detail")
+def _loose(event: Event, *names: str) -> list[str]:
+    """Fields for people: empty if null or missing; any other value is shown."""
+    values = [event.fields.get(name) for name in names]
+    return ["" if value is None else str(value) for value in values]
 
 
 def _settled(to: Tally, event: Event) -> None:
     to.settled = Settled(
-        event.truth("ok"),
-        event.number("seconds"),
-        _loose(event, "waiting"),
-        _loose(event, "detail"),
+        event.truth("ok"), event.number("seconds"), *_loose(event, "waiting", "detail")
     )
-    # What waited or was set aside before is looked for again from here on.
+    # What waited or was set aside before is probed again from here on.
     to.pending.clear()
     to.pending_nameless = 0
     to.aside.clear()
-
-
-def _row_refused(to: Tally, event: Event) -> None:
-    to.rows.append(Refusal(*(_loose(event, name) for name in ("page", "row", "reason", "excerpt"))))
 
 
 def _ended(to: Tally, event: Event) -> None:
@@ -232,10 +226,12 @@ _HANDLERS = {
     "attempted": _attempted,
     "accepted": lambda to, event: to.accepted.add(event.text("message_id")),
     "refused": lambda to, event: to.refused.update(
-        {event.text("message_id"): _loose(event, "detail")}
+        {event.text("message_id"): _loose(event, "detail")[0]}
     ),
     "unknown": lambda to, event: to.unsure.add(event.text("message_id")),
-    "row_refused": _row_refused,
+    "row_refused": lambda to, event: to.rows.append(
+        Refusal(*_loose(event, "page", "row", "reason", "excerpt"))
+    ),
     "receipt": _receipt,
     "dead_letter": _dead_letter,
     "set_aside": _set_aside,
@@ -246,8 +242,10 @@ _HANDLERS = {
     ),
     "fault": _fault,
     "check": _check,
-    "looked": _looked,
-    "doubt": lambda to, event: to.doubts.append(_loose(event, "detail")),
+    "looked": lambda to, event: to.looks.update(
+        {event.text("what"): (event.truth("ok"), _loose(event, "detail")[0])}
+    ),
+    "doubt": lambda to, event: to.doubts.extend(_loose(event, "detail")),
     "settled": _settled,
     "ended": _ended,
     TORN: _torn,

@@ -22,7 +22,7 @@ from lab.cli.options import (
     Workers,
 )
 from lab.errors import CannotRun
-from lab.experiment import striking
+from lab.faults import registry as faults
 from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
 from lab.substrates import registry
@@ -100,7 +100,7 @@ def up(
         relayed=frozenset(Link) if breakable else frozenset(),
     )
     if foreground:
-        raise typer.Exit(provider.hold(name, plan, _out.print, striking.striker))
+        raise typer.Exit(provider.hold(name, plan, _out.print, faults.striker))
     lab = provider.start(name, plan, _out.print)
     if lab.endpoints is not None:
         _show(lab, lab.endpoints)
@@ -154,7 +154,7 @@ def hold(
     """Hold a lab in the foreground; reads its plan from standard input. `lab up` starts this."""
     plan = from_json(sys.stdin.buffer.read(PLAN_BYTES_MAX))
     provider = registry.keeping(substrate)
-    raise typer.Exit(provider.hold(name, plan, _out.print, striking.striker))
+    raise typer.Exit(provider.hold(name, plan, _out.print, faults.striker))
 
 
 def _show(lab: Kept, ends: Endpoints) -> None:

@@ -7,7 +7,7 @@ API are seconds old.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,13 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from lab.errors import LabError
 from system.contract import envelope as wire
-from system.contract.topology import DEAD_LETTER_QUEUE, PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
+from system.contract.topology import (
+    DEAD_LETTER_QUEUE,
+    EXCHANGE,
+    PROCESS_QUEUE,
+    RETRY_DELAYS_S,
+    retry_queue,
+)
 
 WORK = (PROCESS_QUEUE, *map(retry_queue, RETRY_DELAYS_S))
 """The queues in which a message waits for its effect."""
@@ -139,6 +145,28 @@ def send(
         )
     except (UnroutableError, NackError) as error:
         raise NotTaken(f"{exchange}, key {key}: {type(error).__name__}") from error
+
+
+def publish(
+    url: str, envelopes: Iterable[wire.Envelope], *, key: str = PROCESS_QUEUE, confirm: bool = True
+) -> None:
+    """Publish messages to the system's exchange; return once all are confirmed, if that is wanted.
+
+    Raises:
+        NotTaken: one is unroutable or refused.
+        TROUBLE: the broker is, or became, unavailable.
+    """
+    with channel(url) as on:
+        if confirm:
+            on.confirm_delivery()
+        for envelope in envelopes:
+            properties = {
+                "content_type": envelope.content_type,
+                "content_encoding": envelope.content_encoding,
+                "headers": dict(envelope.headers),
+                "message_id": envelope.message_id,
+            }
+            send(on, envelope.body, exchange=EXCHANGE, key=key, properties=properties)
 
 
 def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:

@@ -36,7 +36,7 @@ from lab.workload import foreign
 from lab.workload import generator as load
 from lab.workload.league.season import Season
 from lab.workload.scraper import Scraper
-from system.contract import envelope, topology
+from system.contract import envelope
 from system.contract import match as contract
 from system.contract.match import Match
 
@@ -60,8 +60,8 @@ class Lab:
 
     Attributes:
         folder: of this run; everything that it leaves behind is in there.
-        seed: of whatever is drawn; the plan's own, but in a lab that is shared one of this run's,
-            so that its messages are no other run's.
+        seed: of everything that is drawn; the plan's own, but one of this run in a lab that is
+            shared, so that its messages are not another run's.
         true: by identity, what the store must hold in the end.
         residue: what the faults so far may have left waiting; settling takes that into account.
     """
@@ -107,7 +107,7 @@ class Lab:
             yield
 
     def run_for(self, seconds: float, watch: Callable[[], None] = lambda: None) -> None:
-        """Let time pass; `watch` looks on, see `lab.wait.run_for`."""
+        """Let time pass; see `lab.wait.run_for`."""
         wait.run_for(seconds, watch)
 
     def scrape(self, moment: datetime, index: int) -> None:
@@ -130,7 +130,7 @@ class Lab:
         )
 
     def send_foreign(self, ordinal: int) -> None:
-        """Send what other senders put into the queue: see `lab.workload.foreign`."""
+        """Send foreign messages: see `lab.workload.foreign`."""
         url = self.endpoints.broker_urls["admin"]
         for message in foreign.messages(self.rng, ordinal):
             foreign.send(message, url, self.ledger)
@@ -142,7 +142,7 @@ class Lab:
         """Publish one observation of a match, as the scraper would; return its message id.
 
         Args:
-            message_id: a fresh one, where left out.
+            message_id: a new one if not given.
             fields: of the contract, over those of a plain match.
 
         Raises:
@@ -161,20 +161,7 @@ class Lab:
                 sender="lab",
                 expect=foreign.EFFECT,
             )
-        with amqp.channel(self.endpoints.broker_urls["admin"]) as on:
-            on.confirm_delivery()
-            amqp.send(
-                on,
-                wrapped.body,
-                exchange=topology.EXCHANGE,
-                key=topology.PROCESS_QUEUE,
-                properties={
-                    "content_type": wrapped.content_type,
-                    "content_encoding": wrapped.content_encoding,
-                    "headers": dict(wrapped.headers),
-                    "message_id": message_id,
-                },
-            )
+        amqp.publish(self.endpoints.broker_urls["admin"], [wrapped])
         self.ledger.accept(message_id, "queue")
         self._remember(match, match.observed_at or now, message_id)
         return message_id
@@ -186,19 +173,19 @@ class Lab:
             self.true[match.identity] = model.of(match)
 
     def finish(self) -> None:
-        """Settle, compare the store with what happened, and look everywhere once more."""
+        """Settle, compare the store with the expected state, and probe every place."""
         settled = self.settle()
         self.compare_with_truth(settled=settled)
         self.final_look()
         self.history.write("ended")
 
     def audit(self) -> Audit:
-        """Finish, and judge what happened so far."""
+        """Finish, and check what happened so far."""
         self.finish()
         return auditing.audit(history.read(self.folder / history.FILE))
 
     def settle(self) -> bool:
-        """Wait until nothing waits; see `lab.experiment.settle`."""
+        """Wait until no message waits; see `lab.experiment.settle`."""
         return settling.settle(self.ledger, self.endpoints.management, self.residue)
 
     def check(self, name: str, *, ok: bool | None, detail: str, law: int | None = None) -> None:
@@ -207,22 +194,22 @@ class Lab:
 
     @contextmanager
     def checking(self, name: str) -> Iterator[None]:
-        """A block that checks something: where it fails to look, the check `name` is unknown.
+        """A block that checks something: if it fails, the check `name` is unknown.
 
-        What it raises ends the block and not the run, so there is a verdict all the same; how it
-        came to that is in the run's folder, in `logs/lab.log`.
+        An error ends the block and not the run, so there is a verdict all the same; the traceback
+        is in the run's folder, in `logs/lab.log`.
         """
         try:
             yield
         except Exception as error:  # a check that crashed has decided nothing
-            with (self.folder / "logs" / "lab.log").open("a") as said:
-                traceback.print_exc(file=said)
+            with (self.folder / "logs" / "lab.log").open("a") as out:
+                traceback.print_exc(file=out)
             self.check(name, ok=None, detail=f"{type(error).__name__}: {error}")
 
     def compare_with_truth(self, *, settled: bool = True) -> None:
-        """Compare every stored match with what happened; see `lab.experiment.probe`."""
+        """Compare every stored match with the expected state; see `lab.experiment.probe`."""
         compare_store(self.ledger, Backend(self.endpoints.api_url), self.true, settled=settled)
 
     def final_look(self) -> None:
-        """Look once more at every place where a message can be; see `lab.experiment.probe`."""
+        """Probe every place where a message can be; see `lab.experiment.probe`."""
         look_everywhere(self.ledger, self.scraper)

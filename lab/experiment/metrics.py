@@ -1,6 +1,6 @@
-"""What the lab itself tells Prometheus: which faults are active, and what the ledger has seen.
+"""The lab's own metrics for Prometheus: which faults are active, and what the ledger has seen.
 
-So one plot shows cause and effect, and counts of two independent origins can be compared.
+So one plot shows cause and effect, and counts of two independent sources can be compared.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class LabMetrics:
 
     @contextmanager
     def active(self, name: str) -> Iterator[None]:
-        """Tell of a fault for the block."""
+        """Show a fault as active for the block."""
         gauge = self._faults.labels(name)
         with gauge.track_inprogress():
             yield
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Answer Prometheus for the block; gives `host:port`."""
+        """Serve the metrics for the block; gives `host:port`."""
         server, thread = start_http_server(0, HOST, self.registry)
         try:
             yield f"{HOST}:{server.server_port}"

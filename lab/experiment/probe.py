@@ -1,6 +1,6 @@
-"""The last look of a run: at every stored match, and at every place where a message can be.
+"""The final probe of a run: every stored match, and every place where a message can be.
 
-What is found waiting is recorded, and so is what could not be seen: the audit then says unknown.
+What is waiting is recorded, and so is what could not be seen: the verdict is then unknown.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from lab.wait import eventually
 from system.contract.topology import DEAD_LETTER_QUEUE
 
 GIVEN_BACK_WITHIN_S = 10.0
-"""A dead letter that somebody just looked at is not in its queue until the broker has it back."""
+"""A dead letter that was just read is not in its queue until the broker has put it back."""
 
 
 class Outbox(Protocol):
-    """What the scraper tells of its outbox; see `lab.workload.scraper.Scraper`."""
+    """The scraper's outbox; see `lab.workload.scraper.Scraper`."""
 
     def waiting(self) -> int:
-        """How many messages wait in it; raises LabError where it cannot tell."""
+        """How many messages wait in it; raises LabError if it is not known."""
 
     def refused(self) -> Mapping[str, str]:
         """What is kept aside in it, and why: by message id; raises LabError as `waiting` does."""
 
 
 def look_everywhere(ledger: Ledger, outbox: Outbox) -> None:
-    """Look at receipts, dead letters, queues and the outbox."""
+    """Probe receipts, dead letters, queues and the outbox."""
     looks: dict[str, Callable[[], str]] = {
         "receipts": lambda: _receipts(ledger),
         "dead_letters": lambda: _dead_letters(ledger),
@@ -41,7 +41,7 @@ def look_everywhere(ledger: Ledger, outbox: Outbox) -> None:
     for what, look in looks.items():
         try:
             detail, ok = look(), True
-        except Exception as error:  # a look that failed, however it did, has seen nothing
+        except Exception as error:  # a probe that failed has seen nothing
             detail, ok = f"{type(error).__name__}: {error}", False
         ledger.history.write("looked", what=what, ok=ok, detail=detail)
 
@@ -49,11 +49,11 @@ def look_everywhere(ledger: Ledger, outbox: Outbox) -> None:
 def compare_store(
     ledger: Ledger, backend: Backend, true: Mapping[str, Mapping[str, Any]], *, settled: bool
 ) -> None:
-    """Compare every stored match with what is true, and with the receipts.
+    """Compare every stored match with the expected state, and with the receipts.
 
     Args:
-        true: by identity, what each match must be; see `lab.checker.model`.
-        settled: where not, a difference may be on its way, and nothing is known.
+        true: by identity, the expected match; see `lab.checker.model`.
+        settled: if not, the missing change may be on its way, and nothing is known.
     """
     try:
         stored = list(backend.matches())

@@ -33,7 +33,7 @@ def new_folder(name: str, runs: Path = RUNS) -> Path:
 
 
 def keep_logs(substrate: Substrate, folder: Path) -> None:
-    """Copy every log into `folder`; what cannot be copied is passed over."""
+    """Copy every log into `folder`; what cannot be copied is skipped."""
     for log in substrate.logs():
         with suppress(OSError), (folder / f"{log.name}.log").open("wb") as copy:
             for piece in log.read():

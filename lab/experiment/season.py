@@ -33,14 +33,12 @@ def run(
     console: Console,
     runs: Path = RUNS,
 ) -> Audit:
-    """Run a season through the pipeline and judge it.
+    """Run a season through the pipeline and check it.
 
     Args:
-        plan: how many matches and workers, and the seed.
-        scrapes: how many times the season is looked at, from before its first match to after its
+        scrapes: how often the site is scraped, from before the season's first match to after its
             last one.
-        objectives: asked of the run instead of the usual ones; see `lab.experiment.session`.
-        runs: where the run's folder is made.
+        objectives: of the run instead of the usual ones; see `lab.experiment.session`.
 
     Raises:
         LabError: the system did not start.
@@ -69,8 +67,8 @@ def observe(lab: Lab, scrapes: int, say: Say) -> None:
     """Let the season go by, and check it. What cuts it short leaves the verdict unknown.
 
     Args:
-        scrapes: how many times the season is looked at.
-        say: given a line for people about each of them.
+        scrapes: how often the site is scraped.
+        say: called with a line for people about each of them.
     """
     with lab.checking("the season went by"):
         _go_by(lab, scrapes, say)
@@ -95,12 +93,12 @@ def _go_by(lab: Lab, scrapes: int, say: Say) -> None:
 
 
 def _compare_ways(lab: Lab) -> None:
-    """Check that no message went a way round the broker: nothing was broken here on purpose."""
+    """Check that no message went round the broker: nothing was broken here on purpose."""
     ways = {"accepted": lab.ledger.accepted_by, "took effect": lab.ledger.effects_by}
     only_queue = all(taken.keys() <= {Way.QUEUE} for taken in ways.values())
     lab.check(
         "every message went by the queue",
-        ok=only_queue if lab.ledger.effects_by else None,  # nothing took any way: nothing was seen
+        ok=only_queue if lab.ledger.effects_by else None,  # nothing was seen
         detail="; ".join(
             f"{what} by {', '.join(f'{way}: {count}' for way, count in sorted(taken.items()))}"
             for what, taken in ways.items()
@@ -109,7 +107,7 @@ def _compare_ways(lab: Lab) -> None:
 
 
 def _compare_accounts(lab: Lab) -> None:
-    """Check that the system's own metrics tell the ledger's numbers."""
+    """Check that the system's own metrics have the ledger's numbers."""
     if lab.endpoints.prometheus_url is None:
         return
     with Prometheus(lab.endpoints.prometheus_url) as prometheus:

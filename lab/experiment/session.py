@@ -1,7 +1,4 @@
-"""One run: the system is started or joined, and a record is kept, for as long as a block lasts.
-
-run folder  .runs/<time>-<name>/    history.jsonl  verdict.json  report.html  logs/
-"""
+"""One run: the system is started or joined, and a record is kept, for as long as a block lasts."""
 
 from __future__ import annotations
 
@@ -41,22 +38,19 @@ def session(
 ) -> Iterator[Lab]:
     """Start the system and its record; on exit take the logs and end the system.
 
-    A lab that another process keeps is joined instead, and goes on afterwards: its own plan holds,
+    A lab that another process keeps is joined instead, and stays up afterwards: its own plan holds,
     and the record begins at the present end of what is there.
 
     The verdict is drawn afterwards, by `lab.report.conclude.conclude(folder)`.
 
     Args:
-        name: of the run's folder.
-        substrate: where the system runs; it must be able to run programs.
-        plan: what to start.
-        runs: where the run's folder is made.
+        name: of the run's folder, which is made in `runs`.
         scraper_wrapper: see `lab.workload.scraper.Scraper`.
         objectives: asked of this run instead of the usual ones (see `lab.checker.measures`); None
-            for an objective asks nothing, as where a fault must make messages late.
+            for an objective removes it, as a fault must make messages late.
 
     Raises:
-        CannotRun: the substrate lacks that ability.
+        CannotRun: the substrate cannot run programs.
         SubstrateError: the system did not start.
     """
     if not isinstance(substrate, RunsPrograms):

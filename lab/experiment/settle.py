@@ -1,4 +1,4 @@
-"""Waiting until nothing waits any more, for as long as something may rightly be waiting."""
+"""Settling: wait until no message is waiting, for as long as one may rightly be waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEARTBEATS_MISSED_S = 30.0
 """Three heartbeats of 10 s: how long a half-open connection goes unnoticed at most."""
 
 DEAD_LETTER_ROUTE_S = 180.0
-"""RabbitMQ tries an at-least-once dead-letter route that was away again after three minutes."""
+"""RabbitMQ retries an at-least-once dead-letter route that was unavailable after three minutes."""
 
 DRAIN_PER_S = 50.0
 """Messages that even a slow machine's workers take to the store in a second."""
@@ -38,15 +38,15 @@ def deadline_s(waiting: int, residue: Residue) -> float:
 def rest_s(residue: Residue) -> float:
     """How long nothing must have moved before what is missing counts as gone, in seconds. Pure.
 
-    Numbers of the broker's management are seconds old, and a dead-letter route that was away hides
-    its messages from every count.
+    The management API's numbers are seconds old, and a dead-letter route that was unavailable
+    hides its messages from every count.
     """
     hidden = DEAD_LETTER_ROUTE_S if residue.dead_letter_route else 0.0
     return 3 * AGE_S + hidden
 
 
 def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
-    """Wait until nothing moves any more; record how it went.
+    """Wait until no message moves; record how it went.
 
     That is so when every accepted message has ended somewhere, or when no queue has held anything
     for `rest_s`: what is missing then is not on its way.
@@ -62,7 +62,7 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
                 lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(residue),
                 within_s=deadline_s(len(ledger.waiting), residue),
                 every_s=0.1,
-                tolerate=(Exception,),  # a look that failed, however, has not seen it settled
+                tolerate=(Exception,),  # a probe that failed has not seen it settled
             )
             settled, detail = True, ""
         except NotWithin as error:
@@ -89,10 +89,10 @@ class _Quiet:
         self._looked = self._since = time.monotonic()
 
     def seconds(self) -> float:
-        """Looks at most once in `EVERY_S`; raises BrokerSilent where the queues have no count."""
+        """Probes at most once in `EVERY_S`; raises BrokerSilent if the queues have no count."""
         now = time.monotonic()
         if now - self._looked >= self.EVERY_S:
-            since, self._since = self._since, now  # a look that fails has seen nothing quiet
+            since, self._since = self._since, now  # a probe that fails has seen nothing quiet
             waiting = len(self._ledger.waiting)
             if not self._management.held(WORK) and waiting == self._waiting:
                 self._since = since

@@ -1,9 +1,8 @@
-"""The broker's own troubles: its memory alarm, and bindings that are gone."""
+"""Faults of the broker itself: its memory alarm, and bindings that are gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from lab.clients import amqp
 from lab.faults.registry import Target, fault
@@ -38,18 +37,15 @@ def broker_memory_alarm(on: Target[Controllable]) -> Iterator[None]:
 @fault("queue-unbound", leaves=Leaves.DEAD_LETTER_ROUTE)
 def queue_unbound(on: Target[Substrate]) -> Iterator[None]:
     """Unbind the queue of matches; it is bound again at the end."""
-    with _unbound(on, PROCESS_QUEUE, EXCHANGE, PROCESS_QUEUE):
-        yield
+    yield from _unbound(on, PROCESS_QUEUE, EXCHANGE, PROCESS_QUEUE)
 
 
 @fault("dead-letter-route-away", leaves=Leaves.DEAD_LETTER_ROUTE)
 def dead_letter_route_away(on: Target[Substrate]) -> Iterator[None]:
-    """Unbind the dead-letter queue: what is given up must wait; it is bound again at the end."""
-    with _unbound(on, DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, _EVERYTHING):
-        yield
+    """Unbind the dead-letter queue: dead letters must wait; it is bound again at the end."""
+    yield from _unbound(on, DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, _EVERYTHING)
 
 
-@contextmanager
 def _unbound(on: Target[Substrate], queue: str, exchange: str, key: str) -> Iterator[None]:
     admin = on.endpoints.broker_urls["admin"]
     try:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from lab.clients.amqp import CONNECTION_NAME
 from lab.faults.registry import Target, fault
 from lab.faults.residue import Leaves
 from lab.substrates.abilities import Partitionable
 from lab.substrates.plan import Link
-from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates.protocol import Substrate
 from lab.wait import eventually
 
 KNOWN_WITHIN_S = 20.0
-"""The broker's management hears of connections every five seconds."""
+"""The management API learns of connections every five seconds."""
 _BOTH = Leaves.RETRIES | Leaves.RECONNECTS
 
 
-@contextmanager
-def _healed(on: Target[Partitionable], link: str) -> Iterator[Link]:
+def _broken(on: Target[Partitionable], link: str, breach: Callable[[Link], None]) -> Iterator[None]:
     try:
-        yield Link(link)
+        breach(Link(link))
+        yield
     finally:
         on.substrate.heal(Link(link))
 
@@ -29,17 +29,13 @@ def _healed(on: Target[Partitionable], link: str) -> Iterator[Link]:
 @fault("link-cut", Partitionable, leaves=_BOTH)
 def link_cut(on: Target[Partitionable], link: str = Link.WORKER_BROKER) -> Iterator[None]:
     """Cut one link: connections break, new ones are refused; it heals at the end."""
-    with _healed(on, link) as broken:
-        on.substrate.cut(broken)
-        yield
+    yield from _broken(on, link, on.substrate.cut)
 
 
 @fault("link-half-open", Partitionable, leaves=_BOTH)
 def link_half_open(on: Target[Partitionable], link: str = Link.WORKER_BROKER) -> Iterator[None]:
     """Close the callers' side of one link only; the other side is closed at the end."""
-    with _healed(on, link) as broken:
-        on.substrate.half_open(broken)
-        yield
+    yield from _broken(on, link, on.substrate.half_open)
 
 
 @fault("link-slowed", Partitionable, leaves=_BOTH)
@@ -50,26 +46,22 @@ def link_slowed(
     bytes_per_s: float = 0.0,
 ) -> Iterator[None]:
     """Delay one link (seconds each way, bytes a second; 0: no bound); it heals at the end."""
-    with _healed(on, link) as broken:
-        on.substrate.slow(broken, latency_s=latency_s, bytes_per_s=bytes_per_s)
-        yield
+    slow = partial(on.substrate.slow, latency_s=latency_s, bytes_per_s=bytes_per_s)
+    yield from _broken(on, link, slow)
 
 
 @fault("link-stalled", Partitionable, leaves=_BOTH)
 def link_stalled(on: Target[Partitionable], link: str = Link.WORKER_BROKER) -> Iterator[None]:
     """Stall one link: nothing passes, connections stay; it heals at the end."""
-    with _healed(on, link) as broken:
-        on.substrate.stall(broken)
-        yield
+    yield from _broken(on, link, on.substrate.stall)
 
 
 @fault("connections-closed", leaves=Leaves.RECONNECTS)
 def connections_closed(on: Target[Substrate]) -> Iterator[None]:
     """Close every connection to the broker but the lab's own; clients come back by themselves."""
-    ends: Endpoints = on.endpoints
     eventually(
         "a connection that can be closed",
-        lambda: ends.management.close_connections(spare=CONNECTION_NAME),
+        lambda: on.endpoints.management.close_connections(spare=CONNECTION_NAME),
         within_s=KNOWN_WITHIN_S,
         every_s=0.5,
     )

@@ -1,7 +1,7 @@
 """The registry of faults: what can be broken on purpose, what that needs, and what it leaves.
 
 A fault is a function in a module of `lab/faults/`: a context manager that strikes when it is
-entered and cures when it is left, also where it was only half applied. Its docstring says what it
+entered and cures when it is left, even if it was only half applied. Its docstring says what it
 does.
 """
 
@@ -20,6 +20,7 @@ from lab.faults.residue import Leaves, Residue
 from lab.history.log import History
 from lab.substrates.abilities import Shared
 from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates.provider import Strike
 from lab.wait import stopwatch
 
 P = ParamSpec("P")
@@ -52,7 +53,6 @@ class Fault:
     """One way to break the system.
 
     Attributes:
-        name: as in `lab.fault(name)`.
         summary: what it does, in one line.
         needs: abilities that the substrate must have.
         leaves: what it may leave waiting.
@@ -68,7 +68,7 @@ class Fault:
     strike: Callable[..., AbstractContextManager[None]]
 
     def lacking(self, substrate: Substrate) -> str | None:
-        """Why the fault cannot be had on this substrate, in words; None where it can."""
+        """Why the fault is not possible on this substrate; None if it is."""
         missing = [each.__name__ for each in self.needs if not isinstance(substrate, each)]
         if not missing:
             return None
@@ -116,11 +116,7 @@ def known() -> dict[str, Fault]:
 
 
 def find(name: str) -> Fault:
-    """Return the fault called `name`.
-
-    Raises:
-        CannotRun: there is none; says which there are.
-    """
+    """The fault of this name; raises CannotRun if there is none, with those that there are."""
     faults = known()
     if name not in faults:
         raise CannotRun(f"there is no fault {name!r}; there are: {', '.join(faults)}")
@@ -128,7 +124,7 @@ def find(name: str) -> Fault:
 
 
 def checked(name: str, substrate: Substrate, parameters: Mapping[str, Any]) -> Fault:
-    """The fault of this name, if it can be had here with these parameters.
+    """The fault of this name, if it is possible here with these parameters.
 
     Raises:
         CannotRun: no such fault, no such parameter, or the substrate lacks an ability.
@@ -160,13 +156,20 @@ def struck(name: str, target: Target[Substrate], **parameters: Any) -> Iterator[
             yield
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    substrate: Substrate
+    endpoints: Endpoints
+
+
+def striker(substrate: Substrate, endpoints: Endpoints) -> Strike:
+    """What breaks a lab that is kept, on behalf of others, by a fault's name; they record it."""
+    return lambda fault, parameters: struck(fault, _Kept(substrate, endpoints), **parameters)
+
+
 @contextmanager
 def applied(name: str, target: Recorded, **parameters: Any) -> Iterator[None]:
-    """Break `target` for the block, record from when to when, and note what that leaves behind.
-
-    Raises:
-        CannotRun: see `checked`.
-    """
+    """Break `target` as `struck` does, record from when to when, and note what that leaves."""
     found = checked(name, target.substrate, parameters)
     given = {**found.parameters, **parameters}
     detail = ", ".join(f"{key}={value}" for key, value in given.items()) or found.summary

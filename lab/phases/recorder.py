@@ -1,4 +1,4 @@
-"""A pytest plugin that turns the tests of a phase into claims, and tells of them as they happen."""
+"""A pytest plugin that turns the tests of a phase into claims, and reports each as it runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Recorder:
 
     Attributes:
         claims: by test, in order; what has not run yet is unknown.
-        trouble: why nothing could be run, where that is so.
+        trouble: why nothing could be run; empty if it could.
     """
 
     def __init__(self, stage: Stage, say: Say) -> None:
         """Prepare.
 
         Args:
-            stage: where the phase happens.
-            say: told of each claim, as its experiment begins and as it ends.
+            stage: where the phase runs.
+            say: called with each claim, as its experiment begins and as it ends.
         """
         self.claims: dict[str, Claim] = {}
         self.trouble = ""
@@ -40,11 +40,11 @@ class Recorder:
         self._begun = 0.0
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Let the fixtures know where the phase happens."""
+        """Let the fixtures know where the phase runs."""
         config.stash[STAGE] = self._stage
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """An experiment that cannot even be read leaves the phase undecided."""
+        """A module that cannot be imported leaves the phase undecided."""
         if report.failed:
             last = str(report.longrepr).strip().splitlines()[-1]
             self.trouble = formatting.clean(f"{report.nodeid} cannot be read: {last}", BECAUSE_MAX)
@@ -106,7 +106,7 @@ def judge(raised: pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, 
     """What an experiment's end says of its claim, and why.
 
     Nothing raised: it holds. A failed assertion, or a condition that was looked for and not seen:
-    it is broken. Anything else, also a skip or a time-out: nobody could look, so it is unknown.
+    it is broken. Anything else, also a skip or a time-out, could not observe: it is unknown.
     """
     if raised is None:
         return Verdict.VALID, ""

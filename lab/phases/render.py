@@ -18,7 +18,7 @@ _STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN:
 
 
 def show(account: Account, console: Console, files: tuple[Path, ...] = ()) -> None:
-    """Print the table of claims and, last, one line that says what it comes to.
+    """Print the table of claims and, last, one line with the verdict.
 
     Readable without colour and within 100 columns.
     """

@@ -1,7 +1,7 @@
-"""What a phase claims, and what became of each claim: plain records, and the words for them.
+"""The claims of a phase and the result of each, as records.
 
-A claim is the first line of a test's docstring. An experiment shows it or breaks it, and what was
-seen on the way is kept as evidence, so that a reader need not believe the sign in front.
+A claim is the first paragraph of a test's docstring. An experiment confirms or refutes it, and what
+was observed is kept as evidence, so that a reader can check the verdict.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from lab.checker.verdict import Verdict, worst
 
 BECAUSE_MAX = 400
-DID_NOT_RUN = "it did not run to its end"
+DID_NOT_RUN = "it did not finish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Seen:
     """One thing that was seen.
 
     Attributes:
-        what: in words.
+        what: its name.
         value: a number, text, or a list or mapping of such.
     """
 
@@ -36,8 +36,8 @@ class Claim:
     Attributes:
         name: of the test, for running it alone.
         text: what is claimed.
-        experiment: how it is shown; empty where the claim says all.
-        because: why it does not hold or could not be decided; empty where it holds.
+        experiment: how it is shown; empty if the claim says all.
+        because: why it does not hold or could not be decided; empty if it holds.
         seconds: how long the experiment took.
     """
 
@@ -56,7 +56,7 @@ class Account:
 
     Attributes:
         phase: its number.
-        trouble: why the phase as a whole could not run; empty where it could.
+        trouble: why the phase as a whole could not run; empty if it could.
         seconds: from its start to its end.
     """
 
@@ -70,7 +70,7 @@ class Account:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all claims; unknown where the phase could not run."""
+        """The worst of all claims; unknown if the phase could not run."""
         said = [each.verdict for each in self.claims]
         return worst([*said, Verdict.UNKNOWN] if self.trouble else said)
 
@@ -90,7 +90,7 @@ class Account:
                 f"{len(open_ones)} of {total} claims could not be decided; the first: {first.text}"
                 f" ({first.because})"
             )
-        return f"all {total} claims hold" if total else "there was nothing to show"
+        return f"all {total} claims hold" if total else "there were no claims to check"
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON, for `evidence.json`."""

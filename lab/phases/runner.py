@@ -1,4 +1,4 @@
-"""Runs the experiments of one phase and writes down what they showed."""
+"""Runs the experiments of one phase and writes down their results."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ def find(number: int, scenarios: Path = SCENARIOS) -> list[Path]:
     """The modules of a phase, in order.
 
     Raises:
-        CannotRun: there are none; says which phases there are.
+        CannotRun: there are none; lists the phases.
     """
     found = sorted(scenarios.glob(f"test_phase{number}_*.py"))
     if not found:
         there = sorted(path.stem.removeprefix("test_") for path in scenarios.glob("test_phase*.py"))
-        raise CannotRun(f"there is no phase {number} here; there is {', '.join(there) or 'none'}")
+        raise CannotRun(
+            f"there is no phase {number} here; the phases are: {', '.join(there) or 'none'}"
+        )
     return found
 
 
@@ -59,12 +61,10 @@ def run(
     """Run a phase; return what became of its claims, and the folder with the evidence.
 
     Args:
-        number: which phase.
         modules: its experiments, see `find`.
-        substrate: the name of the one that its labs run on.
         say: called with the progress, line by line.
-        only: a part of a test's name, or pytest's `-k` expression; everything where empty.
-        base: where its labs live while they run.
+        only: a part of a test's name, or pytest's `-k` expression; all if empty.
+        base: where its labs are while they run.
         runs: where the run's folder is made.
     """
     folder = new_folder(f"phase{number}", runs).absolute()
@@ -94,18 +94,18 @@ def title(module: Path) -> str:
 
 
 def _experiment(modules: list[Path], recorder: Recorder, log: Path, only: str) -> str:
-    """Let pytest run the modules; return why it could not, where that is so."""
+    """Let pytest run the modules; return why it could not, or nothing."""
     os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another run of pytest
     chosen = ("-k", only) if only else ()
     with log.open("w", encoding="utf-8") as out, redirect_stdout(out):
         try:
             code = pytest.main([*_OPTIONS, *chosen, *map(str, modules)], plugins=[plugin, recorder])
         except Exception as error:  # what is left open when it is interrupted becomes an error
-            return formatting.clean(f"pytest broke off: {error!r}", BECAUSE_MAX)
+            return formatting.clean(f"pytest stopped with an error: {error!r}", BECAUSE_MAX)
     if code in _RAN:
         return ""
     if code == pytest.ExitCode.INTERRUPTED:
         return "it was interrupted"
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        return f"no experiment is called {only!r}" if only else "there are no experiments"
+        return f"no experiment matches {only!r}" if only else "there are no experiments"
     return f"pytest ended with code {int(code)}; see {log}"

@@ -38,7 +38,7 @@ class Shared(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command came to. `code` is negative if a signal ended it."""
+    """The result of a command. `code` is negative if a signal ended it."""
 
     code: int
     stdout: str
@@ -70,7 +70,7 @@ class RunsPrograms(Protocol):
     """Can run commands of the system where the system runs, in one working folder.
 
     Files are named relative to that folder. `settings` are environment variables over those that
-    the program usually has there; None takes one away. `wrapper` is a module that starts in place
+    the program usually has there; None removes one. `wrapper` is a module that starts in place
     of the program and is given its name and arguments.
     """
 
@@ -140,7 +140,7 @@ class Killable(Protocol):
     """Can end one process of a role, the hard way or the polite way, and bring it back."""
 
     def kill(self, role: Role, index: int = 0) -> None:
-        """SIGKILL for the process and all its children. Nothing where it has ended already."""
+        """SIGKILL for the process and all its children. Does nothing if it has ended already."""
         ...
 
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
@@ -154,7 +154,7 @@ class Killable(Protocol):
     def start(self, role: Role, index: int = 0) -> None:
         """Start the process again with its data, and wait until it answers.
 
-        Nothing where it runs already, so this also cures a half-applied fault.
+        Does nothing if it runs already, so this also cures a half-applied fault.
         """
         ...
 
@@ -168,7 +168,7 @@ class Pausable(Protocol):
         ...
 
     def resume(self, role: Role, index: int = 0) -> None:
-        """Let them go on. Nothing where they do already."""
+        """Let them continue. Does nothing if they do already."""
         ...
 
 
@@ -221,7 +221,7 @@ class Watchable(Protocol):
     """Can let its Prometheus scrape something that is not a role of the system."""
 
     def watch(self, job: str, instance: str, address: str) -> None:
-        """Scrape `http://<address>/metrics` from now on, where there is a Prometheus."""
+        """Scrape `http://<address>/metrics` from now on, if there is a Prometheus."""
         ...
 
 
@@ -244,10 +244,10 @@ class Partitionable(Protocol):
     def half_open(self, link: Link) -> None:
         """Close the caller's side of each connection and leave the other side open, unaware.
 
-        So it looks where a router forgot a connection. New connections are served.
+        So it looks when a router has forgotten a connection. New connections are served.
         """
         ...
 
     def heal(self, link: Link) -> None:
-        """Let everything pass again. Nothing where it does already."""
+        """Let everything pass again. Does nothing if it does already."""
         ...

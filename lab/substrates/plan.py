@@ -1,4 +1,4 @@
-"""What to start: roles, links, and the plan of a lab, which is data that can be sent elsewhere."""
+"""What to start: roles, links, and the plan of a lab, as data that another process can read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Link(StrEnum):
-    """A way over the network, from the role that calls to the role that answers."""
+    """A network connection, from the role that calls to the role that answers."""
 
     SCRAPER_BROKER = "scraper-broker"
     WORKER_BROKER = "worker-broker"
@@ -43,9 +43,9 @@ class Monitoring:
     It may hold secrets (the webhook's address), so it does not show what it holds.
 
     Attributes:
-        prometheus: what prometheus.yml says, without places: each of its `scrape_configs` is a job
-            that the substrate gives targets.
-        rules: what the files of rules say, by their names.
+        prometheus: what prometheus.yml says, without addresses: the substrate gives targets to
+            each job of its `scrape_configs`.
+        rules: the content of the rule files, by their names.
         alertmanager: what alertmanager.yml says.
     """
 
@@ -70,7 +70,7 @@ class Plan:
             guard off.
         relayed: the links that run through a relay, so that they can be broken. Others are direct:
             a relay takes part of the processor, and so of the throughput.
-        monitoring: what Prometheus, Alertmanager and the exporters do; they do not run where None.
+        monitoring: what Prometheus, Alertmanager and the exporters do; they do not run if None.
         flower: whether Flower runs, and the workers send the events that it shows.
     """
 

@@ -1,7 +1,7 @@
-"""prometheus.yml where targets stand in files, for substrates that start a Prometheus of their own.
+"""prometheus.yml with targets in files, for substrates that start a Prometheus of their own.
 
-Targets stand in one file for each job (`file_sd`), which Prometheus reads again when it changes: so
-workers that come later, and the lab itself, join a Prometheus that runs already.
+Each job has one file of targets (`file_sd`), which Prometheus reads again when it changes. So
+workers that start later, and the lab itself, can be added to a Prometheus that runs already.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ def placed(
     """The content of prometheus.yml: the plan's settings, and where everything is.
 
     Args:
-        prometheus: as in `Monitoring.prometheus`.
         targets_folder: holds `<job>.json` for each job that has targets.
-        rule_files: paths of rules.
-        alertmanager: `host:port`; None tells nobody.
+        alertmanager: `host:port`; None: no alerts are sent.
     """
     result = {
         **prometheus,

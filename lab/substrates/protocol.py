@@ -1,7 +1,7 @@
-"""Where the system runs: three verbs and an address book; what a place can do beyond is an ability.
+"""Where the system runs: three verbs and the endpoints. What it can do beyond is an ability.
 
-A substrate starts the whole system and ends it. No path of this machine crosses this seam, so that
-containers and clusters can stand behind it too; see `abilities` for what is optional.
+A substrate starts the whole system and ends it. No path of this machine is part of this protocol,
+so that containers and clusters can implement it too; see `abilities` for what is optional.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Endpoints:
         api_url: `http://host:port` of the backend.
         api_token: the bearer token that writing needs.
         broker_urls: AMQP URLs, by user: `scraper`, `worker`, `operator`, `admin`. The scraper's is
-            the one way that a fault of the link `scraper-broker` can break; the others are direct.
+            the only one that a fault of the link `scraper-broker` breaks; the others are direct.
         management_url: `http://host:port` of RabbitMQ's management API; log in as a broker user.
         metrics_url: `http://host:port/metrics` of the broker, for Prometheus.
         results_url: `redis://…`.
@@ -84,7 +84,7 @@ class Substrate(Protocol):
         ...
 
     def down(self) -> None:
-        """End everything. Does nothing where nothing runs."""
+        """End everything. Does nothing if nothing runs."""
         ...
 
     def logs(self, role: Role | None = None) -> list[Log]:

@@ -20,7 +20,7 @@ Striker = Callable[[Substrate, Endpoints], Strike]
 
 
 def silent(line: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 class Provider(Protocol):
@@ -32,9 +32,7 @@ class Provider(Protocol):
         """A substrate of one's own, not up yet; nothing is left of it after the block.
 
         Args:
-            lab: its name.
             base: a folder for what it keeps on this machine meanwhile.
-            say: called with its progress.
 
         Raises:
             CannotRun: the name is in use, or does not fit.
@@ -57,14 +55,10 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Pools(Protocol):
-    """Can let what is costly to start go on from one lab of this process to the next."""
+    """Can keep what is slow to start from one lab of this process to the next."""
 
     def pooled(self, base: Path) -> AbstractContextManager[Provider]:
-        """A provider for the block whose `opened` labs begin sooner, and as empty as ever.
-
-        Args:
-            base: a folder for what goes on between labs.
-        """
+        """A provider for the block whose `opened` labs start sooner; `base` has what is kept."""
         ...
 
 
@@ -73,9 +67,9 @@ class Kept:
     """A lab that is kept up.
 
     Attributes:
-        endpoints: where it answers; None while it starts.
+        endpoints: None while it starts.
         since: when it began, seconds since the epoch.
-        places: where its logs and passwords are, in words for people.
+        places: where its logs and passwords are, for people.
     """
 
     name: str
@@ -86,10 +80,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One process in a status.
+    """One process in a status; `state` is `up`, `paused` or `gone`.
 
     Attributes:
-        state: `up`, `paused` or `gone`.
         since: ISO 8601, empty if it has gone.
         memory_mb: of the process and all below it.
     """
@@ -104,11 +97,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a lab is.
-
-    Attributes:
-        verdict: `up`, `degraded` (also while it starts or ends) or `none`.
-    """
+    """How a lab is. `verdict` is `up`, `degraded` (also while it starts or ends) or `none`."""
 
     name: str
     verdict: str
@@ -138,7 +127,11 @@ class Keeps(Protocol):
         ...
 
     def stop(self, lab: str) -> bool:
-        """End a lab, or sweep what a dead one has left; say whether there was anything to end."""
+        """End a lab, or sweep what a dead one has left; say whether there was anything to end.
+
+        Raises:
+            SubstrateError: it did not end in time.
+        """
         ...
 
     def status(self, lab: str) -> Status:
@@ -189,9 +182,8 @@ class Finding:
     """One thing that a machine has or lacks.
 
     Attributes:
-        what: its name.
         state: `good`, `warning` (the lab runs without it) or `missing`.
-        found: what there is, in words.
+        found: what there is.
         cure: the command or the step that helps; empty if all is well.
     """
 

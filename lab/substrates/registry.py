@@ -36,7 +36,7 @@ def find(name: str) -> Provider:
         CannotRun: there is no such kind.
     """
     if name not in _PROVIDERS:
-        raise CannotRun(f"there is no substrate {name!r}; there is {', '.join(names())}")
+        raise CannotRun(f"there is no substrate {name!r}; the substrates are: {', '.join(names())}")
     module, _, factory = _PROVIDERS[name].partition(":")
     provider: Provider = getattr(import_module(module), factory)()
     return provider
@@ -50,7 +50,7 @@ def keeping(name: str) -> Keeps:
     """
     provider = find(name)
     if not isinstance(provider, Keeps):
-        raise CannotRun(f"the substrate {name!r} keeps no lab up between commands")
+        raise CannotRun(f"the substrate {name!r} cannot keep a lab up between commands")
     return provider
 
 

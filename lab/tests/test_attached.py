@@ -22,10 +22,10 @@ from lab.checker import check
 from lab.checker.check import Audit
 from lab.checker.measures import LATENCY_MEAN
 from lab.errors import CannotRun, LabError, SubstrateError
-from lab.experiment import striking
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import staged
 from lab.experiment.session import session
+from lab.faults import registry
 from lab.history import log
 from lab.paths import PROJECT
 from lab.substrates.abilities import (
@@ -84,7 +84,7 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with staged(request, tmp_path_factory, {"relayed": frozenset(Link)}) as lab:
         local = lab.substrate
         assert isinstance(local, Local)
-        strike = striking.striker(local, lab.endpoints)
+        strike = registry.striker(local, lab.endpoints)
         with control.served(local._instance.folder, local, strike):
             yield lab
 
@@ -313,9 +313,9 @@ def test_a_folder_with_a_long_path_can_be_kept_too(kept: Lab, tmp_path: Path) ->
     assert isinstance(local, Local)
     folder = tmp_path / ("deep" * 20) / ("er" * 40)
     folder.mkdir(parents=True)
-    with control.served(folder, local, striking.striker(local, kept.endpoints)):
+    with control.served(folder, local, registry.striker(local, kept.endpoints)):
         client = control.Client(folder)
-        assert "matches" in client.call("control_broker", arguments=["list_queues", "name"])
+        assert "matches" in client.call("control_broker", "list_queues", "name")
         client.close()
     assert list(folder.iterdir()) == []
 

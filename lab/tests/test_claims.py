@@ -29,7 +29,7 @@ def account(*claims: Claim, trouble: str = "") -> Account:
         (account(HOLDS, HOLDS), Verdict.VALID, "all 2 claims hold"),
         (account(HOLDS, BROKEN, OPEN), Verdict.INVALID, "1 of 3 claims do not hold"),
         (account(HOLDS, OPEN), Verdict.UNKNOWN, DID_NOT_RUN),
-        (account(), Verdict.UNKNOWN, "nothing to show"),
+        (account(), Verdict.UNKNOWN, "no claims to check"),
         (account(HOLDS, trouble="it was interrupted"), Verdict.UNKNOWN, "it was interrupted"),
         (account(BROKEN, trouble="it was interrupted"), Verdict.INVALID, "do not hold"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -242,4 +241,3 @@ def test_endpoints_survive_the_state_file(local: Local, instance: Instance) -> N
 
     assert state is not None
     assert state.addresses() == local.endpoints
-    assert json.dumps(state.endpoints)

@@ -140,7 +140,7 @@ def test_a_phase_whose_claims_all_hold_ends_with_0(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "only", "why"),
     [
-        (EXPERIMENTS, "no_such_name", "no experiment is called 'no_such_name'"),
+        (EXPERIMENTS, "no_such_name", "no experiment matches 'no_such_name'"),
         ("import nowhere_to_be_found\n", "", "nowhere_to_be_found"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_phase_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         "test_phase1_more",
         "test_phase1_things",
     ]
-    with pytest.raises(CannotRun, match="no phase 5 here; there is phase1_more, phase1_things"):
+    with pytest.raises(CannotRun, match=r"no phase 5 here; .*: phase1_more, phase1_things"):
         runner.find(5, tmp_path)
 
 

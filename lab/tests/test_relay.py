@@ -11,8 +11,8 @@ from contextlib import closing, suppress
 import pytest
 
 from lab.errors import SubstrateError
+from lab.substrates.local.links import Links
 from lab.substrates.local.relay import HOST
-from lab.substrates.local.relay_pool import Switchboard
 from lab.substrates.plan import Link
 from lab.wait import eventually, stopwatch
 
@@ -60,15 +60,16 @@ def echo() -> Iterator[Echo]:
 
 
 @pytest.fixture
-def board() -> Iterator[Switchboard]:
-    with closing(Switchboard()) as made:
-        yield made
+def links() -> Iterator[Links]:
+    links = Links()
+    yield links
+    links.close_links()
 
 
 @pytest.fixture
-def port(echo: Echo, board: Switchboard) -> int:
+def port(echo: Echo, links: Links) -> int:
     """Where the relay to the echo listens."""
-    return board.add(LINK, _free_port, lambda: echo.port)
+    return links.open_link(LINK, _free_port, lambda: echo.port)
 
 
 def _free_port() -> int:
@@ -114,10 +115,10 @@ def test_bytes_pass_both_ways_however_many(port: int) -> None:
     assert answer == words
 
 
-def test_a_side_that_does_not_read_holds_the_other_side_up(board: Switchboard) -> None:
+def test_a_side_that_does_not_read_holds_the_other_side_up(links: Links) -> None:
     offered = 256 * MB  # far more than the system's own buffers on the way
     with socket.create_server((HOST, 0)) as listener:
-        relayed = board.add(LINK, _free_port, lambda: int(listener.getsockname()[1]))
+        relayed = links.open_link(LINK, _free_port, lambda: int(listener.getsockname()[1]))
         with _call(relayed) as caller, listener.accept()[0]:
             caller.settimeout(SHORT_S)
             taken = 0
@@ -139,56 +140,56 @@ def test_the_end_of_one_side_ends_the_other(port: int, echo: Echo) -> None:
         assert caller.recv(1) == b""
 
 
-def test_a_caller_is_turned_away_where_nobody_answers(board: Switchboard) -> None:
+def test_a_caller_is_turned_away_where_nobody_answers(links: Links) -> None:
     nobody = _free_port()
-    relayed = board.add(LINK, _free_port, lambda: nobody)
+    relayed = links.open_link(LINK, _free_port, lambda: nobody)
 
     with _call(relayed) as caller, suppress(ConnectionResetError):
         assert caller.recv(1) == b""
 
 
 def test_a_cut_closes_connections_and_refuses_new_ones_until_it_heals(
-    port: int, board: Switchboard, echo: Echo
+    port: int, links: Links, echo: Echo
 ) -> None:
     with _call(port) as caller:
         assert _ask(caller) == b"hello"
-        board.cut(LINK)
+        links.cut(LINK)
         with suppress(ConnectionResetError):
             assert caller.recv(1) == b""
     assert echo.ended.acquire(timeout=SOON_S)
     with pytest.raises(ConnectionRefusedError):
         _call(port)
 
-    board.heal(LINK)
+    links.heal(LINK)
     with _call(port) as caller:
         assert _ask(caller) == b"hello"
 
 
-def test_a_stall_holds_everything_back_and_loses_nothing(port: int, board: Switchboard) -> None:
+def test_a_stall_holds_everything_back_and_loses_nothing(port: int, links: Links) -> None:
     with _call(port) as before:
         assert _ask(before) == b"hello"
-        board.stall(LINK)
+        links.stall(LINK)
         before.sendall(b"held back")
         with _call(port) as during:
             during.sendall(b"me too")
             assert _is_silent(before)
             assert _is_silent(during)
 
-            board.heal(LINK)
+            links.heal(LINK)
             assert before.recv(100) == b"held back"
             assert during.recv(100) == b"me too"
 
 
 def test_a_slow_link_takes_its_time_and_is_as_fast_as_ever_afterwards(
-    port: int, board: Switchboard
+    port: int, links: Links
 ) -> None:
     with _call(port) as caller:
-        board.slow(LINK, latency_s=SHORT_S)
+        links.slow(LINK, latency_s=SHORT_S)
         with stopwatch() as seconds:
             assert _ask(caller) == b"hello"
         assert seconds() >= 2 * SHORT_S  # there and back
 
-        board.heal(LINK)
+        links.heal(LINK)
         eventually(
             "an answer without latency",
             lambda: _seconds_to_answer(caller) < SHORT_S,
@@ -203,10 +204,8 @@ def _seconds_to_answer(caller: socket.socket) -> float:
     return seconds()
 
 
-def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(
-    port: int, board: Switchboard
-) -> None:
-    board.slow(LINK, bytes_per_s=100_000)
+def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(port: int, links: Links) -> None:
+    links.slow(LINK, bytes_per_s=100_000)
 
     with _call(port) as caller, stopwatch() as seconds:
         assert len(_ask(caller, bytes(50_000))) == 50_000
@@ -214,11 +213,11 @@ def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(
 
 
 def test_after_a_half_open_one_side_knows_and_the_other_does_not(
-    port: int, board: Switchboard, echo: Echo
+    port: int, links: Links, echo: Echo
 ) -> None:
     with _call(port) as caller:
         assert _ask(caller) == b"hello"
-        board.half_open(LINK)
+        links.half_open(LINK)
         with suppress(ConnectionResetError):
             assert caller.recv(1) == b""
     echo.connections[0].sendall(b"are you there?")
@@ -226,27 +225,27 @@ def test_after_a_half_open_one_side_knows_and_the_other_does_not(
 
     with _call(port) as again:  # new connections are served
         assert _ask(again) == b"hello"
-        board.heal(LINK)
+        links.heal(LINK)
         assert echo.ended.acquire(timeout=SOON_S)
         assert _ask(again) == b"hello"  # and what is whole stays so
 
 
-def test_healing_what_is_whole_changes_nothing(port: int, board: Switchboard) -> None:
+def test_healing_what_is_whole_changes_nothing(port: int, links: Links) -> None:
     with _call(port) as caller:
-        board.heal(LINK)
-        board.heal(LINK)
+        links.heal(LINK)
+        links.heal(LINK)
         assert _ask(caller) == b"hello"
 
 
-def test_a_link_without_a_relay_says_how_to_get_one(board: Switchboard) -> None:
+def test_a_link_without_a_relay_says_how_to_get_one(links: Links) -> None:
     with pytest.raises(SubstrateError, match=r"worker-broker has no relay.*Plan\.relayed"):
-        board.cut(LINK)
+        links.cut(LINK)
 
 
-def test_a_port_that_a_stranger_took_is_replaced(board: Switchboard, echo: Echo) -> None:
+def test_a_port_that_a_stranger_took_is_replaced(links: Links, echo: Echo) -> None:
     with socket.create_server((HOST, 0)) as stranger:
         offered = iter([stranger.getsockname()[1], _free_port()])
-        relayed = board.add(LINK, lambda: next(offered), lambda: echo.port)
+        relayed = links.open_link(LINK, lambda: next(offered), lambda: echo.port)
 
         with _call(relayed) as caller:
             assert _ask(caller) == b"hello"
@@ -254,12 +253,12 @@ def test_a_port_that_a_stranger_took_is_replaced(board: Switchboard, echo: Echo)
 
 def test_closing_leaves_no_thread_and_no_listener(echo: Echo) -> None:
     before = set(threading.enumerate())
-    board = Switchboard()
-    port = board.add(LINK, _free_port, lambda: echo.port)
+    links = Links()
+    port = links.open_link(LINK, _free_port, lambda: echo.port)
     with _call(port) as caller:
         assert _ask(caller) == b"hello"
-        board.close()
-        board.close()
+        links.close_links()
+        links.close_links()
 
     assert "relays" not in {each.name for each in set(threading.enumerate()) - before}
     with pytest.raises(ConnectionRefusedError):
@@ -267,7 +266,7 @@ def test_closing_leaves_no_thread_and_no_listener(echo: Echo) -> None:
 
 
 def test_callers_that_storm_a_link_while_it_is_cut_and_healed_leave_nothing_behind(
-    port: int, board: Switchboard
+    port: int, links: Links
 ) -> None:
     """Whoever is just being accepted when the link is cut is turned away like the rest."""
     stop = threading.Event()
@@ -281,8 +280,8 @@ def test_callers_that_storm_a_link_while_it_is_cut_and_healed_leave_nothing_behi
     for each in callers:
         each.start()
     for _ in range(50):
-        board.cut(LINK)
-        board.heal(LINK)
+        links.cut(LINK)
+        links.heal(LINK)
     stop.set()
     for each in callers:
         each.join(timeout=SOON_S)

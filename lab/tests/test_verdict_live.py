@@ -240,5 +240,5 @@ def test_a_queue_that_was_deleted_with_its_messages_ends_in_a_verdict(
     assert verdict.read(lab.folder / verdict.FILE)["verdict"] == audit.verdict
     assert audit.verdict is not Verdict.VALID
     assert audit.counts.undecided >= len(sent)
-    assert "queues could not be looked at" in audit.finding(5).explanation
+    assert "queues could not be probed" in audit.finding(5).explanation
     assert checked(lab, TRUTH)[0] == Verdict.UNKNOWN

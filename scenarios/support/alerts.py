@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-import pika
-
 from lab.clients import amqp
 from lab.clients.prometheus.client import NoData, Prometheus
 from lab.clients.webhook import Webhook
@@ -14,7 +12,6 @@ from lab.experiment.lab import PLAIN_MATCH, Lab
 from lab.wait import eventually
 from system.contract import envelope as wire
 from system.contract import match as contract
-from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 
 ARRIVES_WITHIN_S = 90.0
 FIRING, RESOLVED = "firing", "resolved"
@@ -93,20 +90,11 @@ def flood(lab: Lab, count: int) -> None:
         amqp.TROUBLE: the broker did not accept them.
     """
     now = datetime.now(UTC)
-    with amqp.channel(lab.endpoints.broker_urls["admin"]) as on:
-        for number in range(count):
-            match = contract.parse({**PLAIN_MATCH, "external_match_id": f"flood-{number}"})
-            message_id = wire.new_message_id()
-            wrapped = wire.wrap(match, message_id=message_id, published_at=now)
-            on.basic_publish(
-                EXCHANGE,
-                PROCESS_QUEUE,
-                wrapped.body,
-                pika.BasicProperties(
-                    content_type=wrapped.content_type,
-                    content_encoding=wrapped.content_encoding,
-                    headers=dict(wrapped.headers),
-                    message_id=message_id,
-                    delivery_mode=2,
-                ),
-            )
+    matches = (
+        contract.parse({**PLAIN_MATCH, "external_match_id": f"flood-{number}"})
+        for number in range(count)
+    )
+    flood = (
+        wire.wrap(match, message_id=wire.new_message_id(), published_at=now) for match in matches
+    )
+    amqp.publish(lab.endpoints.broker_urls["admin"], flood, confirm=False)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import threading
 from pathlib import Path
 
-from lab.errors import LabError
+from scenarios.support.hangup import HangUpServer
 
 CALL_WITHIN_S = 20
 
@@ -25,7 +23,7 @@ esac
 """
 
 
-class Cluster:
+class Cluster(HangUpServer):
     """Use as a context manager. The last of the contexts is the current one.
 
     Attributes:
@@ -40,22 +38,20 @@ class Cluster:
             folder: where the files go, in a folder of their own.
             contexts: names; all of them point to this cluster.
         """
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.1)
-        port = self._listener.getsockname()[1]
+        super().__init__()
         home = folder / "kube"
         (home / "bin").mkdir(parents=True)
         self._notes = home / "calls"
         self._notes.touch()
         self.config = home / "config"
-        self.config.write_text(json.dumps(_configuration(port, contexts)))
+        self.config.write_text(json.dumps(_configuration(self.port, contexts)))
         kubectl = home / "bin" / "kubectl"
         kubectl.write_text(
             _KUBECTL.format(
                 notes=self._notes,
                 real=shutil.which("kubectl") or "",
                 python=shutil.which("python3"),
-                port=port,
+                port=self.port,
             )
         )
         kubectl.chmod(0o755)
@@ -63,37 +59,16 @@ class Cluster:
             "KUBECONFIG": str(self.config),
             "PATH": f"{kubectl.parent}{os.pathsep}{os.environ['PATH']}",
         }
-        self._knocks = 0
-        self._quiet = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._count, name="cluster", daemon=True)
-
-    def __enter__(self) -> Cluster:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        self._listener.close()
 
     @property
-    def connections(self) -> int:
-        """The number of connections so far, including those not yet accepted."""
-        self._quiet.clear()
-        if not self._quiet.wait(CALL_WITHIN_S):
-            raise LabError("connections to the cluster do not stop")
-        return self._knocks
-
-    @property
-    def calls(self) -> list[str]:
+    def commands(self) -> list[str]:
         """The arguments of every call of kubectl, in order."""
         return self._notes.read_text().splitlines()
 
     def careless_call(self) -> None:
         """Query the current context's cluster, as a careless tool might.
 
-        It is not among the `calls`.
+        It is not among the `commands`.
         """
         subprocess.run(
             ["kubectl", "get", "pods", "--request-timeout=2s"],
@@ -104,16 +79,6 @@ class Cluster:
         )
         kept = self._notes.read_text().splitlines(keepends=True)[:-1]
         self._notes.write_text("".join(kept))
-
-    def _count(self) -> None:
-        while not self._stop.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except TimeoutError:
-                self._quiet.set()
-                continue
-            self._knocks += 1
-            connection.close()
 
 
 def _configuration(port: int, contexts: tuple[str, ...]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -17,39 +17,30 @@ import urllib3
 from psycopg.rows import dict_row
 
 from lab.clients import amqp
-from lab.experiment.lab import Lab
+from lab.experiment.lab import PLAIN_MATCH, Lab
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from scenarios.support import hello
 from system.contract.envelope import (
     PROCESS_TASK,
     VALIDATE_TASK,
-    Envelope,
     new_message_id,
-    wrap_arguments,
 )
-from system.contract.topology import EXCHANGE, PROCESS_QUEUE, VALIDATE_QUEUE
+from system.contract.topology import PROCESS_QUEUE, VALIDATE_QUEUE
 
 WITHIN_S = 60.0
 """For everything that is a matter of a second on a quiet machine."""
 HTTP_S = urllib3.Timeout(connect=3, read=10)
 
 PLAIN: dict[str, Any] = {
-    "home_team": "NEFC",
-    "away_team": "Seacoast United",
-    "match_date": "2025-10-18",
+    **PLAIN_MATCH,
     "match_time": "10:00",
-    "season": "2025-26",
-    "age_group": "U14",
-    "match_type": "League",
-    "league": "Homegrown",
-    "division": "Northeast",
     "home_score": 2,
     "away_score": 1,
     "match_status": "completed",
     "observed_at": "2025-10-18T16:00:00Z",
 }
-"""A match that keeps the contract."""
+"""A completed match that keeps the contract."""
 
 Message = tuple[str, Mapping[str, Any]]
 """A message id, and a match that may be of any shape."""
@@ -85,8 +76,8 @@ def send_by_queue(lab: Lab, messages: Iterable[Message], *, wants_result: bool =
         messages: in this order, on one channel.
         wants_result: what the sender asks for; a match has no result anyway.
     """
-    written = (_envelope(PROCESS_TASK, *message) for message in messages)
-    _publish(lab, written, PROCESS_QUEUE, wants_result=wants_result)
+    written = (hello.request(PROCESS_TASK, *each, wants_result=wants_result) for each in messages)
+    amqp.publish(lab.endpoints.broker_urls["scraper"], written, key=PROCESS_QUEUE)
 
 
 def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
@@ -104,8 +95,8 @@ def send_by_http(lab: Lab, message: Message) -> tuple[int, dict[str, Any]]:
 
 def validate(lab: Lab, matches: Sequence[Any]) -> list[dict[str, Any]]:
     """The answers of `validate_match_data`, as its callers read them: from Redis."""
-    asked = [_envelope(VALIDATE_TASK, new_message_id(), match) for match in matches]
-    _publish(lab, asked, VALIDATE_QUEUE, wants_result=True)
+    asked = [hello.request(VALIDATE_TASK, new_message_id(), match) for match in matches]
+    amqp.publish(lab.endpoints.broker_urls["scraper"], asked, key=VALIDATE_QUEUE)
     ids = [envelope.message_id for envelope in asked]
     hello.wait_for(lab, ids, within_s=WITHIN_S)
     with hello.results(lab) as client:
@@ -188,30 +179,6 @@ def dead_letters(
 
     wanted = set(ids)
     return eventually(f"{len(ids)} dead letters", look, within_s=within_s, every_s=0.2)
-
-
-def _envelope(task: str, message_id: str, match: Any) -> Envelope:
-    return wrap_arguments(
-        [match], {}, message_id=message_id, published_at=datetime.now(UTC), task=task
-    )
-
-
-def _publish(lab: Lab, written: Iterable[Envelope], queue: str, *, wants_result: bool) -> None:
-    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
-        on.confirm_delivery()
-        for envelope in written:
-            amqp.send(
-                on,
-                envelope.body,
-                exchange=EXCHANGE,
-                key=queue,
-                properties={
-                    "content_type": envelope.content_type,
-                    "content_encoding": envelope.content_encoding,
-                    "headers": {**envelope.headers, "ignore_result": not wants_result},
-                    "message_id": envelope.message_id,
-                },
-            )
 
 
 def _line(worker: str, entry: Mapping[str, Any]) -> AttemptLine:

@@ -22,7 +22,7 @@ from lab.substrates.abilities import Killable
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.envelope import HELLO_TASK, Envelope, new_message_id, wrap_arguments
-from system.contract.topology import EXCHANGE, LEARN_QUEUE
+from system.contract.topology import LEARN_QUEUE
 
 REDIS_WITHIN_S = 5.0
 WORKER_WITHIN_S = 60.0
@@ -31,37 +31,22 @@ _KEY = "celery-task-meta-"
 
 def message(*, name: str = "world", seconds: Any = 0.0) -> Envelope:
     """A message that asks for a greeting after `seconds` of work, and for the answer."""
+    return request(HELLO_TASK, new_message_id(), name, seconds)
+
+
+def request(task: str, message_id: str, *arguments: Any, wants_result: bool = True) -> Envelope:
+    """A message for a task, and whether its sender wants the answer."""
     written = wrap_arguments(
-        [name, seconds],
-        {},
-        message_id=new_message_id(),
-        published_at=datetime.now(UTC),
-        task=HELLO_TASK,
+        arguments, {}, message_id=message_id, published_at=datetime.now(UTC), task=task
     )
-    return written.with_headers({**written.headers, "ignore_result": False})
+    return written.with_headers({**written.headers, "ignore_result": not wants_result})
 
 
 def send(lab: Lab, count: int = 1, *, name: str = "world", seconds: Any = 0.0) -> list[str]:
     """Send `count` such messages; return their ids, once the broker has confirmed all of them."""
-    ids = []
-    with amqp.channel(lab.endpoints.broker_urls["scraper"]) as on:
-        on.confirm_delivery()
-        for _ in range(count):
-            written = message(name=name, seconds=seconds)
-            amqp.send(
-                on,
-                written.body,
-                exchange=EXCHANGE,
-                key=LEARN_QUEUE,
-                properties={
-                    "content_type": written.content_type,
-                    "content_encoding": written.content_encoding,
-                    "headers": dict(written.headers),
-                    "message_id": written.message_id,
-                },
-            )
-            ids.append(written.message_id)
-    return ids
+    written = [message(name=name, seconds=seconds) for _ in range(count)]
+    amqp.publish(lab.endpoints.broker_urls["scraper"], written, key=LEARN_QUEUE)
+    return [each.message_id for each in written]
 
 
 def waiting(lab: Lab) -> int:

@@ -1,4 +1,4 @@
-"""A system that is up as far as anybody can tell from outside, and does nothing."""
+"""A system that seems to be up, seen from outside, and does nothing."""
 
 from __future__ import annotations
 

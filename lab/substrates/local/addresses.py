@@ -11,6 +11,7 @@ from lab.substrates.protocol import Endpoints
 
 def endpoints(ground: Ground) -> Endpoints:
     """The address book of a lab whose services have their ports."""
+    watched = ground.plan.monitoring is not None
     return Endpoints(
         api_url=roles.http_url(ground, roles.API),
         api_token=ground.password("api"),
@@ -23,13 +24,7 @@ def endpoints(ground: Ground) -> Endpoints:
         results_url=results.url(ground),
         database_url=database.url(ground),
         site_url=roles.http_url(ground, roles.SITE),
-        **(_watchers(ground) if ground.plan.monitoring else {}),
+        prometheus_url=roles.http_url(ground, monitoring.PROMETHEUS) if watched else None,
+        alertmanager_url=roles.http_url(ground, monitoring.ALERTMANAGER) if watched else None,
         flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,
     )
-
-
-def _watchers(ground: Ground) -> dict[str, str]:
-    return {
-        "prometheus_url": roles.http_url(ground, monitoring.PROMETHEUS),
-        "alertmanager_url": roles.http_url(ground, monitoring.ALERTMANAGER),
-    }

@@ -8,16 +8,34 @@ run here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from lab.errors import CannotRun, SubstrateError
+from lab.errors import SubstrateError
 from lab.substrates.local.control import Client
-from lab.substrates.local.instance import UP, Instance
+from lab.substrates.local.instance import Instance
+from lab.substrates.local.local import Local
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Link, Plan, Role, from_json
+from lab.substrates.plan import Plan, from_json
 from lab.substrates.protocol import Endpoints
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _by_keeper(
+    method: Callable[Concatenate[Local, P], R],
+) -> Callable[Concatenate[Attached, P], R]:
+    """The same method, done by the keeper."""
+
+    @wraps(method)
+    def ask(self: Attached, /, *args: P.args, **given: P.kwargs) -> R:
+        answer: R = self.call_keeper(method.__name__, *args, **given)
+        return answer
+
+    return ask
 
 
 class Attached(Workspace):
@@ -26,21 +44,9 @@ class Attached(Workspace):
     name = "local"
 
     def __init__(self, instance: Instance) -> None:
-        super().__init__(instance, lambda: self.endpoints)
-        self._endpoints: Endpoints | None = None
+        super().__init__(instance)
         self._plan: Plan | None = None
         self._client: Client | None = None
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Where everything answers.
-
-        Raises:
-            SubstrateError: `up` was not called.
-        """
-        if self._endpoints is None:
-            raise SubstrateError("not attached: call up() first")
-        return self._endpoints
 
     def kept_plan(self) -> Plan:
         """What runs there.
@@ -49,7 +55,7 @@ class Attached(Workspace):
             SubstrateError: `up` was not called.
         """
         if self._plan is None:
-            raise SubstrateError("not attached: call up() first")
+            raise SubstrateError("the lab is not up: call up() first")
         return self._plan
 
     def up(self, plan: Plan) -> Endpoints:
@@ -58,15 +64,10 @@ class Attached(Workspace):
         Raises:
             CannotRun: it is not up.
         """
-        state = self._instance.read()
-        ends = state.addresses() if state else None
-        if not (state and ends and state.plan and state.phase == UP and self._instance.is_alive()):
-            raise CannotRun(
-                f"no lab named {self._instance.name!r} is up here; start it with `lab up`"
-            )
+        state, endpoints = self._instance.read_up()
         self._client = Client(self._instance.folder)
-        self._endpoints, self._plan = ends, from_json(json.dumps(state.plan).encode())
-        return ends
+        self._endpoints, self._plan = endpoints, from_json(json.dumps(state.plan).encode())
+        return endpoints
 
     def down(self) -> None:
         """Leave; the process that started the lab ends it."""
@@ -77,69 +78,29 @@ class Attached(Workspace):
     @contextmanager
     def struck(self, fault: str, parameters: Mapping[str, Any]) -> Iterator[None]:
         """Let the keeper break the lab for the block, and cure it, even if the caller is killed."""
-        number = self._call("strike", fault=fault, parameters=dict(parameters))
+        number = self.call_keeper("strike", fault=fault, parameters=dict(parameters))
         try:
             yield
         finally:
-            self._call("cure", number=number)
+            self.call_keeper("cure", number=number)
 
-    def kill(self, role: Role, index: int = 0) -> None:
-        """SIGKILL for the process and all its children."""
-        self._call("kill", role=role, index=index)
+    kill = _by_keeper(Local.kill)
+    terminate = _by_keeper(Local.terminate)
+    start = _by_keeper(Local.start)
+    pause = _by_keeper(Local.pause)
+    resume = _by_keeper(Local.resume)
+    scale = _by_keeper(Local.scale)
+    kill_child = _by_keeper(Local.kill_child)
+    control_broker = _by_keeper(Local.control_broker)
+    watch = _by_keeper(Local.watch)
+    cut = _by_keeper(Local.cut)
+    stall = _by_keeper(Local.stall)
+    slow = _by_keeper(Local.slow)
+    half_open = _by_keeper(Local.half_open)
+    heal = _by_keeper(Local.heal)
 
-    def kill_child(self, role: Role, index: int = 0) -> None:
-        """SIGKILL for one child of the process; the process itself goes on."""
-        self._call("kill_child", role=role, index=index)
-
-    def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
-        """Ask the process to end, and wait until it has."""
-        self._call("terminate", role=role, index=index, within_s=within_s)
-
-    def start(self, role: Role, index: int = 0) -> None:
-        """Start the process again with its data, and wait until it answers."""
-        self._call("start", role=role, index=index)
-
-    def pause(self, role: Role, index: int = 0) -> None:
-        """Stop the process and all its children where they are."""
-        self._call("pause", role=role, index=index)
-
-    def resume(self, role: Role, index: int = 0) -> None:
-        """Let them go on."""
-        self._call("resume", role=role, index=index)
-
-    def scale(self, role: Role, count: int) -> None:
-        """Start or politely end workers until there are `count`."""
-        self._call("scale", role=role, count=count)
-
-    def control_broker(self, *arguments: str) -> str:
-        """Run `rabbitmqctl`."""
-        return str(self._call("control_broker", arguments=arguments))
-
-    def watch(self, job: str, instance: str, address: str) -> None:
-        """Let Prometheus scrape something that is not a role of the system."""
-        self._call("watch", job=job, instance=instance, address=address)
-
-    def cut(self, link: Link) -> None:
-        """Close the connections, and refuse new ones."""
-        self._call("cut", link=link)
-
-    def stall(self, link: Link) -> None:
-        """Let nothing pass; connections stay open."""
-        self._call("stall", link=link)
-
-    def slow(self, link: Link, *, latency_s: float = 0.0, bytes_per_s: float = 0.0) -> None:
-        """Delay what passes, and bound its rate."""
-        self._call("slow", link=link, latency_s=latency_s, bytes_per_s=bytes_per_s)
-
-    def half_open(self, link: Link) -> None:
-        """Close the callers' side, and leave the other side open."""
-        self._call("half_open", link=link)
-
-    def heal(self, link: Link) -> None:
-        """Let everything pass again."""
-        self._call("heal", link=link)
-
-    def _call(self, verb: str, **given: Any) -> Any:
+    def call_keeper(self, verb: str, *args: Any, **given: Any) -> Any:
+        """Let the keeper do something; see `lab.substrates.local.control.Client.call`."""
         if self._client is None:
-            raise SubstrateError("not attached: call up() first")
-        return self._client.call(verb, **given)
+            raise SubstrateError("the lab is not up: call up() first")
+        return self._client.call(verb, *args, **given)

@@ -1,4 +1,4 @@
-"""Ends what a lab has left running and removes what it has left lying."""
+"""Ends the processes that a lab has left running, and removes the folders that it has left."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def sweep_dead(base: Path) -> list[str]:
 def close(instance: Instance, *, descendants: bool = False) -> None:
     """End every process of the instance and remove its folders, but for a failed start's logs.
 
+    Only for the holder of its lock.
+
     Args:
-        instance: whose lock the caller holds.
-        descendants: also end whatever descends from the calling process.
+        descendants: also end everything that descends from the calling process.
     """
     state = instance.read()
     end(state.processes if state else [], descendants=descendants)
@@ -89,7 +90,7 @@ def _living(recorded: list[Process], descendants: bool) -> list[psutil.Process]:
 def _is_same(record: Process) -> bool:
     """Whether the session that this process led still has members that can only be its own.
 
-    A pid is used again by strangers, but not while a session of that number lives.
+    A pid may be reused by other processes, but not while a session of that number lives.
     """
     members = processes.tree(record.pid)
     return bool(members) and all(

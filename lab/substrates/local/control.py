@@ -1,25 +1,35 @@
-"""How a lab that is kept can be broken by others: a private socket of the process that keeps it.
+"""How other processes break a lab that is kept: by a private socket of its keeper.
 
     another process ── one JSON object a line ──> the keeper ── calls ──> Local
 
 Every connection is a guest of its own. What a guest has broken and not mended is mended when its
-connection ends, however that happens: so a caller that is killed leaves no fault behind. Only the
+connection ends, however that happens; so a caller that is killed leaves no fault behind. Only the
 owner of the lab's folder can reach the socket (folder 700, socket 600).
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lab.errors import CannotRun, LabError, SubstrateError
+from lab.substrates.abilities import (
+    ChildKillable,
+    Controllable,
+    Killable,
+    Partitionable,
+    Pausable,
+    Scalable,
+    Watchable,
+)
 from lab.substrates.local.local import Local
 from lab.substrates.plan import Link, Role
 from lab.substrates.provider import Strike
@@ -33,27 +43,44 @@ GUESTS_MAX = 32
 _ADDRESS_BYTES_MAX = 100
 """The kernel's own limit for the path of a socket is 108 bytes (104 on macOS)."""
 
-_STARTED_AGAIN = {"kill", "terminate"}
-_HEALED = {"cut", "stall", "slow", "half_open"}
-_PLAIN = {"kill_child", "control_broker", "watch"}
-VERBS = frozenset({*_STARTED_AGAIN, *_HEALED, *_PLAIN, "start", "pause", "resume", "scale", "heal"})
+_ABILITIES = (Killable, Pausable, Scalable, ChildKillable, Controllable, Watchable, Partitionable)
+VERBS = frozenset(
+    verb for ability in _ABILITIES for verb in vars(ability) if not verb.startswith("_")
+)
 
 
-class Guest:
-    """One caller: what it asked for, and the cures that it still owes."""
+class _Guest(socketserver.StreamRequestHandler):
+    """One caller: what it asks for, and the cures that it still owes."""
 
-    def __init__(self, local: Local, strike: Strike) -> None:
-        self._local = local
-        self._strike = strike
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
         self._owed: dict[tuple[Any, ...], Callable[[], object]] = {}
         self._faults: dict[int, ExitStack] = {}
 
-    def do(self, verb: str, given: dict[str, Any]) -> object:
-        """Do what is asked for; return what is to be answered.
+    def handle(self) -> None:
+        with suppress(OSError):  # the caller has gone
+            while line := self.rfile.readline(LINE_BYTES_MAX):
+                self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
 
-        Raises:
-            LabError: it could not be done.
-        """
+    def finish(self) -> None:
+        self._mend()
+        super().finish()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            return {"done": self._do(asked["do"], asked.get("args", []), asked.get("with", {}))}
+        except CannotRun as error:
+            return {"cannot": str(error)}
+        except LabError as error:
+            return {"failed": str(error)}
+        except (ValueError, TypeError, KeyError) as error:
+            return {"cannot": f"the lab's keeper cannot read this request: {error!r}"}
+
+    def _do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
+        """Do what is asked for; return the answer."""
         if verb == "strike":
             return self._begin(str(given["fault"]), dict(given["parameters"]))
         if verb == "cure":
@@ -61,41 +88,42 @@ class Guest:
             return None
         if verb not in VERBS:
             raise CannotRun(f"the lab's keeper does not know {verb!r}")
-        arguments = tuple(given.pop("arguments", ()))
-        if "role" in given:
-            given["role"] = Role(given["role"])
-        if "link" in given:
-            given["link"] = Link(given["link"])
-        self._owe(verb, given)
-        return getattr(self._local, verb)(*arguments, **given)
+        method = getattr(self.server.local, verb)
+        bound = inspect.signature(method).bind(*args, **given)
+        for name, kind in (("role", Role), ("link", Link)):
+            if name in bound.arguments:
+                bound.arguments[name] = kind(bound.arguments[name])
+        self._owe(verb, **bound.arguments)
+        return method(*bound.args, **bound.kwargs)
 
-    def _owe(self, verb: str, given: Mapping[str, Any]) -> None:
+    def _owe(self, verb: str, role: Any = None, index: int = 0, link: Any = None, **_: Any) -> None:
         """Note the cure before anything is broken: it also cures what is only half done."""
-        local, role, index = self._local, given.get("role"), given.get("index", 0)
-        if verb in _STARTED_AGAIN:
-            self._owed["process", role, index] = lambda: local.start(given["role"], index)
-        elif verb == "pause":
-            self._owed["pause", role, index] = lambda: local.resume(given["role"], index)
-        elif verb in _HEALED:
-            self._owed["link", given["link"]] = lambda: local.heal(given["link"])
-        elif verb == "scale":
-            before = sum(each.name.startswith(f"{role}-") for each in local.processes())
-            self._owed.setdefault(("scale", role), lambda: local.scale(given["role"], before))
-        elif verb == "start":
-            self._owed.pop(("process", role, index), None)
-            self._owed.pop(("pause", role, index), None)
-        elif verb == "resume":
-            self._owed.pop(("pause", role, index), None)
-        elif verb == "heal":
-            self._owed.pop(("link", given["link"]), None)
+        local = self.server.local
+        match verb:
+            case "kill" | "terminate":
+                self._owed["process", role, index] = lambda: local.start(role, index)
+            case "pause":
+                self._owed["pause", role, index] = lambda: local.resume(role, index)
+            case "cut" | "stall" | "slow" | "half_open":
+                self._owed["link", link] = lambda: local.heal(link)
+            case "scale":
+                before = sum(each.name.startswith(f"{role}-") for each in local.processes())
+                self._owed.setdefault(("scale", role), lambda: local.scale(role, before))
+            case "start":
+                self._owed.pop(("process", role, index), None)
+                self._owed.pop(("pause", role, index), None)
+            case "resume":
+                self._owed.pop(("pause", role, index), None)
+            case "heal":
+                self._owed.pop(("link", link), None)
 
     def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
-        number = len(self._faults) + 1
+        number = max(self._faults, default=0) + 1
         self._faults[number] = stack = ExitStack()
-        stack.enter_context(self._strike(fault, parameters))
+        stack.enter_context(self.server.strike(fault, parameters))
         return number
 
-    def leave(self) -> None:
+    def _mend(self) -> None:
         """Mend everything that is still broken, the newest first."""
         with suppress(LabError):
             while self._faults:
@@ -110,44 +138,14 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = GUESTS_MAX
 
-    def __init__(self, address: str, make: Callable[[], Guest]) -> None:
-        self.make = make
-        super().__init__(address, _Handler)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        assert isinstance(self.server, _Server)  # noqa: S101 - it is made by no other
-        guest = self.server.make()
-        try:
-            while line := self.rfile.readline(LINE_BYTES_MAX):
-                self.wfile.write(json.dumps(_answer(guest, line)).encode() + b"\n")
-        except OSError:
-            pass  # the caller has gone
-        finally:
-            guest.leave()
-
-
-def _answer(guest: Guest, line: bytes) -> dict[str, Any]:
-    try:
-        asked = json.loads(line)
-        return {"done": guest.do(asked["do"], asked.get("with", {}))}
-    except CannotRun as error:
-        return {"cannot": str(error)}
-    except LabError as error:
-        return {"failed": str(error)}
-    except (ValueError, TypeError, KeyError) as error:
-        return {"cannot": f"the lab's keeper cannot read what it was asked: {error!r}"}
+    def __init__(self, address: str, local: Local, strike: Strike) -> None:
+        self.local, self.strike = local, strike
+        super().__init__(address, _Guest)
 
 
 @contextmanager
 def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
-    """Let others use the lab for the block.
-
-    Args:
-        folder: of the instance; the socket is made in it.
-        local: the lab.
-        strike: breaks it by a fault's name.
+    """Let others use the lab for the block, by a socket in the instance's folder.
 
     Raises:
         CannotRun: the folder's path is too long for a socket, and this system knows no other way.
@@ -155,7 +153,7 @@ def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
     mask = os.umask(0o177)
     try:
         with _address(folder) as address:
-            server = _Server(address, lambda: Guest(local, strike))
+            server = _Server(address, local, strike)
     finally:
         os.umask(mask)
     thread = threading.Thread(target=server.serve_forever, name="control", daemon=True)
@@ -176,7 +174,7 @@ class Client:
         """Connect.
 
         Raises:
-            CannotRun: nobody listens there.
+            CannotRun: no keeper listens there.
         """
         self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -191,14 +189,14 @@ class Client:
             ) from error
         self._answers = self._socket.makefile("rb")
 
-    def call(self, verb: str, **given: Any) -> Any:
+    def call(self, verb: str, *args: Any, **given: Any) -> Any:
         """Let the keeper do something; return its answer.
 
         Raises:
             CannotRun: it cannot be done there at all.
             SubstrateError: it failed, or the keeper has gone.
         """
-        request = json.dumps({"do": verb, "with": given}).encode() + b"\n"
+        request = json.dumps({"do": verb, "args": args, "with": given}).encode() + b"\n"
         with self._lock:
             try:
                 self._socket.sendall(request)
@@ -206,7 +204,7 @@ class Client:
             except OSError as error:
                 raise SubstrateError(f"the lab's keeper did not answer {verb}: {error}") from error
         if not line:
-            raise SubstrateError(f"the lab's keeper went away before it answered {verb}")
+            raise SubstrateError(f"the lab's keeper ended before it answered {verb}")
         answer = json.loads(line)
         if "cannot" in answer:
             raise CannotRun(answer["cannot"])

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server: TCP on this machine only, passwords by SCRAM, durable as in earnest.
+"""A private PostgreSQL server: TCP on this machine only, SCRAM, as durable as in production.
 
 PostgreSQL refuses to run as root. Then it runs as an unprivileged user, with its data in a folder
 that this user can reach, wherever the lab's own folder is.
@@ -69,14 +69,14 @@ log_line_prefix = '%m [%p] '
 def url(ground: Ground, link: Link | None = None) -> str:
     """The URL of the system's database, as the owner of its tables, with the password.
 
-    By way of `link` where given.
+    By way of `link` if given.
     """
     port = ground.way(DATABASE, link)
     return f"postgresql://{_OWNER}:{ground.password(_OWNER)}@{HOST}:{port}/{_NAME}"
 
 
 def monitor(ground: Ground) -> dict[str, str]:
-    """What postgres_exporter is told by its environment: a user that sees statistics only."""
+    """How postgres_exporter logs in, by its environment: as a user that sees statistics only."""
     return {
         "DATA_SOURCE_URI": f"{HOST}:{ground.ports[DATABASE]}/{_NAME}?sslmode=disable",
         "DATA_SOURCE_USER": _MONITOR,
@@ -90,10 +90,10 @@ def services(ground: Ground) -> list[Service]:
 
 
 def unprivileged_user() -> str | None:
-    """Whom PostgreSQL runs as: None for the caller, else a user's name.
+    """The user as which PostgreSQL runs: None for the caller, else a name.
 
     Raises:
-        CannotRun: the caller is root, and the machine has nobody else.
+        CannotRun: the caller is root, and the machine has no other user for it.
     """
     if os.geteuid() != 0:
         return None
@@ -114,7 +114,7 @@ def _server(ground: Ground) -> Launch:
     user = unprivileged_user()
     home = _home(ground, user)
     data = home / "data"
-    # The configuration is given anew at each try; the data folder is made once.
+    # The configuration is written again at each try; the data folder is made once.
     configuration = write_private(
         home / _CONFIGURATION_FILE, _CONFIGURATION.format(host=HOST, port=port)
     )
@@ -138,7 +138,7 @@ def _server(ground: Ground) -> Launch:
 
 
 def _copy(prepared: Path, home: Path) -> list[Command]:
-    """Copy a prepared data folder, and give it to whom the server runs as."""
+    """Copy a prepared data folder, and give it to the user that the server runs as."""
     data, user = str(home / "data"), unprivileged_user()
     commands = [("cp", "-R", str(prepared), data), ("chown", "-R", user, data) if user else ()]
     return [Command(each, environment(), cwd=home) for each in commands if each]
@@ -173,8 +173,8 @@ def _settings(home: Path) -> tuple[str, ...]:
 
 def _alone(home: Path, statements: Sequence[str]) -> Command:
     """Statements for a server that does not listen: no network, nothing on a command line."""
-    spoken = "".join(f"{each};\n\n" for each in statements)
-    return _command(home, "postgres", "--single", "-j", *_settings(home), "postgres", stdin=spoken)
+    written = "".join(f"{each};\n\n" for each in statements)
+    return _command(home, "postgres", "--single", "-j", *_settings(home), "postgres", stdin=written)
 
 
 def _home(ground: Ground, user: str | None) -> Path:
@@ -198,7 +198,7 @@ def abandoned() -> list[Path]:
     found = []
     for home in ELSEWHERE.glob(f"{ELSEWHERE_PREFIX}*"):
         owner = home / _OWNING_INSTANCE
-        # Anybody may make folders there. Only what this user wrote is believed.
+        # Every user may make folders there. Only what this user wrote is trusted.
         if home.is_symlink() or not owner.is_file() or owner.stat().st_uid != os.geteuid():
             continue
         folder = Path(owner.read_text("utf-8"))

@@ -1,6 +1,6 @@
-"""A lab that goes on after the command that started it: up, status, down.
+"""A lab that outlives the command that started it: up, status, down.
 
-`lab up` starts a keeper in a session of its own and passes on what it says until the lab is up.
+`lab up` starts a keeper in a session of its own and prints its output until the lab is up.
 From then on the state file and the lock are all there is between the commands.
 """
 
@@ -31,15 +31,10 @@ _TRANSCRIPT_MAX = 100_000
 
 
 def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
-    """Bring a lab up and keep it until SIGINT or SIGTERM asks for its end.
-
-    Meanwhile others can use it, see `control`.
+    """Bring a lab up and keep it until SIGINT or SIGTERM; meanwhile others use it, see `control`.
 
     Returns:
-        0 once it was asked to end, 2 where it did not come up.
-
-    Raises:
-        CannotRun: another living lab has this name.
+        0 once it was asked to end, 2 if it did not come up.
     """
 
     def work() -> int:
@@ -64,15 +59,9 @@ def start(instance: Instance, command: list[str], plan: Plan, say: Say) -> State
     """Start a detached keeper that runs `command`, and wait until its lab is up.
 
     Args:
-        instance: the lab's.
         command: arguments of `python -m lab` that hold this instance in the foreground; it reads
             the plan from its standard input, since no command line may show its secrets.
-        plan: what to start.
         say: called with each line that the keeper prints.
-
-    Raises:
-        CannotRun: another living lab has this name.
-        SubstrateError: the lab did not come up.
     """
     with instance.claimed():  # says so now, if the name is taken
         pass
@@ -119,11 +108,7 @@ def _follow(
 
 
 def stop(instance: Instance) -> bool:
-    """End a lab, or sweep what a dead one has left. Says whether there was anything to end.
-
-    Raises:
-        SubstrateError: its keeper did not end in time.
-    """
+    """End a lab, or sweep what a dead one has left; see `lab.substrates.provider.Keeps`."""
     if not instance.is_alive():
         there = instance.folder.exists() and instance.read() is not None
         cleaning.sweep_dead(instance.folder.parent)
@@ -142,7 +127,7 @@ def stop(instance: Instance) -> bool:
 
 
 def _ask_to_end(instance: Instance) -> psutil.Process | None:
-    """Send the keeper its signal. None where it was killed: then the work is ending the lab."""
+    """Send the keeper its signal. None if it was killed: then the work is ending the lab."""
     state = instance.read()
     if state is None:
         return None
@@ -171,15 +156,14 @@ def _line(name: str, pid: int, started: float, ports: list[int]) -> Line:
         if abs(leader.create_time() - started) > 1 or not processes.is_alive(leader):
             return gone
         paused = leader.status() == psutil.STATUS_STOPPED
-        memory = sum(_memory(each) for each in processes.tree(pid))
     except psutil.NoSuchProcess:
         return gone
     since = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
-    return Line(name, "paused" if paused else "up", pid, ports, since, memory // 2**20)
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
+    return Line(
+        name,
+        "paused" if paused else "up",
+        pid,
+        ports,
+        since,
+        processes.resident_bytes(pid) // 2**20,
+    )

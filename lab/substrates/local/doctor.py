@@ -1,6 +1,6 @@
-"""What this machine has and lacks for the lab, and the exact command that brings what is missing.
+"""What this machine has and lacks for the lab, and the exact command that installs what is missing.
 
-Looks only; changes nothing, and speaks to no cluster.
+It changes nothing, and connects to no cluster.
 """
 
 from __future__ import annotations
@@ -27,42 +27,34 @@ MEMORY_FREE_MB = 1024
 _LOOK_WITHIN_S = 15
 _NO_SERVER = "--server=http://127.0.0.1:1"
 """Some kubectls (the Cloud SDK's dispatcher) ask the cluster for its version before they do
-anything, even before they read their own file. So they are sent where nobody answers."""
+anything, even before they read their own file. So they get an address where no cluster is."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Program:
     what: str
     program: str
-    arguments: tuple[str, ...]
     least: tuple[int, ...]
     package: str
     brewed: str
 
 
 _PROGRAMS = (
-    _Program("Redis", "redis-server", ("--version",), (6,), "redis-server", "redis"),
-    _Program("PostgreSQL", "postgres", ("--version",), (15,), "postgresql", "postgresql@17"),
-    _Program("Prometheus", "prometheus", ("--version",), (2, 42), "prometheus", "prometheus"),
-    _Program("promtool", "promtool", ("--version",), (2, 42), "prometheus", "prometheus"),
-    _Program(
-        "Alertmanager",
-        "alertmanager",
-        ("--version",),
-        (0, 25),
-        "prometheus-alertmanager",
-        "alertmanager",
-    ),
+    _Program("Redis", "redis-server", (6,), "redis-server", "redis"),
+    _Program("PostgreSQL", "postgres", (15,), "postgresql", "postgresql@17"),
+    _Program("Prometheus", "prometheus", (2, 42), "prometheus", "prometheus"),
+    _Program("promtool", "promtool", (2, 42), "prometheus", "prometheus"),
+    _Program("Alertmanager", "alertmanager", (0, 25), "prometheus-alertmanager", "alertmanager"),
 )
 _EXPORTERS = {
     "Redis": ("redis-exporter", "prometheus-redis-exporter"),
     "PostgreSQL": ("postgres-exporter", "prometheus-postgres-exporter"),
 }
-_RABBITMQ = _Program("RabbitMQ", "rabbitmq-server", (), (3, 10), "rabbitmq-server", "rabbitmq")
+_RABBITMQ = _Program("RabbitMQ", "rabbitmq-server", (3, 10), "rabbitmq-server", "rabbitmq")
 
 
 def examine() -> list[Finding]:
-    """Look at everything the lab needs of this machine."""
+    """Examine everything that the lab needs of this machine."""
     return [
         _python(),
         _rabbitmq(),
@@ -77,7 +69,7 @@ def examine() -> list[Finding]:
 
 
 def judge(what: str, text: str, least: tuple[int, ...], cure: str) -> Finding:
-    """Compare the first version number in `text` with the least that will do."""
+    """Compare the first version number in `text` with the oldest that is supported."""
     seen = re.search(r"(\d+(?:\.\d+)*)", text)
     wanted = ".".join(map(str, least))
     if seen is None:
@@ -111,7 +103,9 @@ def _rabbitmq() -> Finding:
     if found is None:
         return Finding(_RABBITMQ.what, MISSING, "not installed", _install(_RABBITMQ))
     if programs.find("epmd") is None:
-        return Finding(_RABBITMQ.what, MISSING, "Erlang's epmd is not there", _install(_RABBITMQ))
+        return Finding(
+            _RABBITMQ.what, MISSING, "Erlang's epmd is not installed", _install(_RABBITMQ)
+        )
     # Asking the server itself would start an Erlang node; its folder is named after the version.
     for place in (found.resolve(), *Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
         version = re.search(r"(?:rabbitmq_server-|rabbitmq/)(\d+\.\d+\.\d+)", str(place))
@@ -124,18 +118,18 @@ def _program(each: _Program) -> Finding:
     found = programs.find(each.program)
     if found is None:
         return Finding(each.what, MISSING, "not installed", _install(each))
-    return judge(each.what, _said(str(found), *each.arguments), each.least, _install(each))
+    return judge(each.what, _output(str(found), "--version"), each.least, _install(each))
 
 
 def _exporter(service: str) -> Finding:
-    """What tells Prometheus of a service from outside; without it, its dashboard stays empty."""
+    """A service's exporter for Prometheus; without it, the service's dashboard stays empty."""
     program, package = _EXPORTERS[service]
     what = f"{service}'s exporter"
     found = programs.find(program)
     if found is not None:
         return Finding(what, GOOD, str(found))
     cure = _with_apt(package) if _has_apt() else ""
-    return Finding(what, WARNING, f"not installed; Prometheus sees no {service}", cure)
+    return Finding(what, WARNING, f"not installed; {service} has no metrics in Prometheus", cure)
 
 
 def _install(each: _Program) -> str:
@@ -188,14 +182,14 @@ def _shared_memory() -> Finding:
         return Finding(what, GOOD, "part of the system")
     if not os.access(place, os.W_OK):
         cure = f"mount -t tmpfs -o mode=1777 tmpfs {place}"
-        return Finding(what, MISSING, f"{place} is not there or cannot be written to", cure)
+        return Finding(what, MISSING, f"{place} does not exist or cannot be written to", cure)
     return Finding(what, GOOD, str(place))
 
 
 def _room(what: str, free: int, wanted_mb: int) -> Finding:
     free_mb = free // 2**20
     if free_mb < wanted_mb:
-        return Finding(what, WARNING, f"{free_mb} MB", f"make room: {wanted_mb} MB are needed")
+        return Finding(what, WARNING, f"{free_mb} MB", f"{wanted_mb} MB are needed; free some")
     return Finding(what, GOOD, f"{free_mb} MB")
 
 
@@ -205,13 +199,13 @@ def _kubernetes() -> Finding:
         absent = "kubectl is not installed; only the Kubernetes substrate needs it"
         return Finding("Kubernetes contexts", WARNING, absent)
     try:
-        return contexts(_said(kubectl, _NO_SERVER, "config", "view", "-o", "json"))
+        return contexts(_output(kubectl, _NO_SERVER, "config", "view", "-o", "json"))
     except (ValueError, LookupError) as error:
         return Finding("Kubernetes contexts", WARNING, f"kubectl's answer was unreadable: {error}")
 
 
-def _said(*command: str) -> str:
-    """What a program prints; its complaint where it cannot be asked."""
+def _output(*command: str) -> str:
+    """What a program prints; the error if it cannot be run."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_LOOK_WITHIN_S, check=False

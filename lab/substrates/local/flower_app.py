@@ -1,8 +1,8 @@
-"""The Celery application that Flower runs with: it listens to events and asks nobody anything.
+"""The Celery application that Flower runs with: it reads events and sends no commands.
 
-Remote control is switched off in the workers. Flower would ask all the same, at its start and for
-each page, which needs rights over an exchange and queues that nobody answers from. Here it is told
-at once that nobody answers. So reading events is the only right that it needs.
+Remote control is switched off in the workers. Flower would send commands all the same, at its start
+and for each page, which needs rights over an exchange and queues, and would get no answer. Here
+each command has no answer at once, so reading events is the only right that Flower needs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from celery.app.control import Control, Inspect
 from celery.events import event_exchange
 
 
-class _NobodyAnswers(Inspect):  # type: ignore[misc] # Celery publishes no types
+class _NoAnswers(Inspect):  # type: ignore[misc] # Celery publishes no types
     def _request(self, command: str, **arguments: Any) -> dict[str, Any]:
         return {}
 
 
 class _Silent(Control):  # type: ignore[misc]
-    inspect = _NobodyAnswers
+    inspect = _NoAnswers
 
     def broadcast(self, *args: Any, **options: Any) -> list[Any]:
         """Nothing is sent; no reply comes."""

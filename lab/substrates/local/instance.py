@@ -13,16 +13,17 @@ however it ended. So a lab whose lock can be taken is dead, and may be swept.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from lab.errors import CannotRun
 from lab.substrates.protocol import Endpoints
@@ -59,7 +60,8 @@ class State:
         keeper: the pid that ends the lab when it is sent SIGTERM.
         since: when it began, ISO 8601.
         elsewhere: folders outside the instance's own, to be removed with it.
-        endpoints, plan: where everything answers, and what was asked for; once it is up.
+        endpoints, plan: where everything answers, and what was asked for; once it is up. Plain
+            values, so that another version of the lab, too, can end it.
     """
 
     phase: str
@@ -73,6 +75,9 @@ class State:
     def addresses(self) -> Endpoints | None:
         """Where everything answers, once it does."""
         return Endpoints(**self.endpoints) if self.endpoints else None
+
+
+_STATE = TypeAdapter(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +146,35 @@ class Instance:
         self.write(State(phase=STARTING, keeper=os.getpid(), since=now))
 
     def read(self) -> State | None:
-        """Return the newest state, or None where there is none."""
+        """Return the newest state, or None if there is none."""
         with suppress(FileNotFoundError):
-            content = json.loads(self._state_file.read_text("utf-8"))
-            content["processes"] = [Process(**each) for each in content["processes"]]
-            return State(**content)
+            return _STATE.validate_json(self._state_file.read_bytes())
         return None
+
+    def read_up(self) -> tuple[State, Endpoints]:
+        """Return the state of a lab that is up, and where it answers.
+
+        Raises:
+            CannotRun: it is not up.
+        """
+        state = self.read()
+        ends = state.addresses() if state else None
+        if state is None or ends is None or state.phase != UP or not self.is_alive():
+            raise CannotRun(f"no lab named {self.name!r} is up here; start it with `lab up`")
+        return state, ends
 
     def write(self, state: State) -> None:
         """Replace the state in one step, readable by its owner only."""
         draft = self._state_file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump(asdict(state), out)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(_STATE.dump_json(state))
         draft.replace(self._state_file)
 
     def change(self, **changes: Any) -> None:
         """Rewrite the state with some attributes changed."""
         state = self.read()
         if state is not None:
-            kept = {each.name: getattr(state, each.name) for each in fields(state)}
-            self.write(State(**{**kept, **changes}))
+            self.write(replace(state, **changes))
 
     def erase(self, *, keep_logs: bool) -> None:
         """Remove the folder, or all but its logs. Only for the holder of the lock."""
@@ -200,19 +214,19 @@ def when_dead(instance: Instance, action: Callable[[], None]) -> bool:
 
 
 def _lock(folder: Path) -> int | None:
-    """Return a descriptor that holds the folder's lock, or None where another holds it."""
+    """Return a descriptor that holds the folder's lock, or None if another process holds it."""
     while True:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             opened = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            continue  # the folder was removed this moment by the one that ended
+            continue  # the lab that ended has just removed the folder
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(opened)
             return None
-        # The file may be gone since it was opened: then its lock is worth nothing.
+        # The file may be gone since it was opened: then its lock is worthless.
         with suppress(FileNotFoundError):
             if os.stat(folder / "lock").st_ino == os.fstat(opened).st_ino:  # noqa: PTH116
                 return opened

@@ -3,10 +3,10 @@
     lab (the keeper)  ── forks ──>  the work  ── starts ──>  broker, database, workers, …
 
 The keeper only waits. When the work has ended, for whatever reason, it ends what is left and
-removes the folders. On Linux both are subreapers: processes whose parent died come to them, so
-children of children are found. If the keeper itself is killed, the kernel tells the work (SIGTERM),
-which ends everything in order; if both are killed, it tells each service. The rest is swept by the
-next lab.
+removes the folders. On Linux both are subreapers: processes whose parent died become their
+children, so children of children are found. If the keeper itself is killed, the kernel sends the
+work SIGTERM, which ends everything in order; if both are killed, it signals each service. The next
+lab sweeps the rest.
 Where there is no subreaper (macOS), the sessions of the recorded processes are ended instead.
 """
 
@@ -44,16 +44,8 @@ def run_guarded(work: Callable[[], int], instance: Instance) -> int:
     KeyboardInterrupt, SIGTERM and SIGHUP as SystemExit; a second signal ends it at once. `work`
     cleans up in `finally`; functions registered with `atexit` do not run.
 
-    Args:
-        work: what to do; returns the exit code.
-        instance: claimed for as long as `work` runs. Its folder is removed in the end, but for the
-            logs of a failed start.
-
-    Returns:
-        The exit code of `work`; 128 and the signal's number where a signal ended it.
-
-    Raises:
-        CannotRun: another living lab has this name.
+    The folder is removed in the end, but for the logs of a failed start. Returns and raises as
+    `lab.substrates.provider.Provider.guarded`.
     """
     cleaning.sweep_dead(instance.folder.parent)
     with instance.claimed():
@@ -87,10 +79,7 @@ def in_process(instance: Instance) -> Iterator[None]:
     """Hold an instance within this process, for tests: claim it, and close it after the block.
 
     Unlike `run_guarded` it cannot clean up after a death of this process; the services end then
-    (Linux), and their folders wait for the next lab to sweep them.
-
-    Raises:
-        CannotRun: another living lab has this name.
+    (Linux), and their folders wait for the next lab to sweep them. Raises as `claimed`.
     """
     with instance.claimed():
         instance.begin()
@@ -151,7 +140,7 @@ def _be_the_work(
         signal.signal(signal.SIGTERM, _leave)
         signal.signal(signal.SIGHUP, _leave)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.getppid() == keeper:  # else it died before the kernel was asked to tell
+        if os.getppid() == keeper:  # else it died before the kernel was asked to signal
             code = work()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -181,7 +170,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Linux's prctl, where there is one."""
+    """Linux's prctl, if there is one."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(option, value, 0, 0, 0) != 0:

@@ -32,20 +32,14 @@ END_GRACE_S = 5.0
 class Local(Workspace, Links):
     """Real services with private data on this machine, with every ability of the protocol.
 
-    The instance must be claimed (see `keeper`); whoever claimed it removes its folder.
+    The instance must be claimed (see `keeper`); the one that claimed it removes its folder.
     """
 
     name = "local"
 
     def __init__(self, instance: Instance, say: Say = silent, pool: Pool | None = None) -> None:
-        """Prepare; starts nothing.
-
-        Args:
-            instance: where everything goes.
-            say: called with what is up after how many seconds, line by line.
-            pool: lends the broker; without it that is the lab's own.
-        """
-        Workspace.__init__(self, instance, lambda: self.endpoints)
+        """Prepare; starts nothing. The pool lends the broker; without it that is the lab's own."""
+        Workspace.__init__(self, instance)
         Links.__init__(self)
         self._say = say
         self._pool = pool
@@ -58,19 +52,7 @@ class Local(Workspace, Links):
         self._running: dict[str, Running] = {}
         self._ground: Ground | None = None
         self._spawner: Spawner | None = None
-        self._endpoints: Endpoints | None = None
         self._watched: dict[str, dict[str, str]] = {}
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Where everything answers.
-
-        Raises:
-            SubstrateError: it is not up.
-        """
-        if self._endpoints is None:
-            raise SubstrateError("the lab is not up: call up() first")
-        return self._endpoints
 
     def up(self, plan: Plan) -> Endpoints:
         """Start everything; return once every role has answered."""
@@ -79,7 +61,7 @@ class Local(Workspace, Links):
         try:
             self._ground = ground = Ground(self._instance, plan, Ports(), prepared=prepared())
             self._spawner = Spawner()
-            self.lay(ground)
+            self.open_links(ground)
             listed = [
                 *broker.services(ground),
                 *database.services(ground),
@@ -113,7 +95,7 @@ class Local(Workspace, Links):
         return self._endpoints
 
     def down(self) -> None:
-        """End everything at once: its data is not needed any more."""
+        """End everything at once: its data is no longer needed."""
         with self._lock:
             lent = frozenset(self._lent.running) if self._lent else frozenset()
             running = [each for name, each in self._running.items() if name not in lent]
@@ -122,7 +104,7 @@ class Local(Workspace, Links):
         for process in running:
             process.wait(END_GRACE_S)
             process.kill()  # also what it may have left behind
-        self.take_up()
+        self.close_links()
         with self._lock:
             if self._lent is not None:
                 used = {name: (each, self._launches[name]) for name, each in self._running.items()}
@@ -155,13 +137,9 @@ class Local(Workspace, Links):
         with self._lock:
             return [
                 Process(
-                    name,
-                    each.pid,
-                    each.started,
-                    int(each.command.end),
-                    list(self._launches[name].ports),
+                    name, it.pid, it.started, int(it.command.end), [*self._launches[name].ports]
                 )
-                for name, each in self._running.items()
+                for name, it in self._running.items()
             ]
 
     def memory(self) -> dict[str, int]:
@@ -191,7 +169,7 @@ class Local(Workspace, Links):
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
         """Ask the process to end, and wait until it has."""
         process = self._process(role, index)
-        process.send(process.command.stop)
+        process.terminate()
         if not process.wait(within_s):
             raise SubstrateError(
                 f"{name_of(role, index)} (pid {process.pid}) still runs {within_s:g} s after "
@@ -215,7 +193,7 @@ class Local(Workspace, Links):
         self._process(role, index).pause()
 
     def resume(self, role: Role, index: int = 0) -> None:
-        """Let them go on."""
+        """Let them continue."""
         self._process(role, index).resume()
 
     def scale(self, role: Role, count: int) -> None:

@@ -1,14 +1,14 @@
-"""Who watches a lab: a private Prometheus and Alertmanager, and the exporters beside them.
+"""What watches a lab: a private Prometheus and Alertmanager, and the exporters beside them.
 
-They need nobody and start with the rest. What is to be scraped is written into files as it comes
-up, which Prometheus reads anew by itself.
+They start with the rest. What is to be scraped is written into files as it comes
+up, which Prometheus reads again by itself.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -52,36 +52,32 @@ _JOBS: dict[str, str] = {
     Role.FLOWER: "flower",
 }
 _EXPORTERS = {REDIS_EXPORTER: "redis", POSTGRESQL_EXPORTER: "postgresql"}
+_OPTIONS = {
+    REDIS_EXPORTER: "--connection-timeout=2s",
+    POSTGRESQL_EXPORTER: "--disable-settings-metrics",
+}
 
 
 def services(ground: Ground) -> list[Service]:
     """Prometheus, Alertmanager, and the exporters that this machine has."""
+    ready = "/-/ready"
     listed = [
-        Service(
-            PROMETHEUS,
-            # Its configuration names Alertmanager's port, which is known by then.
-            needs=(ALERTMANAGER,),
-            configure=lambda: _prometheus(ground),
-            answers=lambda: roles.is_ok(ground.ports[PROMETHEUS], "/-/ready"),
-        ),
-        Service(
-            ALERTMANAGER,
-            configure=lambda: _alertmanager(ground),
-            answers=lambda: roles.is_ok(ground.ports[ALERTMANAGER], "/-/ready"),
-        ),
+        # Its configuration names Alertmanager's port, which is known by then.
+        roles.web_service(ground, PROMETHEUS, ready, partial(_prometheus, ground), ALERTMANAGER),
+        roles.web_service(ground, ALERTMANAGER, ready, partial(_alertmanager, ground)),
     ]
     exporters = (
-        (REDIS_EXPORTER, "redis-exporter", results.RESULTS, _redis_exporter),
-        (POSTGRESQL_EXPORTER, "postgres-exporter", database.DATABASE, _postgresql_exporter),
+        (REDIS_EXPORTER, results.RESULTS, results.monitor, "redis-exporter"),
+        (POSTGRESQL_EXPORTER, database.DATABASE, database.monitor, "postgres-exporter"),
     )
     listed += [
         Service(
             name,
             needs=(watched,),
-            configure=partial(configure, ground),
-            answers=partial(_accepts, ground, name),
+            configure=partial(_exporter, ground, name, login, program),
+            answers=partial(lambda name: broker.accepts(ground.ports[name]), name),
         )
-        for name, program, watched, configure in exporters
+        for name, watched, login, program in exporters
         if programs.find(program)
     ]
     return listed
@@ -90,10 +86,9 @@ def services(ground: Ground) -> list[Service]:
 def point_at(
     ground: Ground, running: Iterable[str], others: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Write down what Prometheus is to scrape.
+    """Write down what Prometheus is to scrape: the services that run, and others.
 
     Args:
-        running: names of the services that were started.
         others: by job and instance, `host:port` of what is no service of the substrate.
     """
     found: dict[str, dict[str, str]] = {job: dict(others.get(job, {})) for job in _jobs(ground)}
@@ -113,20 +108,19 @@ def wait_until_seen(ground: Ground, running: Iterable[str]) -> None:
     Raises:
         SubstrateError: something was not, or does not answer to Prometheus.
     """
-    expected = {(job, name) for name in running for job, _ in _watched(ground, name)}
-
+    expected = sorted((job, name) for name in running for job, _ in _watched(ground, name))
     last: list[str] = []
 
     def look() -> bool:
         nonlocal last
         with Prometheus(f"http://{HOST}:{ground.ports[PROMETHEUS]}") as prometheus:
             found = {(each.job, each.instance): each for each in prometheus.targets()}
+        unseen = [key for key in expected if key not in found or found[key].health != "up"]
         last = [
             f"{name} ({job}: {found[job, name].error or 'no scrape yet'})"
             if (job, name) in found
             else f"{name} ({job}: no target yet)"
-            for job, name in sorted(expected)
-            if (job, name) not in found or found[job, name].health != "up"
+            for job, name in unseen
         ]
         return not last
 
@@ -167,18 +161,13 @@ def _jobs(ground: Ground) -> list[str]:
     return [str(job["job_name"]) for job in _watching(ground).prometheus["scrape_configs"]]
 
 
-def _accepts(ground: Ground, name: str) -> bool:
-    return broker.accepts(ground.ports[name])
-
-
 def _targets(ground: Ground) -> Path:
     folder = ground.folder("prometheus") / "targets"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
-def _prometheus(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(PROMETHEUS)
+def _prometheus(ground: Ground, port: int) -> Command:
     folder = ground.folder("prometheus")
     rules = []
     for name, content in _watching(ground).rules.items():
@@ -192,63 +181,47 @@ def _prometheus(ground: Ground) -> Launch:
         alertmanager=f"{HOST}:{ground.ports[ALERTMANAGER]}",
     )
     configuration = write_private(folder / "prometheus.yml", yaml.safe_dump(content))
-    return Launch(
-        Command(
-            (
-                programs.need("prometheus"),
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={ground.folder(SERIES)}",
-                f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
-                f"--web.listen-address={HOST}:{port}",
-                # Else what fires in the first seconds, before it has found Alertmanager, is only
-                # told a minute later. Four of these after Prometheus has gone, alerts resolve.
-                f"--rules.alert.resend-delay={_RESEND_S}s",
-            ),
-            environment(),
-            cwd=folder,
-            end=signal.SIGTERM,  # it writes down what it has recorded
+    return Command(
+        (
+            programs.need("prometheus"),
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={ground.folder(SERIES)}",
+            f"--storage.tsdb.retention.size={_RETENTION_BYTES}",
+            f"--web.listen-address={HOST}:{port}",
+            # Else what fires in the first seconds, before Alertmanager was found, is sent
+            # only a minute later. Four of these after Prometheus has gone, alerts resolve.
+            f"--rules.alert.resend-delay={_RESEND_S}s",
         ),
-        ports=ports,
+        environment(),
+        cwd=folder,
+        end=signal.SIGTERM,  # it writes down what it has recorded
     )
 
 
-def _alertmanager(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(ALERTMANAGER)
+def _alertmanager(ground: Ground, port: int) -> Command:
     folder = ground.folder("alertmanager")
     content = yaml.safe_dump(_watching(ground).alertmanager)
     configuration = write_private(folder / "alertmanager.yml", content)
-    return Launch(
-        Command(
-            (
-                programs.need("alertmanager"),
-                f"--config.file={configuration}",
-                f"--storage.path={folder}",
-                f"--web.listen-address={HOST}:{port}",
-                "--cluster.listen-address=",
-            ),
-            environment(),
-            cwd=folder,
+    return Command(
+        (
+            programs.need("alertmanager"),
+            f"--config.file={configuration}",
+            f"--storage.path={folder}",
+            f"--web.listen-address={HOST}:{port}",
+            "--cluster.listen-address=",
         ),
-        ports=ports,
+        environment(),
+        cwd=folder,
     )
 
 
-def _redis_exporter(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(REDIS_EXPORTER)
-    env = environment(
-        REDIS_ADDR=f"redis://{HOST}:{ground.ports[results.RESULTS]}",
-        REDIS_PASSWORD=ground.password("redis"),
-        REDIS_EXPORTER_WEB_LISTEN_ADDRESS=f"{HOST}:{port}",
-        REDIS_EXPORTER_CONNECTION_TIMEOUT="2s",
+def _exporter(
+    ground: Ground, name: str, login: Callable[[Ground], dict[str, str]], program: str
+) -> Launch:
+    (port,) = ports = ground.listen(name)
+    command = Command(
+        (programs.need(program), f"--web.listen-address={HOST}:{port}", _OPTIONS[name]),
+        environment(**login(ground)),
+        cwd=ground.folder("exporters"),
     )
-    folder = ground.folder("exporters")
-    return Launch(Command((programs.need("redis-exporter"),), env, cwd=folder), ports=ports)
-
-
-def _postgresql_exporter(ground: Ground) -> Launch:
-    (port,) = ports = ground.listen(POSTGRESQL_EXPORTER)
-    env = environment(**database.monitor(ground))
-    arguments = (f"--web.listen-address={HOST}:{port}", "--disable-settings-metrics")
-    folder = ground.folder("exporters")
-    program = programs.need("postgres-exporter")
-    return Launch(Command((program, *arguments), env, cwd=folder), ports=ports)
+    return Launch(command, ports=ports)

@@ -1,8 +1,8 @@
 """Free ports for one lab, below the range that the system hands out by itself.
 
 A lab takes a block of ports and holds the first of them open for as long as it lives, so that two
-labs never share a block, whoever started them and however close together. The other ports of the
-block are tested by binding; a stranger can still take one in between, so the starter asks for
+labs never share a block, no matter who started them and when. The other ports of the
+block are tested by binding; another program can still take one in between, so the starter asks for
 another when a service loses that race.
 """
 
@@ -37,7 +37,7 @@ class Ports:
         """Find and hold a block.
 
         Args:
-            chance: the order in which blocks are tried; random where not given.
+            chance: the order in which blocks are tried; random if not given.
 
         Raises:
             CannotRun: every block is taken.

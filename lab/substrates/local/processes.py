@@ -1,9 +1,9 @@
 """Starts, watches and ends processes, always together with all their children.
 
 Each service leads a session of its own, so that Ctrl-C in the terminal reaches the lab alone and
-the lab ends its services in order. Where the system offers it (Linux), a service is also told to
-end when the lab dies without a word. That notice comes when the *thread* that started the service
-ends, so one thread, which lives as long as the lab, starts them all.
+the lab ends its services in order. On Linux the kernel also signals a service when the lab dies
+without ending it. It does so when the *thread* that started the service ends, so one thread, which
+lives as long as the lab, starts them all.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Command:
     """A program to run.
 
     Attributes:
-        argv: the program and its arguments. No secrets: everybody on the machine can read them.
+        argv: the program and its arguments. No secrets: every user of the machine can read them.
         env: the whole environment.
-        cwd: where it runs.
-        user: whom it runs as, where that is not the user of the lab.
-        stdin: what it reads; nothing where empty.
+        cwd: its working folder.
+        user: as which it runs, if not as the user of the lab.
+        stdin: what it reads; nothing if empty.
         stop: the signal that makes it end in order, with its data written down.
-        end: the signal that ends it soonest without leaving anything behind, once nobody wants its
-            data any more.
+        end: the signal that ends it soonest without leaving anything behind, if its data is no
+            longer needed.
     """
 
     argv: tuple[str, ...]
@@ -67,7 +67,7 @@ class Spawner:
         return self._thread.submit(_spawn, command, log).result()
 
     def close(self) -> None:
-        """End the thread. What still runs is told to end."""
+        """End the thread. What still runs is signalled to end."""
         self._thread.shutdown()
 
 
@@ -103,7 +103,7 @@ def _end_with_parent(end: signal.Signals) -> list[str]:
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """The process and everything below it, parents first; empty where it has ended.
+    """The process and everything below it, parents first; empty if it has ended.
 
     Children that outlived their parent are found by its session.
     """
@@ -120,7 +120,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def children(pid: int) -> list[psutil.Process]:
-    """The living processes right below `pid`, oldest first; empty where it has ended."""
+    """The living processes right below `pid`, oldest first; empty if it has ended."""
     try:
         found = psutil.Process(pid).children()
     except psutil.NoSuchProcess:
@@ -146,7 +146,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
-    """Send a signal to each; those that have ended are passed over."""
+    """Send a signal to each; those that have ended are skipped."""
     for each in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.send_signal(number)
@@ -185,10 +185,14 @@ class Running:
         return self._process.poll()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, unless the process has ended; wake it up where it is paused."""
+        """Send a signal, unless the process has ended; wake it up if it is paused."""
         if self.ended() is None:
             self.resume()
             self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask the process to end in order."""
+        self.send(self.command.stop)
 
     def wait(self, within_s: float) -> bool:
         """Whether the process ended within that time."""

@@ -56,11 +56,11 @@ def _rabbitmq_server() -> Path | None:
     return next((p for p in (own, *brewed) if p.exists()), _on_path("rabbitmq-server"))
 
 
-def _rabbitmqctl() -> Path | None:
-    """The tool beside the server. Debian's wrapper in /usr/sbin changes to its own user."""
+def _beside_rabbitmq(name: str) -> Path | None:
+    """A tool beside the server. Debian's wrapper in /usr/sbin changes to its own user."""
     server = _rabbitmq_server()
-    tool = server and server.with_name("rabbitmqctl")
-    return tool if tool and tool.exists() else _on_path("rabbitmqctl")
+    tool = server and server.with_name(name)
+    return tool if tool and tool.exists() else _on_path(name)
 
 
 def _postgres() -> Path | None:
@@ -92,6 +92,7 @@ _SPECIAL = {
     "redis-exporter": lambda: _exporter("redis"),
     "postgres-exporter": lambda: _exporter("postgres"),
     "rabbitmq-server": _rabbitmq_server,
-    "rabbitmqctl": _rabbitmqctl,
+    "rabbitmqctl": lambda: _beside_rabbitmq("rabbitmqctl"),
+    "rabbitmq-diagnostics": lambda: _beside_rabbitmq("rabbitmq-diagnostics"),
     "postgres": _postgres,
 }

@@ -29,7 +29,7 @@ class LocalProvider:
 
     @contextmanager
     def pooled(self, base: Path) -> Iterator[LocalProvider]:
-        """A provider whose `opened` labs use servers that go on from one lab to the next."""
+        """A provider whose `opened` labs use servers that are kept from one lab to the next."""
         with closing(Pool(base)) as pool:
             yield LocalProvider(pool)
 
@@ -46,7 +46,7 @@ class LocalProvider:
         return keeper.run_guarded(lambda: work(Local(instance, say)), instance)
 
     def start(self, lab: str, plan: Plan, say: Say) -> Kept:
-        """Start a keeper that goes on after this command."""
+        """Start a keeper that outlives this command."""
         instance = Instance.named(lab)
         detached.start(instance, ["hold", lab, "--substrate", self.name], plan, say)
         return _kept(instance)

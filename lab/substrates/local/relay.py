@@ -4,7 +4,7 @@
 
 Bytes go through untouched and unread. Each direction holds what the other side does not take in a
 bounded buffer and then stops reading, so back-pressure goes through too. A relay listens on this
-machine only. All its code runs in one event loop: see `lab.substrates.local.relay_pool`.
+machine only. All its code runs in one event loop: see `lab.substrates.local.links`.
 
 A relay answers for itself at the level of TCP: what it stalls is still acknowledged. Time-outs of
 the kernel (TCP_USER_TIMEOUT) are therefore out of its reach, those of the programs are not.
@@ -16,22 +16,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 
 HOST = "127.0.0.1"
 CONNECT_S = 5.0
 BUFFER_BYTES = 64 * 1024
 CONNECTIONS_MAX = 500
 """More are closed at once, as a target that is full would do."""
-
-
-class Breach(StrEnum):
-    """What a relay does to what passes."""
-
-    NONE = "none"
-    CUT = "cut"
-    STALLED = "stalled"
-    SLOWED = "slowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +37,40 @@ class Pace:
 
 
 class Relay:
-    """One link. Every method must be called in the event loop."""
+    """One link. Every method must be called in the event loop.
+
+    Attributes:
+        passing: set while bytes may pass.
+        pace: how fast; None: as fast as they come.
+    """
 
     def __init__(self, port: int, target: Callable[[], int]) -> None:
         """Prepare; listens to nothing yet.
 
         Args:
-            port: where it listens.
-            target: tells the port to pass on to, asked at each new connection.
+            port: on which it listens.
+            target: gives the port to pass on to; called at each new connection.
         """
         self.port = port
-        self._target = target
+        self.target = target
+        self.passing = asyncio.Event()
+        self.passing.set()
+        self.pace: Pace | None = None
         self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
-        self.breach = Breach.NONE
-        self.pace = Pace()
 
     async def open(self) -> None:
-        """Listen. Nothing where it does already.
+        """Listen. Does nothing if it does already.
 
         Raises:
             OSError: the port is taken.
         """
         if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: _Pair(self).caller, HOST, self.port, backlog=128
+            self._server = await asyncio.start_server(
+                self._serve, HOST, self.port, limit=BUFFER_BYTES, backlog=128
             )
 
-    async def close(self) -> None:
+    async def cut(self) -> None:
         """Refuse new connections, and close those there are, on both sides."""
         server, self._server = self._server, None
         if server is not None:
@@ -86,23 +81,18 @@ class Relay:
         for pair in list(self._pairs):
             pair.abort()
 
-    async def cut(self) -> None:
-        """Close the connections, and refuse new ones."""
-        self.breach = Breach.CUT
-        await self.close()
-
     async def stall(self) -> None:
         """Let nothing pass, and keep every connection."""
-        await self._become(Breach.STALLED)
+        self.passing.clear()
+        await self.open()
 
     async def slow(self, pace: Pace) -> None:
         """Let everything pass at `pace`. What arrives while a piece waits goes on with the next."""
-        self.pace = pace
-        await self._become(Breach.SLOWED)
+        await self._let_pass(pace)
 
     async def half_open(self) -> None:
         """Close the callers' sides; the targets' sides stay until `heal`. New ones are served."""
-        await self._become(Breach.NONE)
+        await self._let_pass()
         for pair in list(self._pairs):
             pair.forget_caller()
 
@@ -111,144 +101,85 @@ class Relay:
         for pair in list(self._pairs):
             if pair.forgotten:
                 pair.abort()
-        await self._become(Breach.NONE)
+        await self._let_pass()
 
-    async def _become(self, breach: Breach) -> None:
-        self.breach = breach
-        for pair in list(self._pairs):
-            pair.review()
+    async def _let_pass(self, pace: Pace | None = None) -> None:
+        self.pace = pace
+        self.passing.set()
         await self.open()
 
-    async def serve(self, pair: _Pair) -> None:
-        """Connect a new caller to the target, once something may pass."""
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._server is None or len(self._pairs) >= CONNECTIONS_MAX:
-            pair.abort()
+            writer.transport.abort()
             return
+        pair = _Pair(self, reader, writer)
         self._pairs.add(pair)
-        if self.breach is not Breach.STALLED:
-            await self.connect(pair)
-
-    async def connect(self, pair: _Pair) -> None:
-        """Open the target's side of `pair`; close the caller's where the target is not there."""
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_S):
-                await loop.create_connection(lambda: pair.target, HOST, self._target())
-        except OSError:  # a time-out is one too
-            pair.abort()
-
-    def forget(self, pair: _Pair) -> None:
-        """Drop a pair that has ended."""
-        self._pairs.discard(pair)
+            await pair.run()
+        finally:
+            self._pairs.discard(pair)
 
 
 class _Pair:
-    """A caller's connection and the one to the target."""
+    """A caller's connection and the one to the target.
 
-    def __init__(self, relay: Relay) -> None:
-        self.relay = relay
-        self.caller, self.target = _End(self), _End(self)
-        self.caller.other, self.target.other = self.target, self.caller
+    Attributes:
+        forgotten: the caller's side was closed, and the target's side stays.
+    """
+
+    def __init__(
+        self, relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.forgotten = False
-        self._task: asyncio.Task[None] | None = None
+        self._relay = relay
+        self._reader, self._writer = reader, writer
+        self._target: asyncio.StreamWriter | None = None
+        self._task = asyncio.current_task()
 
-    def opened(self, end: _End) -> None:
-        if end is self.caller:
-            self._task = asyncio.ensure_future(self.relay.serve(self))
-        elif self.caller.transport is None or self.caller.transport.is_closing():
-            self.abort()  # the caller did not wait
-        else:
-            self.review()
-
-    def closed(self, end: _End) -> None:
-        """One end is gone: close the other, once what was on its way is written."""
-        if self.forgotten:
-            if end is self.target:
-                self.relay.forget(self)
-            return
-        if end.other.transport is not None:
-            end.other.transport.close()
-        self.relay.forget(self)
-
-    def review(self) -> None:
-        """Do what the relay's state asks for."""
-        if self.relay.breach is not Breach.STALLED and self.target.transport is None:
-            if self._task is None or self._task.done():
-                self._task = asyncio.ensure_future(self.relay.connect(self))
-            return
-        for end in (self.caller, self.target):
-            end.review()
+    async def run(self) -> None:
+        """Connect to the target, and pass bytes on until one side ends; then end the other."""
+        try:
+            await self._relay.passing.wait()
+            async with asyncio.timeout(CONNECT_S):
+                target, self._target = await asyncio.open_connection(
+                    HOST, self._relay.target(), limit=BUFFER_BYTES
+                )
+            there = asyncio.ensure_future(self._pass_on(self._reader, self._target))
+            back = asyncio.ensure_future(self._pass_on(target, self._writer))
+            try:
+                await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in (there, back):
+                    each.cancel()
+                await asyncio.gather(there, back, return_exceptions=True)
+            while self.forgotten and await target.read(BUFFER_BYTES):
+                pass  # there is no receiver
+            for writer in (self._writer, self._target):
+                writer.close()  # once what is on its way is written
+        except (OSError, asyncio.CancelledError):  # the target does not answer, or `abort`
+            self._abort()
 
     def forget_caller(self) -> None:
-        if self.target.transport is not None:
-            self.forgotten = True
-        if self.caller.transport is not None:
-            self.caller.transport.abort()
+        """Close the caller's side alone."""
+        self.forgotten = self._target is not None
+        self._writer.transport.abort()
 
     def abort(self) -> None:
-        self.forgotten = False
-        for end in (self.caller, self.target):
-            if end.transport is not None:
-                end.transport.abort()
-        self.relay.forget(self)
+        """End both sides at once."""
+        self._abort()
+        if self._task is not None:
+            self._task.cancel()
 
+    def _abort(self) -> None:
+        for writer in (self._writer, self._target):
+            if writer is not None:
+                writer.transport.abort()
 
-class _End(asyncio.Protocol):
-    """One end of a pair: reads from its own transport, writes to the other's."""
-
-    other: _End
-
-    def __init__(self, pair: _Pair) -> None:
-        self.pair = pair
-        self.transport: asyncio.Transport | None = None
-        self.other_is_full = False
-        self._piece_waits = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
-        self.transport = transport
-        transport.set_write_buffer_limits(high=BUFFER_BYTES)
-        transport.pause_reading()  # until there is somebody to write to
-        self.pair.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self.pair.forgotten:
-            return  # to nobody
-        if self.pair.relay.breach is not Breach.SLOWED:
-            self._pass_on(data)
-            return
-        self._piece_waits = True
-        self.review()
-        delay_s = self.pair.relay.pace.delay_s(len(data))
-        asyncio.get_running_loop().call_later(delay_s, self._pass_on_late, data)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.pair.closed(self)
-
-    def pause_writing(self) -> None:
-        self.other.other_is_full = True
-        self.other.review()
-
-    def resume_writing(self) -> None:
-        self.other.other_is_full = False
-        self.other.review()
-
-    def review(self) -> None:
-        """Read where nothing speaks against it."""
-        if self.transport is None or self.other.transport is None:
-            return
-        idle = self.other_is_full or self._piece_waits or self.pair.relay.breach is Breach.STALLED
-        if idle:
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
-
-    def _pass_on_late(self, data: bytes) -> None:
-        self._piece_waits = False
-        self._pass_on(data)
-        self.review()
-
-    def _pass_on(self, data: bytes) -> None:
-        with suppress(RuntimeError):  # closed meanwhile
-            if self.other.transport is not None:
-                self.other.transport.write(data)
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):  # one side has gone
+            while data := await reader.read(BUFFER_BYTES):
+                if self._relay.pace is not None:
+                    await asyncio.sleep(self._relay.pace.delay_s(len(data)))
+                await self._relay.passing.wait()
+                writer.write(data)
+                await writer.drain()

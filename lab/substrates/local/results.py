@@ -33,8 +33,16 @@ maxmemory-policy noeviction
 
 
 def url(ground: Ground, link: Link | None = None) -> str:
-    """The Redis URL, with its password; by way of `link` where given."""
+    """The Redis URL, with its password; by way of `link` if given."""
     return f"redis://:{ground.password('redis')}@{HOST}:{ground.way(RESULTS, link)}/0"
+
+
+def monitor(ground: Ground) -> dict[str, str]:
+    """How redis_exporter logs in, by its environment."""
+    return {
+        "REDIS_ADDR": f"redis://{HOST}:{ground.ports[RESULTS]}",
+        "REDIS_PASSWORD": ground.password("redis"),
+    }
 
 
 def services(ground: Ground) -> list[Service]:

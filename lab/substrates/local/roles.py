@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.paths import PROJECT
@@ -26,7 +27,7 @@ _LEAGUE_SITE = "lab.workload.league.site"
 
 
 def http_url(ground: Ground, name: str, link: Link | None = None) -> str:
-    """The address of a service that speaks HTTP; by way of `link` where given."""
+    """The address of a service that speaks HTTP; by way of `link` if given."""
     return f"http://{HOST}:{ground.way(name, link)}"
 
 
@@ -60,7 +61,7 @@ def _backend(ground: Ground, *arguments: str) -> Command:
 
 
 def worker(ground: Ground, index: int) -> Service:
-    """One worker. It says that it is ready by touching a file."""
+    """One worker. It touches a file when it is ready."""
     name = name_of(Role.WORKER, index)
     sign = ground.folder("workers") / f"{name}.ready"
 
@@ -97,48 +98,53 @@ def worker(ground: Ground, index: int) -> Service:
 
 
 def metrics_of(worker: str) -> str:
-    """What the port is called on which a worker tells its metrics."""
+    """The name of the port on which a worker serves its metrics."""
     return f"{worker}:metrics"
 
 
 def scraper_exporter(ground: Ground) -> Service:
-    """What tells Prometheus of the scraper, between its runs too."""
+    """The exporter of the scraper's metrics, which also answers between its runs."""
 
-    def configure() -> Launch:
-        (port,) = ports = ground.listen(SCRAPER_EXPORTER)
+    def command(port: int) -> Command:
         folder = workspace.folder_of(ground.instance)
         env = {
             "MISSING_TABLE_METRICS_FOLDER": str(folder / workspace.SCRAPER_METRICS),
             "MISSING_TABLE_OUTBOX": str(folder / workspace.OUTBOX),
         }
-        serve = _python(
-            ground, Role.SCRAPER_EXPORTER, _SCRAPER, "metrics", "--port", str(port), **env
-        )
-        return Launch(serve, ports=ports)
+        arguments = ("metrics", "--port", str(port))
+        return _python(ground, Role.SCRAPER_EXPORTER, _SCRAPER, *arguments, **env)
 
-    return Service(
-        SCRAPER_EXPORTER,
-        configure=configure,
-        answers=lambda: is_ok(ground.ports[SCRAPER_EXPORTER], "/metrics"),
-    )
+    return web_service(ground, SCRAPER_EXPORTER, "/metrics", command)
 
 
 def site(ground: Ground) -> Service:
     """The web site that the scraper reads."""
 
-    def configure() -> Launch:
-        (port,) = ports = ground.listen(SITE)
+    def command(port: int) -> Command:
         plan = ground.plan
-        arguments = {
-            "--seed": plan.seed,
-            "--matches": plan.matches,
-            "--port": port,
-            "--page-delay-ms": plan.page_delay_ms,
-        }
-        flat = [word for name, value in arguments.items() for word in (name, str(value))]
-        return Launch(_python(ground, Role.SITE, _LEAGUE_SITE, *flat), ports=ports)
+        arguments = (
+            *("--seed", str(plan.seed), "--matches", str(plan.matches)),
+            *("--port", str(port), "--page-delay-ms", str(plan.page_delay_ms)),
+        )
+        return _python(ground, Role.SITE, _LEAGUE_SITE, *arguments)
 
-    return Service(SITE, configure=configure, answers=lambda: is_ok(ground.ports[SITE], "/healthz"))
+    return web_service(ground, SITE, "/healthz", command)
+
+
+def web_service(
+    ground: Ground,
+    name: str,
+    health: str,
+    command: Callable[[int], Command],
+    *needs: str,
+) -> Service:
+    """A service that runs `command(port)`, and is up when that port answers `health` with 200."""
+
+    def configure() -> Launch:
+        (port,) = ports = ground.listen(name)
+        return Launch(command(port), ports=ports)
+
+    return Service(name, configure, lambda: is_ok(ground.ports[name], health), needs)
 
 
 def _python(ground: Ground, role: Role, module: str, *arguments: str, **env: str) -> Command:

@@ -9,25 +9,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lab.clients.prometheus.client import Prometheus
-from lab.errors import CannotRun, SubstrateError
+from lab.errors import CannotRun
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST, Ports
 from lab.substrates.local.processes import Command, Running, Spawner
-from lab.substrates.local.service import environment
-from lab.wait import eventually
+from lab.substrates.local.roles import is_ok
+from lab.substrates.local.service import Launch, Service, environment
+from lab.substrates.local.startup import Rise, bring_up
 
 READY_WITHIN_S = 60.0
 """Long enough to read the log of a long run on a busy machine."""
 STOP_WITHIN_S = 20.0
 _FOR_EVER = "100y"
-_TRIES = 3
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def opened(folder: Path) -> Iterator[str]:
 
     Raises:
         CannotRun: there are no series in the folder, or no Prometheus is installed.
-        SubstrateError: Prometheus did not start; the text ends with its own words.
+        SubstrateError: Prometheus did not start; the text ends with its last output.
     """
     if not (folder / "wal").is_dir() and not any(folder.glob("*/meta.json")):
         raise CannotRun(
@@ -53,12 +52,7 @@ def opened(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def serving(configuration: dict[str, Any], place: Path, data: Path) -> Iterator[str]:
-    """Run Prometheus for the block; gives the URL.
-
-    Args:
-        configuration: as in its file; empty scrapes nothing.
-        place: a folder for its configuration and its log.
-        data: where its series are kept.
+    """Run Prometheus for the block, its file and log in `place`; gives the URL.
 
     Raises:
         CannotRun: it is not installed.
@@ -66,54 +60,42 @@ def serving(configuration: dict[str, Any], place: Path, data: Path) -> Iterator[
     """
     program = programs.need("prometheus")
     (place / "prometheus.yml").write_text(yaml.safe_dump(configuration), "utf-8")
-    ports, spawner = Ports(), Spawner()
-    try:
-        running, url = _started(program, place, data, ports, spawner)
-        try:
-            yield url
-        finally:
-            _end(running)
-    finally:
-        spawner.close()
-        ports.release()
+    launches: list[Launch] = []
+    with ExitStack() as ending:
+        ports = Ports()
+        ending.callback(ports.release)
+        spawner = ending.enter_context(closing(Spawner()))
 
+        def configure() -> Launch:
+            port = ports.take()
+            command = Command(
+                argv=(
+                    program,
+                    f"--config.file={place / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={data}",
+                    f"--storage.tsdb.retention.time={_FOR_EVER}",
+                    f"--web.listen-address={HOST}:{port}",
+                ),
+                env=environment(),
+                cwd=place,
+            )
+            return Launch(command, ports=(port,))
 
-def _started(
-    program: str, place: Path, data: Path, ports: Ports, spawner: Spawner
-) -> tuple[Running, str]:
-    """Start it at a free port; another one where a stranger took that in between."""
-    log = place / "prometheus.log"
-    for _ in range(_TRIES):
-        address = f"{HOST}:{ports.take()}"
-        command = Command(
-            argv=(
-                program,
-                f"--config.file={place / 'prometheus.yml'}",
-                f"--storage.tsdb.path={data}",
-                f"--storage.tsdb.retention.time={_FOR_EVER}",
-                f"--web.listen-address={address}",
-            ),
-            env=environment(),
-            cwd=place,
+        def started(name: str, process: Running, launch: Launch) -> None:
+            ending.callback(_end, process)
+            launches.append(launch)
+
+        service = Service(
+            "prometheus",
+            configure,
+            answers=lambda: is_ok(launches[-1].ports[0], "/-/ready"),
+            within_s=READY_WITHIN_S,
         )
-        running = Running(spawner.spawn(command, log), command)
-        with Prometheus(f"http://{address}") as prometheus:
-            try:
-                eventually(
-                    "Prometheus to answer",
-                    lambda: prometheus.ready() or running.ended() is not None,  # noqa: B023
-                    within_s=READY_WITHIN_S,
-                )
-            except BaseException:
-                running.kill()
-                raise
-        if running.ended() is None:
-            return running, f"http://{address}"
-    last = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-    raise SubstrateError(f"Prometheus ended as soon as it was started: {' '.join(last)}")
+        bring_up([Rise(service, spawner, place, started)])
+        yield f"http://{HOST}:{launches[-1].ports[0]}"
 
 
 def _end(running: Running) -> None:
-    running.send(running.command.stop)
+    running.terminate()
     if not running.wait(STOP_WITHIN_S):
         running.kill()

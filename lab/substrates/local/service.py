@@ -1,4 +1,4 @@
-"""A service, as data: what it needs, how it is launched, how one sees that it answers."""
+"""A service, as data: what it needs, how it is launched, how to see that it answers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Launch:
     Attributes:
         serve: the command that stays.
         prepare: commands that must end well before it, one after the other; first time only.
-        ports: where it will listen, the main one first.
-        files: removed before each start, such as a sign of readiness.
+        ports: on which it will listen, the main one first.
+        stale: files that are removed before each start, such as a sign of readiness.
     """
 
     serve: Command
@@ -40,8 +40,8 @@ class Service:
     Attributes:
         name: `<role>-<index>`; names its log.
         needs: names of the services that must answer before it is launched.
-        configure: picks ports, writes files, returns the launch; called again where a port was lost
-            to a stranger.
+        configure: picks ports, writes files, returns the launch; called again if another program
+            took a port.
         answers: whether it does its work; False or any error means "not yet". Takes 3 s at most.
         within_s: how long it may take from launch to answer.
     """
@@ -58,7 +58,7 @@ class Ground:
     """What the services of one lab share while they are set up.
 
     Attributes:
-        ports: by what listens there, filled in as services are configured.
+        ports: by what listens on them, filled in as services are configured.
         ways: the ports of relays, by link.
         prepared: the data folder of a database with roles and tables, to be copied; without one it
             is made from nothing.
@@ -83,12 +83,12 @@ class Ground:
         return tuple(self.ports[name] for name in names)
 
     def way(self, to: str, link: Link | None) -> int:
-        """The port that leads to `to`: its own, or that of the link's relay where there is one."""
+        """The port that leads to `to`: its own, or that of the link's relay if there is one."""
         relayed = self.ways.get(link) if link else None
         return relayed or self.ports[to]
 
     def folder(self, name: str) -> Path:
-        """A folder of this lab for one service, made where it is missing."""
+        """A folder of this lab for one service, made if it is missing."""
         made = self.instance.folder / name
         made.mkdir(mode=0o700, exist_ok=True)
         return made

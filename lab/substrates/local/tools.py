@@ -1,4 +1,4 @@
-"""The services' own tools, told where a lab's private services are: for people who look inside."""
+"""The services' own tools, connected to a lab's private services: for people who look inside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from lab.errors import CannotRun
 from lab.substrates.abilities import Program
 from lab.substrates.local import broker, programs
-from lab.substrates.local.instance import UP, Instance, State
+from lab.substrates.local.instance import Instance, State
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.service import environment
 from lab.substrates.local.workspace import settings_of
@@ -21,30 +21,18 @@ _NODE = "rabbit@localhost"  # as in `broker`
 
 
 def call(instance: Instance, tool: str, arguments: list[str]) -> Call:
-    """How to run `tool` against the services of a lab that is up.
-
-    Raises:
-        CannotRun: there is no such tool, it is not installed, or the lab is not up.
-    """
+    """How to run `tool`; see `lab.substrates.provider.HasTools`."""
     if tool not in TOOLS:
-        raise CannotRun(f"{tool} is none of the lab's tools: {', '.join(TOOLS)}")
-    state = instance.read()
-    ends = state.addresses() if state else None
-    if state is None or ends is None or state.phase != UP or not instance.is_alive():
-        raise CannotRun(f"no lab named {instance.name!r} is up here; start it with `lab up`")
-    prepared = TOOLS[tool](tool, instance, state, ends)
+        raise CannotRun(f"{tool} is not one of the lab's tools: {', '.join(TOOLS)}")
+    prepared = TOOLS[tool](tool, instance, *instance.read_up())
     return Call([*prepared.argv, *arguments], prepared.env)
 
 
 def _rabbitmq(tool: str, instance: Instance, state: State, ends: Endpoints) -> Call:
     """RabbitMQ's tools find the node by its name and port mapper, and log in by its cookie."""
-    server = programs.find("rabbitmq-server")
-    program = server and server.with_name(tool)
-    if program is None or not program.exists():
-        raise CannotRun(f"{tool} is not installed; `lab doctor` says what is missing")
     mapper = next(each.ports[0] for each in state.processes if each.name == broker.PORT_MAPPER)
     return Call(
-        [str(program)],
+        [programs.need(tool)],
         environment(
             HOME=str(instance.folder / "broker"),  # holds the cookie
             RABBITMQ_NODENAME=_NODE,

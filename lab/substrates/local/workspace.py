@@ -6,10 +6,9 @@ commands there too.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -60,21 +59,26 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
 
 
 class Workspace:
-    """What makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
+    """Makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
 
-    def __init__(self, instance: Instance, endpoints: Callable[[], Endpoints]) -> None:
-        """Prepare.
-
-        Args:
-            instance: the lab.
-            endpoints: gives its addresses, once it is up.
-        """
+    def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._addresses = endpoints
+        self._endpoints: Endpoints | None = None
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where everything answers.
+
+        Raises:
+            SubstrateError: it is not up.
+        """
+        if self._endpoints is None:
+            raise SubstrateError("the lab is not up: call up() first")
+        return self._endpoints
 
     def site_url(self) -> str:
         """The address of the league's site."""
-        return self._addresses().site_url
+        return self.endpoints.site_url
 
     def run(
         self,
@@ -110,7 +114,7 @@ class Workspace:
         log: str,
         settings: Mapping[str, str | None] = {},
         wrapper: str | None = None,
-    ) -> Iterator[LocalProgram]:
+    ) -> Iterator[Running]:
         """Run a command beside the block; it is killed at the end if it still runs then."""
         command = Command(
             tuple(_argv(program, wrapper, arguments)),
@@ -119,9 +123,8 @@ class Workspace:
         )
         spawner = Spawner()
         try:
-            process = LocalProgram(
-                spawner.spawn(command, self._instance.logs / f"{log}.log"), command
-            )
+            log_file = self._instance.logs / f"{log}.log"
+            process = Running(spawner.spawn(command, log_file), command)
             try:
                 yield process
             finally:
@@ -153,17 +156,9 @@ class Workspace:
         return [Log(path.stem, partial(_pieces, path)) for path in found]
 
     def _environment(self, program: Program, settings: Mapping[str, str | None]) -> dict[str, str]:
-        usual = settings_of(program, self._instance, self._addresses())
+        usual = settings_of(program, self._instance, self.endpoints)
         chosen = {**usual, **settings}
         return environment(**{name: value for name, value in chosen.items() if value is not None})
-
-
-class LocalProgram(Running):
-    """A command of the system that runs on this machine."""
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send(signal.SIGTERM)
 
 
 def _argv(program: Program, wrapper: str | None, arguments: tuple[str, ...]) -> list[str]:
