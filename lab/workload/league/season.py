@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Literal, cast
 
 from lab.workload.league.clubs import LEAGUES
@@ -20,11 +19,10 @@ from lab.workload.league.dice import Dice
 from lab.workload.league.fates import Fate, fates
 from lab.workload.league.fixtures import SEASON, Fixture, fixture_list
 from lab.workload.league.moments import spread
-from lab.workload.league.news import changes
 from lab.workload.league.rows import MATCH_TYPE, Row, row_of
 from lab.workload.league.strays import Stray, strays
 from lab.workload.league.timeline import Ruling, Version, timeline
-from system.contract.match import LEAGUE_TIME, Match, Status, derived_identity, kickoff_utc
+from system.contract.match import Match, Status, derived_identity, kickoff_utc
 
 MATCHES_USUAL = 1040
 SOURCE = "match-scraper"
@@ -75,15 +73,14 @@ class MatchStory:
     Attributes:
         identity: as `Match.identity` gives it; the same in every version.
         external_id: the league's id; None for a match without one.
+        fixture: as it was first scheduled.
         versions: oldest first; the first also stands for all time before it.
     """
 
     number: int
     identity: str
     external_id: str | None
-    league: str
-    age_group: str
-    division: str
+    fixture: Fixture
     fate: Fate
     versions: tuple[Version, ...]
 
@@ -143,10 +140,9 @@ class Season:
             index = story.index_at(moment)
             version = story.versions[index]
             dice = Dice(self.seed, "print", story.number, index)
-            row = row_of(
-                story.league, story.age_group, story.division, story.external_id, version, dice
-            )
-            placed.append((_order(story.league, version.day, version.at, story.number), row))
+            row = row_of(story.fixture, story.external_id, version, dice)
+            order = _order(story.fixture.league, version.day, version.at, story.number)
+            placed.append((order, row))
         for number, stray in enumerate(self.strays, start=len(self.stories)):
             if stray.shows_at(moment):
                 fixture = stray.fixture
@@ -163,15 +159,6 @@ class Season:
             story.identity: _truth(story, story.versions[story.index_at(moment)], moment)
             for story in self.stories
         }
-
-    def events_between(self, a: datetime, b: datetime) -> list[str]:
-        """Describe what the site changed after `a`, up to and including `b`, oldest first."""
-        lines = []
-        for story in self.stories:
-            for before, after in pairwise(story.versions):
-                if a < after.since <= b:
-                    lines.append((after.since, story.number, _line(story, before, after)))
-        return [line for *_, line in sorted(lines)]
 
 
 def status_at(version: Version, moment: datetime) -> Status:
@@ -194,16 +181,8 @@ def _ids(seed: int) -> Iterator[str]:
 def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> MatchStory:
     versions = timeline(fixture, fate, Dice(seed, "timeline", number))
     external_id = None if fate is Fate.PLAYED_WITHOUT_ID else league_id
-    return MatchStory(
-        number,
-        external_id or _derived(fixture),
-        external_id,
-        fixture.league,
-        fixture.age_group,
-        fixture.division,
-        fate,
-        versions,
-    )
+    identity = external_id or _derived(fixture)
+    return MatchStory(number, identity, external_id, fixture, fate, versions)
 
 
 def _derived(fixture: Fixture) -> str:
@@ -232,22 +211,13 @@ def _truth(story: MatchStory, version: Version, moment: datetime) -> TrueMatch:
         match_date=version.day,
         match_time=None if version.at is None else f"{version.at:%H:%M}",
         season=SEASON,
-        age_group=story.age_group,
-        league=story.league,
-        division=story.division,
+        age_group=story.fixture.age_group,
+        league=story.fixture.league,
+        division=story.fixture.division,
         match_type=MATCH_TYPE,
         match_status=status_at(version, moment),
         home_score=version.home_score,
         away_score=version.away_score,
         external_match_id=story.external_id,
         location=version.venue,
-    )
-
-
-def _line(story: MatchStory, before: Version, after: Version) -> str:
-    when = after.since.astimezone(LEAGUE_TIME)
-    return (
-        f"{when:%Y-%m-%d %H:%M} {when.tzname()}  {story.external_id or '(no id)'}  "
-        f"{story.age_group} {story.league} {story.division}: "
-        f"{before.home} v {before.away}: {changes(before, after)}"
     )
