@@ -33,7 +33,7 @@ def test_the_objectives_are_those_that_a_run_is_judged_by() -> None:
         SUCCESS_RATIO: named("success").goal.target,
         LATENCY_MEAN: 1000 * (named("latency-mean").goal.value or 0),
     }
-    assert {each.window_s for each in load()} == {30 * 86400}
+    assert {each.spec.timeWindow[0].duration for each in load()} == {"30d"}
 
 
 def test_a_changed_objective_is_asked_of_every_run(tmp_path: Path) -> None:
