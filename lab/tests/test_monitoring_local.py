@@ -15,7 +15,8 @@ import pytest
 import urllib3
 
 from lab.checker.cross_check import ACCEPTED, compare, wait_until_seen
-from lab.clients.prometheus.client import NoData, Prometheus
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
 from lab.experiment.metrics import JOB

@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.clients.prometheus.client import READ_S, NoData, NoDataReason, Prometheus
+from lab.clients.prometheus.client import READ_S, Prometheus
 from lab.clients.prometheus.extent import extent
+from lab.clients.prometheus.results import NoData, NoDataReason
 from lab.errors import CannotRun
 from lab.substrates.local.series import opened, serving
 from lab.wait import eventually

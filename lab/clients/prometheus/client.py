@@ -34,17 +34,6 @@ from lab.clients.prometheus.results import (
     Series,
 )
 
-__all__ = [
-    "Alert",
-    "NoData",
-    "NoDataReason",
-    "Prometheus",
-    "Rule",
-    "Sample",
-    "ScrapeTarget",
-    "Series",
-]
-
 CONNECT_S = 2.0
 READ_S = 10.0
 TOTAL_S = 20.0
