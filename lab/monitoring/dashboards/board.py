@@ -34,7 +34,7 @@ from lab.slo.spec import Goal, load
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, AMBER, RED, GREY, BLUE = "green", "orange", "red", "text", "blue"
 TAG = "missing-table"
-_HEIGHT, _NUMBER_HEIGHT = 8, 4
+_WIDTH, _HEIGHT, _NUMBER_HEIGHT = 24, 8, 4
 _IDS_MAX = 2**31 - 1
 
 Steps = Sequence[tuple[float | None, str]]
@@ -118,9 +118,14 @@ class Board:
         board.annotation(_Marks("Alerts", FIRING, "{{alertname}}", "severity,component,slo", "red"))
         board.annotation(_Marks("Faults", f"{FAULTS} > 0", "{{fault}}", "fault", "orange"))
 
-    def row(self, title: str) -> None:
-        """Begin a row: the panels that follow lie side by side below its title."""
+    def row(self, title: str, *, numbers: int = 1) -> None:
+        """Begin a row: the panels that follow lie side by side below its title.
+
+        Args:
+            numbers: how many numbers share the width.
+        """
         self._board.with_row(build.Row(title))
+        self._number_width = _WIDTH // numbers
 
     def lines(
         self,
@@ -174,7 +179,6 @@ class Board:
         query: str,
         *,
         steps: Steps = ((None, BLUE),),
-        width: int = 3,
         decimals: int | None = None,
         no_value: str = "no data",
     ) -> None:
@@ -191,7 +195,7 @@ class Board:
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         if decimals is not None:
             panel.decimals(decimals)
-        self._add(panel, title, unit, text, {title: query}, width, instant=True)
+        self._add(panel, title, unit, text, {title: query}, self._number_width, instant=True)
 
     def states(
         self,
@@ -200,7 +204,7 @@ class Board:
         queries: Queries,
         shown: Mapping[int, tuple[str, str]],
         *,
-        width: int = 24,
+        width: int = _WIDTH,
     ) -> None:
         """One bar over time for each series; `shown` has the text and the colour of each value."""
         panel = statetimeline.Panel().height(_HEIGHT).fill_opacity(80).line_width(0)

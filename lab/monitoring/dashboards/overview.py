@@ -28,7 +28,7 @@ def draw() -> Board:
         "consequences.",
     )
 
-    board.row("At a glance")
+    board.row("At a glance", numbers=8)
     board.number(
         "Success",
         "percentunit",

@@ -23,7 +23,7 @@ def draw() -> Board:
         "The rows on queues use the detailed endpoint, the others the aggregated one.",
         variables={"queue": IN_QUEUE},
     )
-    board.row("Health")
+    board.row("Health", numbers=6)
     board.number(
         "Nodes that answer",
         "short",
@@ -31,14 +31,12 @@ def draw() -> Board:
         "with two, and stops with one.",
         'sum(up{job="rabbitmq"})',
         steps=green_from(1),
-        width=4,
     )
     board.number(
         "Ready, all queues",
         "short",
         "Good: small. Bad: growing; see which queue below.",
         "sum(rabbitmq_queue_messages_ready)",
-        width=4,
     )
     board.number(
         "In hand, all queues",
@@ -46,7 +44,6 @@ def draw() -> Board:
         "Delivered, not acknowledged yet. Good: at most what the workers may hold. Bad: stays the "
         "same while nothing is acknowledged.",
         "sum(rabbitmq_queue_messages_unacked)",
-        width=4,
     )
     board.number(
         "Consumers",
@@ -54,21 +51,18 @@ def draw() -> Board:
         "Good: one for each worker and queue. Bad: zero: nothing is consumed.",
         "sum(rabbitmq_consumers)",
         steps=green_from(1),
-        width=4,
     )
     board.number(
         "Connections",
         "short",
         "Good: steady. Bad: climbing without end: a client opens and never closes.",
         "sum(rabbitmq_connections)",
-        width=4,
     )
     board.number(
         "Queues",
         "short",
         "Good: constant. Bad: fewer than the topology declares.",
         "sum(rabbitmq_queues)",
-        width=4,
     )
     board.states(
         "Alarms",

@@ -19,7 +19,7 @@ def draw() -> Board:
         "`lab slo` judges the same objectives, with an exit code.",
     )
     for slo in load():
-        board.row(f"{slo.metadata.displayName or slo.name}: {slo.goal.displayName}")
+        board.row(f"{slo.metadata.displayName or slo.name}: {slo.goal.displayName}", numbers=3)
         if slo.ratio is not None:
             _ratio(board, slo, slo.ratio)
         elif slo.goal.value is not None:
@@ -61,7 +61,6 @@ def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
             f"The good share of the {text} Good: {target:.5g} or more, as promised. Bad: red.",
             f"1 - {query}",
             steps=green_from(target),
-            width=8,
             decimals=2,
             no_value=_NO_TRAFFIC,
         )
@@ -72,7 +71,6 @@ def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
         "window. Bad: near zero: change nothing risky; below zero: the objective is missed.",
         f"1 - ({error_ratio(metric, window)}) / {1 - target:.10g}",
         steps=((None, RED), (0, AMBER), (0.25, GREEN)),
-        width=8,
         decimals=1,
         no_value=_NO_TRAFFIC,
     )
@@ -112,7 +110,6 @@ def _mean(board: Board, slo: Slo, bound: float) -> None:
             "Bad: red; see the runbook LatencyHigh.",
             query,
             steps=red_from(bound),
-            width=8,
             no_value=_NO_TRAFFIC,
         )
     board.lines(

@@ -20,14 +20,13 @@ def draw() -> Board:
         "A worker's figures are those of all its processes, and survive its death.",
         variables={"instance": metrics.CONSUMING},
     )
-    board.row("Presence")
+    board.row("Presence", numbers=4)
     board.number(
         "Workers that answer",
         "short",
         "Good: as many as were started. Bad: zero: nothing reaches the table by the queue.",
         'sum(up{job="worker"})',
         steps=green_from(1),
-        width=6,
     )
     board.number(
         "Consuming",
@@ -36,7 +35,6 @@ def draw() -> Board:
         "their broker is unavailable, or they are stuck.",
         f"sum({metrics.CONSUMING})",
         steps=green_from(1),
-        width=6,
     )
     board.number(
         "Busy",
@@ -45,7 +43,6 @@ def draw() -> Board:
         " add workers, or find what they wait for.",
         f"sum({metrics.IN_FLIGHT}) / sum({_CHILDREN})",
         steps=red_from(1),
-        width=6,
     )
     board.number(
         "Youngest worker",
@@ -53,7 +50,6 @@ def draw() -> Board:
         "How long ago the last worker started. Good: since the last deployment. Bad: minutes, "
         "again and again: something kills them.",
         "time() - max(missing_table_worker_start_time_seconds)",
-        width=6,
     )
     board.states(
         "Taking deliveries",
