@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from time import process_time
 
@@ -16,7 +15,7 @@ from lab.workload.league.fates import Fate
 from lab.workload.league.rows import RowDefect
 from lab.workload.league.season import MATCHES_USUAL, Season
 from lab.workload.league.tests.reading import CannotReadError, read
-from system.contract.match import Match, Status
+from system.contract.match import Status
 
 FINAL = (Status.COMPLETED, Status.FORFEIT)
 
@@ -76,7 +75,7 @@ def test_every_readable_row_says_what_is_true_and_every_match_is_on_the_site(
                 unread[row.unreadable] += 1
                 continue
             assert row.unreadable is None, row
-            found[Match(**asdict(match)).identity] = match
+            found[match.identity] = match
         assert found == season.truth_at(moment)
         assert len(found) == MATCHES_USUAL
         assert None not in unread
