@@ -7,7 +7,7 @@ ignored.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -149,6 +149,14 @@ class Spec(_Strict):
         return self
 
 
+class Ratio(NamedTuple):
+    """The counters of a ratio: of good events or of bad ones (the other is empty), and of all."""
+
+    good: list[str]
+    bad: list[str]
+    total: list[str]
+
+
 class Slo(_Strict):
     """One document of the file: a service level objective."""
 
@@ -168,9 +176,24 @@ class Slo(_Strict):
         return self.spec.objectives[0]
 
     @property
-    def ratio(self) -> RatioMetric | None:
+    def bound(self) -> float:
+        """What its mean must stay below, in seconds.
+
+        Raises:
+            ValueError: it has no mean.
+        """
+        if self.goal.value is None:
+            raise ValueError(f"the objective {self.name} has no bound")
+        return self.goal.value
+
+    @property
+    def ratio(self) -> Ratio | None:
         """Its ratio of events; None if it has a mean."""
-        return self.spec.indicator.spec.ratioMetric
+        metric = self.spec.indicator.spec.ratioMetric
+        if metric is None:
+            return None
+        sides = (metric.good, metric.bad, metric.total)
+        return Ratio(*(side.metricSource.spec.counters if side else [] for side in sides))
 
     @property
     def mean(self) -> Mean | None:

@@ -29,7 +29,7 @@ from grafana_foundation_sdk.models import heatmap as heat_model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from lab.monitoring.metrics import FAULTS, FIRING
-from lab.slo.spec import Goal, load
+from lab.slo.spec import Slo, load
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, AMBER, RED, GREY, BLUE = "green", "orange", "red", "text", "blue"
@@ -55,20 +55,17 @@ def green_from(limit: float) -> Steps:
 
 def success_steps() -> Steps:
     """Good where the share of messages that take effect is as promised in lab/slo/slo.yaml."""
-    return green_from(_goal("success").target)
+    return green_from(_promised("success").goal.target)
 
 
 def latency_steps() -> Steps:
     """Good where the mean latency is as promised in lab/slo/slo.yaml."""
-    bound = _goal("latency-mean").value
-    if bound is None:
-        raise ValueError("the objective latency-mean has no bound")
-    return red_from(bound)
+    return red_from(_promised("latency-mean").bound)
 
 
 @cache
-def _goal(name: str) -> Goal:
-    return next(slo.goal for slo in load() if slo.name == name)
+def _promised(name: str) -> Slo:
+    return next(slo for slo in load() if slo.name == name)
 
 
 class Board:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.monitoring.dashboards.board import AMBER, GREEN, RED, Board, green_from, red_from
 from lab.slo.burn_rate import MEAN_WINDOWS, SEVERITIES, error_ratio
-from lab.slo.spec import RatioMetric, Slo, load
+from lab.slo.spec import Ratio, Slo, load
 
 _BURNS = sorted({burn.rate for severity in SEVERITIES for burn in severity.burns})
 _NO_TRAFFIC = "no traffic"
@@ -22,8 +22,8 @@ def draw() -> Board:
         board.row(f"{slo.metadata.displayName or slo.name}: {slo.goal.displayName}", numbers=3)
         if slo.ratio is not None:
             _ratio(board, slo, slo.ratio)
-        elif slo.goal.value is not None:
-            _mean(board, slo, slo.goal.value)
+        else:
+            _mean(board, slo)
         board.lines(
             f"{slo.name}: events in 1h",
             "short",
@@ -44,7 +44,7 @@ def draw() -> Board:
     return board
 
 
-def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
+def _ratio(board: Board, slo: Slo, ratio: Ratio) -> None:
     only, target = f'{{slo="{slo.name}"}}', slo.goal.target
     window = slo.spec.timeWindow[0].duration
     for when, text, query in (
@@ -52,7 +52,7 @@ def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
         (
             "over the time shown",
             "time that this board shows.",
-            f"({error_ratio(metric, '$__range')})",
+            f"({error_ratio(ratio, '$__range')})",
         ),
     ):
         board.number(
@@ -69,7 +69,7 @@ def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
         "percentunit",
         f"Of the errors that {window} may hold, what is left. Good: much of it near the end of the "
         "window. Bad: near zero: change nothing risky; below zero: the objective is missed.",
-        f"1 - ({error_ratio(metric, window)}) / {1 - target:.10g}",
+        f"1 - ({error_ratio(ratio, window)}) / {1 - target:.10g}",
         steps=((None, RED), (0, AMBER), (0.25, GREEN)),
         decimals=1,
         no_value=_NO_TRAFFIC,
@@ -98,7 +98,7 @@ def _ratio(board: Board, slo: Slo, metric: RatioMetric) -> None:
     )
 
 
-def _mean(board: Board, slo: Slo, bound: float) -> None:
+def _mean(board: Board, slo: Slo) -> None:
     queries = {
         window: f'slo:sli_mean:seconds_rate{window}{{slo="{slo.name}"}}' for window in MEAN_WINDOWS
     }
@@ -106,10 +106,10 @@ def _mean(board: Board, slo: Slo, bound: float) -> None:
         board.number(
             f"{slo.name}: {window}",
             "s",
-            f"The mean of the last {window}. {slo.spec.description} Good: below {bound:g} s. "
+            f"The mean of the last {window}. {slo.spec.description} Good: below {slo.bound:g} s. "
             "Bad: red; see the runbook LatencyHigh.",
             query,
-            steps=red_from(bound),
+            steps=red_from(slo.bound),
             no_value=_NO_TRAFFIC,
         )
     board.lines(
@@ -118,6 +118,6 @@ def _mean(board: Board, slo: Slo, bound: float) -> None:
         "Good: every window below the line. Bad: the short ones above it: messages wait now; the "
         "long one too: they have for hours.",
         queries,
-        limit=red_from(bound),
+        limit=red_from(slo.bound),
         width=18,
     )
