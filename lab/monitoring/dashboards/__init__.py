@@ -1,4 +1,4 @@
 """Grafana's dashboards as code; `make docs` writes them as JSON beside it.
 
-One module for each board; `board.py` has the kinds of panels.
+One module for each board; `board.py` draws the panels.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from string import ascii_uppercase
 from typing import Any
@@ -69,12 +70,7 @@ def _promised(name: str) -> Slo:
 
 
 class Board:
-    """A dashboard. Every method but `as_json` adds to it.
-
-    The arguments that all panels have: `title` says what is shown, unique in its board; `unit` is
-    in Grafana's names (`grafana_foundation_sdk.models.units`); `text` says how good data looks, and
-    bad data; `width` is in 24ths of the board.
-    """
+    """A dashboard."""
 
     def __init__(
         self, name: str, title: str, summary: str, variables: Mapping[str, str] | None = None
@@ -124,11 +120,44 @@ class Board:
         self._board.with_row(build.Row(title))
         self._number_width = _WIDTH // numbers
 
+    def panel(self, title: str, text: str) -> Panel:
+        """A panel, to be drawn by one of its methods.
+
+        Args:
+            title: what is shown, unique in the board.
+            text: how good data looks, and bad data.
+        """
+        return Panel(self._board, title, text, self._number_width)
+
+    def as_json(self) -> str:
+        """Its JSON, stable and with a panel a line: a small change here is a small change there."""
+        built = self._board.build()
+        for panel in built.panels or []:
+            # From the title, not the place: a panel that is inserted keeps the links of others.
+            name = f"{type(panel).__name__} {panel.title}"
+            panel.id_val = zlib.crc32(name.encode()) % _IDS_MAX
+        drawn = [_json(panel) for panel in built.panels or []]
+        built.panels = []
+        empty, full = '"panels": []', '"panels": [\n  ' + ",\n  ".join(drawn) + "\n ]"
+        return _json(built, indent=1).replace(empty, full) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of a board: each method draws one kind of it, and adds it to the board.
+
+    The arguments that all have: `unit` is in Grafana's names, see
+    `grafana_foundation_sdk.models.units`; `width` is in 24ths of the board.
+    """
+
+    board: build.Dashboard
+    title: str
+    text: str
+    number_width: int
+
     def lines(
         self,
-        title: str,
         unit: str,
-        text: str,
         queries: Queries,
         *,
         width: int = 8,
@@ -166,13 +195,11 @@ class Board:
             panel.thresholds_style(
                 common.GraphThresholdsStyleConfig().mode(shapes.GraphTresholdsStyleMode.DASHED)
             )
-        self._add(panel, title, unit, text, queries, width)
+        self._add(panel, unit, queries, width)
 
     def number(
         self,
-        title: str,
         unit: str,
-        text: str,
         query: str,
         *,
         steps: Steps = ((None, BLUE),),
@@ -192,12 +219,10 @@ class Board:
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         if decimals is not None:
             panel.decimals(decimals)
-        self._add(panel, title, unit, text, {title: query}, self._number_width, instant=True)
+        self._add(panel, unit, {self.title: query}, self.number_width, instant=True)
 
     def states(
         self,
-        title: str,
-        text: str,
         queries: Queries,
         shown: Mapping[int, tuple[str, str]],
         *,
@@ -213,46 +238,32 @@ class Board:
         panel.mappings([model.ValueMap(options=mapped)])
         panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         panel.thresholds(_thresholds(((None, GREY),)))
-        self._add(panel, title, "none", text, queries, width)
+        self._add(panel, "none", queries, width)
 
-    def heat(self, title: str, unit: str, text: str, query: str, *, width: int) -> None:
+    def heat(self, unit: str, query: str, *, width: int) -> None:
         """The buckets of a histogram over time. The query keeps the label `le`."""
         panel = heatmap.Panel().height(_HEIGHT).calculate(False)
         panel.y_axis(heatmap.YAxisConfig().unit(unit))
         colours = heatmap.HeatmapColorOptions().mode(heat_model.HeatmapColorMode.SCHEME)
         panel.color(colours.scheme("Oranges").steps(64))
-        self._add(panel, title, unit, text, {"{{le}}": query}, width, PromQueryFormat.HEATMAP)
-
-    def as_json(self) -> str:
-        """Its JSON, stable and with a panel a line: a small change here is a small change there."""
-        built = self._board.build()
-        for panel in built.panels or []:
-            # From the title, not the place: a panel that is inserted keeps the links of others.
-            name = f"{type(panel).__name__} {panel.title}"
-            panel.id_val = zlib.crc32(name.encode()) % _IDS_MAX
-        drawn = [_json(panel) for panel in built.panels or []]
-        built.panels = []
-        empty, full = '"panels": []', '"panels": [\n  ' + ",\n  ".join(drawn) + "\n ]"
-        return _json(built, indent=1).replace(empty, full) + "\n"
+        self._add(panel, unit, {"{{le}}": query}, width, PromQueryFormat.HEATMAP)
 
     def _add(
         self,
         panel: Any,  # the SDK's builders of panels have these methods in common, and no base
-        title: str,
         unit: str,
-        text: str,
         queries: Queries,
         width: int,
         form: PromQueryFormat = PromQueryFormat.TIME_SERIES,
         *,
         instant: bool = False,
     ) -> None:
-        panel.title(title).description(text).unit(unit).span(width).datasource(DATASOURCE)
+        panel.title(self.title).description(self.text).unit(unit).span(width).datasource(DATASOURCE)
         for name, (legend, expression) in zip(ascii_uppercase, queries.items(), strict=False):
             query = prometheus.Dataquery().expr(expression).legend_format(legend)
             query.ref_id(name).format(form).datasource(DATASOURCE)
             panel.with_target(query.instant() if instant else query.range())
-        self._board.with_panel(panel)
+        self.board.with_panel(panel)
 
 
 class _Annotation(model.AnnotationQuery):

@@ -24,22 +24,23 @@ def draw() -> Board:
             _ratio(board, slo, slo.ratio)
         else:
             _mean(board, slo)
-        board.lines(
+        board.panel(
             f"{slo.name}: events in 1h",
-            "short",
             "The number of events behind the shares. Good: hundreds. Bad: below the line: so few "
             "that no alert fires, since a single failure would be a large share.",
+        ).lines(
+            "short",
             {"events": f'slo:sli_events:increase1h{{slo="{slo.name}"}}'},
             limit=green_from(100),
             width=6,
         )
     board.row("Alerts")
-    board.states(
+    board.panel(
         "Alerts that fire",
         "Good: only Watchdog, which always fires, to show that alerts arrive. Bad: any other; and "
         "no bar at all: the rules are not evaluated.",
-        {"{{alertname}}": 'max by (alertname) (ALERTS{alertstate="firing"})'},
-        {1: ("fires", RED)},
+    ).states(
+        {"{{alertname}}": 'max by (alertname) (ALERTS{alertstate="firing"})'}, {1: ("fires", RED)}
     )
     return board
 
@@ -55,31 +56,34 @@ def _ratio(board: Board, slo: Slo, ratio: Ratio) -> None:
             f"({error_ratio(ratio, '$__range')})",
         ),
     ):
-        board.number(
+        board.panel(
             f"{slo.name}: {when}",
-            "percentunit",
             f"The good share of the {text} Good: {target:.5g} or more, as promised. Bad: red.",
+        ).number(
+            "percentunit",
             f"1 - {query}",
             steps=green_from(target),
             decimals=2,
             no_value=_NO_TRAFFIC,
         )
-    board.number(
+    board.panel(
         f"{slo.name}: budget left",
-        "percentunit",
         f"Of the errors that {window} may hold, what is left. Good: much of it near the end of the "
         "window. Bad: near zero: change nothing risky; below zero: the objective is missed.",
+    ).number(
+        "percentunit",
         f"1 - ({error_ratio(ratio, window)}) / {1 - target:.10g}",
         steps=((None, RED), (0, AMBER), (0.25, GREEN)),
         decimals=1,
         no_value=_NO_TRAFFIC,
     )
-    board.lines(
+    board.panel(
         f"{slo.name}: burn rate",
-        "none",
         "How many times too fast the budget is used up; at 1 it lasts exactly for its window. "
         "Good: below 1. Bad: both a short and a long window above one of the lines: an alert "
         "fires, see the runbook ErrorBudgetBurnFast or -Slow.",
+    ).lines(
+        "none",
         {
             window: f"slo:sli_error:ratio_rate{window}{only} / slo:error_budget:ratio{only}"
             for window in ("5m", "30m", "1h", "6h", "3d")
@@ -87,11 +91,12 @@ def _ratio(board: Board, slo: Slo, ratio: Ratio) -> None:
         limit=((None, GREEN), *((rate, RED) for rate in _BURNS)),
         width=12,
     )
-    board.lines(
+    board.panel(
         f"{slo.name}: bad share",
-        "percentunit",
         "Good: zero, or below the line, which is the budget. Bad: above it. Gaps are times without "
         "traffic, which say nothing.",
+    ).lines(
+        "percentunit",
         {window: f"slo:sli_error:ratio_rate{window}{only}" for window in ("5m", "1h", "6h")},
         limit=red_from(1 - target),
         width=6,
@@ -103,21 +108,13 @@ def _mean(board: Board, slo: Slo) -> None:
         window: f'slo:sli_mean:seconds_rate{window}{{slo="{slo.name}"}}' for window in MEAN_WINDOWS
     }
     for window, query in queries.items():
-        board.number(
+        board.panel(
             f"{slo.name}: {window}",
-            "s",
             f"The mean of the last {window}. {slo.spec.description} Good: below {slo.bound:g} s. "
             "Bad: red; see the runbook LatencyHigh.",
-            query,
-            steps=red_from(slo.bound),
-            no_value=_NO_TRAFFIC,
-        )
-    board.lines(
+        ).number("s", query, steps=red_from(slo.bound), no_value=_NO_TRAFFIC)
+    board.panel(
         f"{slo.name}: over time",
-        "s",
         "Good: every window below the line. Bad: the short ones above it: messages wait now; the "
         "long one too: they have for hours.",
-        queries,
-        limit=red_from(slo.bound),
-        width=18,
-    )
+    ).lines("s", queries, limit=red_from(slo.bound), width=18)
