@@ -78,13 +78,10 @@ class Backend:
         """
         url = self._url + path
         try:
-            response = self._pool.request(
+            with self._pool.request(
                 "GET", url, fields=dict(query or {}), preload_content=False
-            )
-            try:
+            ) as response:
                 content = response.read(ANSWER_BYTES_MAX)
-            finally:
-                response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise BackendSilent(f"{url}: {error}") from error
         if response.status != 200:
