@@ -34,7 +34,7 @@ _SECONDS = "seconds into the run"
 def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """Messages over time by outcome, stacked; faults shaded behind."""
     present = {row["outcome"] for row in rows}
-    outcomes_present = [outcome for outcome in OUTCOME_COLOURS if outcome.value in present]
+    colours = {each.value: colour for each, colour in OUTCOME_COLOURS.items() if each in present}
     bars = (
         alt.Chart(data(rows))
         .mark_rect(stroke=None)
@@ -43,15 +43,7 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
             x2="to:Q",
             y=alt.Y("bottom:Q", title="messages", scale=alt.Scale(zero=True)),
             y2="top:Q",
-            color=alt.Color(
-                "outcome:N",
-                title=None,
-                scale=alt.Scale(
-                    domain=[outcome.value for outcome in outcomes_present],
-                    range=[OUTCOME_COLOURS[outcome] for outcome in outcomes_present],
-                ),
-                legend=_legend("square"),
-            ),
+            color=_coloured("outcome", colours, "square"),
             tooltip=["outcome:N", "messages:Q", "from:Q", "to:Q"],
         )
     )
@@ -60,7 +52,8 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
 
 def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
     """The distribution of latency over all messages, on a log scale, with its percentiles."""
-    marks = [(f"p{share}", value, _AMBER) for share, value in _percentiles(measured)]
+    percentiles = {"p50": measured.p50, "p95": measured.p95, "p99": measured.p99}
+    marks = [(name, value, _AMBER) for name, value in percentiles.items()]
     if objective_ms is not None:
         marks.append(("goal", objective_ms, RED))
     marks.sort(key=lambda mark: mark[1])
@@ -96,10 +89,6 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
     return _as_spec(alt.layer(*layers).properties(height=HEIGHT))
 
 
-def _percentiles(measured: Latency) -> list[tuple[int, float]]:
-    return [(50, measured.p50), (95, measured.p95), (99, measured.p99)]
-
-
 def latency(
     points: Rows, bands: Rows, faults: Rows, time: RunClock, objective_ms: float | None
 ) -> dict[str, Any]:
@@ -123,12 +112,7 @@ def latency(
         .encode(
             x=_along(time, "at"),
             y=y,
-            color=alt.Color(
-                "percentile:N",
-                title=None,
-                scale=alt.Scale(domain=["p50", "p99"], range=[_BLUE, _AMBER]),
-                legend=_legend("stroke"),
-            ),
+            color=_coloured("percentile", {"p50": _BLUE, "p99": _AMBER}, "stroke"),
         )
     )
     layers = dots + lines
@@ -150,12 +134,7 @@ def depths(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
         .encode(
             x=_along(time, "at"),
             y=alt.Y("ready:Q", title="messages ready"),
-            color=alt.Color(
-                "queue:N",
-                title=None,
-                legend=_legend("stroke"),
-                scale=alt.Scale(domain=queues, range=COLOURS[: len(queues)]),
-            ),
+            color=_coloured("queue", dict(zip(queues, COLOURS, strict=False)), "stroke"),
             tooltip=["queue:N", "ready:Q", "at:Q"],
         )
     )
@@ -205,8 +184,14 @@ def _mark(ms: float, name: str, colour: str, top: int) -> list[alt.Chart]:
     return [rule, text]
 
 
-def _legend(symbol: str) -> alt.Legend:
-    return alt.Legend(orient="bottom", columns=2, symbolType=symbol)
+def _coloured(field: str, colours: Mapping[str, str], symbol: str) -> alt.Color:
+    """A colour for each value of a field, and a legend below the plot."""
+    return alt.Color(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(orient="bottom", columns=2, symbolType=symbol),
+    )
 
 
 def _decades(reach: Sequence[float]) -> list[float]:
