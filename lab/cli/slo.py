@@ -90,7 +90,7 @@ def _view(
 
     Raises:
         CannotRun: it is not there.
-        NoData: nothing was scraped, or nobody answers.
+        NoData: nothing was scraped, or Prometheus does not answer.
     """
     if url is not None:
         with Prometheus(url) as asked:

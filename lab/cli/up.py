@@ -39,7 +39,7 @@ PLAN_BYTES_MAX = 16 * 1024 * 1024
 
 
 class Extra(StrEnum):
-    """What runs only where it is asked for."""
+    """What runs only if it is asked for."""
 
     FLOWER = "flower"
 
@@ -111,10 +111,10 @@ def up(
 def sent_on(
     name: str, url: str | None, user: str | None, password_file: Path | None
 ) -> RemoteWrite | None:
-    """Where Prometheus sends its series on to; None where nothing was said about it.
+    """Where Prometheus sends its series on to; None if nothing was said about it.
 
     Args:
-        name: of the lab; becomes a label of what is sent, so that labs can be told apart.
+        name: of the lab; becomes a label of what is sent, so that labs can be distinguished.
 
     Raises:
         CannotRun: only some of it was said, or others can read the password.

@@ -36,7 +36,7 @@ class Backend:
         """Receipts that became visible after the cursor `after`, and the next cursor.
 
         Raises:
-            BackendSilent: as `get` does; also where these are no receipts, or their cursor does not
+            BackendSilent: as `get` does; also if these are no receipts, or their cursor does not
                 go on.
         """
         answer = self.get("/api/receipts", {"limit": "2000", **({"after": after} if after else {})})
@@ -53,7 +53,7 @@ class Backend:
         """Every stored match, as the API returns it.
 
         Raises:
-            BackendSilent: as `get` does; also where these are no matches, or their cursor does not
+            BackendSilent: as `get` does; also if these are no matches, or their cursor does not
                 go on.
         """
         cursor = ""

@@ -78,7 +78,7 @@ class Management:
         return self.call("GET", path)
 
     def _rows(self, path: str) -> list[dict[str, Any]]:
-        """GET a list of objects; raises BrokerSilent as `call` does, or where it is none."""
+        """GET a list of objects; raises BrokerSilent as `call` does, or if it is none."""
         found = self.get(path)
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise _silent(f"answered {path} with no list of objects")

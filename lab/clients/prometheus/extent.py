@@ -19,7 +19,7 @@ class Extent:
 
 
 def extent(prometheus: Prometheus, folder: Path) -> Extent:
-    """When the stored series begin and end, as their scrapes tell.
+    """When the stored series begin and end, according to their scrapes.
 
     Args:
         prometheus: serves the series.
