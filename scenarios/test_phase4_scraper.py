@@ -115,7 +115,7 @@ def test_both_ways_end_in_the_same_store(lab: Lab, evidence: Evidence) -> None:
         evidence(f"{mode}: matches stored", len(matches))
         assert {each["way"] for each in receipts} == {mode}
     true = {
-        identity: each.as_json() for identity, each in lab.season.truth_at(moments(lab)[4]).items()
+        identity: model.of(each) for identity, each in lab.season.truth_at(moments(lab)[4]).items()
     }
     wrong = [str(each) for each in model.compare(stored["http"], true)]
     evidence("matches that differ", sum(a != b for a, b in zip(*stored.values(), strict=True)))

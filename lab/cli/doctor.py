@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lab.cli.options import COULD_NOT_RUN, AsJson, SubstrateName
+from lab.cli.options import COULD_NOT_RUN, AsJson, SubstrateName, out
 from lab.errors import CannotRun
 from lab.substrates import registry
 from lab.substrates.provider import GOOD, MISSING, WARNING, Examines, Finding
-
-_out = Console(highlight=False, soft_wrap=True)
 
 
 def doctor(substrate: SubstrateName = registry.DEFAULT, as_json: AsJson = False) -> None:
@@ -24,9 +21,9 @@ def doctor(substrate: SubstrateName = registry.DEFAULT, as_json: AsJson = False)
         raise CannotRun(f"the substrate {substrate!r} cannot say what it needs of this machine")
     findings = provider.examine()
     if as_json:
-        _out.print_json(data=as_dict(findings))
+        out.print_json(data=as_dict(findings))
     else:
-        _out.print(as_table(findings))
+        out.print(as_table(findings))
     raise typer.Exit(0 if is_well(findings) else COULD_NOT_RUN)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
-from rich.console import Console
 
+from lab.cli.options import AsJson, out
 from lab.faults import registry
 
 app = typer.Typer(help="What can be broken on purpose.", no_args_is_help=True)
-_out = Console(highlight=False, soft_wrap=True)
 
 
 @app.callback()
@@ -20,12 +17,12 @@ def _group() -> None:
 
 @app.command("list")
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every fault: what it does, what can be chosen, what a substrate must be able to do."""
     faults = registry.known().values()
     if as_json:
-        _out.print_json(
+        out.print_json(
             data=[
                 {
                     "name": each.name,
@@ -39,6 +36,6 @@ def show(
         return
     for each in faults:
         parameters = " ".join(f"{name}={value}" for name, value in each.parameters.items())
-        _out.print(f"[bold]{each.name}[/bold] {parameters}".rstrip())
+        out.print(f"[bold]{each.name}[/bold] {parameters}".rstrip())
         needs = ", ".join(ability.__name__ for ability in each.needs)
-        _out.print(f"  {each.summary}" + (f" Needs: {needs}." if needs else ""))
+        out.print(f"  {each.summary}" + (f" Needs: {needs}." if needs else ""))

@@ -1,10 +1,13 @@
-"""The options that several commands have, written once."""
+"""What several commands have, written once: options, and where they print."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
+from rich.console import Console
+
+out = Console(highlight=False, soft_wrap=True)
 
 COULD_NOT_RUN = 2
 """The exit code of a command that could not do what it was asked for."""

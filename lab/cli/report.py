@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lab.cli.options import out
 from lab.errors import CannotRun
 from lab.experiment.runs import RUNS
 from lab.history.log import FILE
 from lab.report import conclude
-
-_out = Console(highlight=False, soft_wrap=True)
 
 
 def report(
@@ -28,5 +26,5 @@ def report(
     if not (folder / FILE).exists():
         raise CannotRun(f"{folder} holds no {FILE}: name the folder of a run, as in .runs/")
     audit = conclude.conclude(folder)
-    conclude.show(audit, _out, folder)
+    conclude.show(audit, out, folder)
     raise typer.Exit(audit.verdict.exit_code)

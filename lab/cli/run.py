@@ -6,17 +6,14 @@ import secrets
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lab.checker.measures import LATENCY_MEAN
-from lab.cli.options import Concurrency, Monitoring, PageDelay, Seed, SubstrateName
+from lab.cli.options import Concurrency, Monitoring, PageDelay, Seed, SubstrateName, out
 from lab.experiment import season
 from lab.monitoring import watch
 from lab.substrates import registry
 from lab.substrates.plan import Plan
 from lab.substrates.protocol import Substrate
-
-_out = Console(highlight=False, soft_wrap=True)
 
 
 def run(
@@ -58,9 +55,9 @@ def run(
             plan,
             scrapes=scrapes,
             objectives={} if latency_ms is None else {LATENCY_MEAN: latency_ms},
-            console=_out,
+            console=out,
         )
         return audit.verdict.exit_code
 
     lab = f"run-{secrets.token_hex(4)}"
-    raise typer.Exit(registry.find(substrate).guarded(lab, work, _out.print))
+    raise typer.Exit(registry.find(substrate).guarded(lab, work, out.print))

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 
-from lab.cli.options import AsJson, SubstrateName
-from lab.clients.prometheus.client import FRESH_S, NoData, Prometheus
+from lab.cli.kept import DEFAULT_NAME, find
+from lab.cli.options import AsJson, SubstrateName, out
+from lab.clients.prometheus.client import FRESH_S, Prometheus
 from lab.clients.prometheus.extent import extent
 from lab.clients.prometheus.promql import seconds
+from lab.clients.prometheus.results import NoData
 from lab.errors import CannotRun
 from lab.experiment.runs import RUNS
 from lab.slo import evaluate, query, spec
@@ -32,8 +33,6 @@ ENDING_S = 60.0
 """At the end of a run its parts end one after the other, and Prometheus may be the last of them."""
 SERIES = "prometheus"
 """The folder of the stored series, in the folder of a run."""
-
-_out = Console(highlight=False, soft_wrap=True)
 
 
 class View(NamedTuple):
@@ -76,10 +75,10 @@ def command(
         results = [evaluate.unknown(each, str(error)) for each in slos]
     verdict = evaluate.overall(results)
     if as_json:
-        _out.print_json(json.dumps(_as_dict(results, what, span, verdict)))
+        out.print_json(json.dumps(_as_dict(results, what, span, verdict)))
     else:
-        _out.print(query.as_table(results))
-        _out.print(_conclusion(results, what, span, verdict))
+        out.print(query.as_table(results))
+        out.print(_conclusion(results, what, span, verdict))
     raise typer.Exit(EXIT_CODES[verdict])
 
 
@@ -91,23 +90,21 @@ def _view(
 
     Raises:
         CannotRun: it is not there.
-        NoData: nothing was scraped, or nobody answers.
+        NoData: nothing was scraped, or Prometheus does not answer.
     """
     if url is not None:
         with Prometheus(url) as asked:
             end = asked.value("time()")
             begin = end - (length_s or DEFAULT_WINDOW_S)
             yield View(asked, query.window(begin, end, PRODUCTION_FRESH_S, from_zero=False), url)
-    elif name is not None or (folder is None and registry.kept("default", substrate)):
-        called = name or "default"
-        address, since = _running(called, substrate)
-        with Prometheus(address) as asked:
+    elif name is not None or (folder is None and registry.kept(DEFAULT_NAME, substrate)):
+        lab = find(name or DEFAULT_NAME, registry.keeping(substrate).labs())
+        with Prometheus(lab.url) as asked:
             end = asked.value("time()")
             # Everything of a lab begins with it, so its whole life is one window from zero.
-            begin = max(since, end - (length_s or DEFAULT_WINDOW_S))
-            yield View(
-                asked, query.window(begin, end, FRESH_S, from_zero=True), f"the lab {called!r}"
-            )
+            begin = max(lab.since, end - (length_s or DEFAULT_WINDOW_S))
+            span = query.window(begin, end, FRESH_S, from_zero=True)
+            yield View(asked, span, f"the lab {lab.name!r}")
     else:
         run = folder or RUNS / "latest"
         series = run / SERIES if (run / SERIES).is_dir() else run
@@ -116,16 +113,6 @@ def _view(
             # A second earlier than the first scrape, where every counter was 0.
             begin = max(whole.first - 1, whole.last - (length_s or math.inf))
             yield View(asked, query.window(begin, whole.last, ENDING_S, from_zero=True), str(run))
-
-
-def _running(name: str, substrate: str) -> tuple[str, float]:
-    """Where the Prometheus of a lab answers, and since when the lab is there."""
-    lab = registry.kept(name, substrate)
-    if lab is None:
-        raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up`")
-    if lab.endpoints is None or not lab.endpoints.prometheus_url:
-        raise CannotRun(f"the lab {name!r} is not up yet, or runs without monitoring")
-    return lab.endpoints.prometheus_url, lab.since
 
 
 def _length_s(window: str | None) -> float | None:

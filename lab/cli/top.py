@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
@@ -14,18 +13,18 @@ import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from lab.cli.kept import Watched, find
 from lab.cli.options import SubstrateName
 from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData
 from lab.errors import CannotRun
 from lab.substrates import registry
-from lab.substrates.provider import Keeps, Kept
+from lab.substrates.provider import Keeps
 from lab.top import formatting, keys
 from lab.top.collect import load_curves, take_snapshot
 from lab.top.render import error_screen, render
 from lab.top.snapshot import Curves
 
-DEFAULT = "default"
 READ_S = 3.0
 """For an answer; a picture that waits longer is no live one."""
 
@@ -51,93 +50,43 @@ def command(
         if once:
             console.print(_look(watched, prometheus, load_curves(prometheus, every), console.width))
         else:
-            _watch(watched, prometheus, console, every, lambda: _is_there(provider, watched))
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A lab that can be looked at.
-
-    Attributes:
-        name: of the lab.
-        url: of its Prometheus.
-        since: when it began, seconds since the epoch.
-    """
-
-    name: str
-    url: str
-    since: float
-
-    def title(self) -> str:
-        """Which lab, and when it was looked at."""
-        now = time.time()
-        age = formatting.duration(max(0.0, now - self.since))
-        return f"lab {self.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
-
-
-def find(name: str | None, known: Sequence[Kept]) -> Watched:
-    """The lab of this name; else the one called `default`; else the only one that runs.
-
-    Raises:
-        CannotRun: there is none, or several, or it has no Prometheus.
-    """
-    alive = {lab.name: lab for lab in known}
-    if name is not None and name not in alive:
-        raise CannotRun(f"no lab named {name!r} runs here; start it with `lab up --name {name}`")
-    if not alive:
-        raise CannotRun("no lab runs here; start one with `lab up`")
-    if name is None and DEFAULT not in alive and len(alive) > 1:
-        raise CannotRun(f"several labs run here; choose one by --name: {', '.join(sorted(alive))}")
-    chosen = alive.get(name or DEFAULT) or next(iter(alive.values()))
-    if chosen.endpoints is None:
-        raise CannotRun(f"the lab {chosen.name!r} is not up yet; try again in a moment")
-    if chosen.endpoints.prometheus_url is None:
-        raise CannotRun(
-            f"the lab {chosen.name!r} runs without monitoring, so there is nothing to ask; "
-            "`lab up` starts one that has it"
-        )
-    return Watched(chosen.name, chosen.endpoints.prometheus_url, chosen.since)
-
-
-def _is_there(provider: Keeps, watched: Watched) -> bool:
-    return any(lab.name == watched.name for lab in provider.labs())
+            _watch(watched, prometheus, console, every, provider)
 
 
 def _look(watched: Watched, prometheus: Prometheus, curves: Curves, width: int) -> RenderableType:
     snapshot = take_snapshot(prometheus)
     curves.remember(snapshot)
-    return render(watched.title(), snapshot, curves, width)
+    return render(_title(watched), snapshot, curves, width)
+
+
+def _title(watched: Watched) -> str:
+    """Which lab, and when it was looked at."""
+    now = time.time()
+    age = formatting.duration(max(0.0, now - watched.since))
+    return f"lab {watched.name}  {datetime.fromtimestamp(now, UTC):%H:%M:%S} UTC  up {age}"
 
 
 def _watch(
-    watched: Watched,
-    prometheus: Prometheus,
-    console: Console,
-    every_s: float,
-    is_there: Callable[[], bool],
+    watched: Watched, prometheus: Prometheus, console: Console, every_s: float, provider: Keeps
 ) -> None:
     """Draw until a key, a signal, or the lab's end."""
     curves, ended = load_curves(prometheus, every_s), False
-    try:
-        with (
-            _sigterm_interrupts(),
-            keys.pressed_keys() as pressed,
-            Live(console=console, screen=True, auto_refresh=False) as live,
-        ):
-            while True:
-                begun = time.monotonic()
-                try:
-                    drawn = _look(watched, prometheus, curves, console.width)
-                except NoData as error:
-                    drawn = error_screen(watched.title(), f"Prometheus cannot be asked: {error}")
-                    if not is_there():
-                        ended = True
-                        break
-                live.update(drawn, refresh=True)
-                if pressed(max(0.05, every_s - (time.monotonic() - begun))):
-                    break
-    except KeyboardInterrupt:
-        pass
+    with (
+        suppress(KeyboardInterrupt),
+        _sigterm_interrupts(),
+        keys.pressed_keys() as pressed,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while not ended:
+            begun = time.monotonic()
+            try:
+                drawn = _look(watched, prometheus, curves, console.width)
+            except NoData as error:
+                drawn = error_screen(_title(watched), f"Prometheus cannot be asked: {error}")
+                ended = all(lab.name != watched.name for lab in provider.labs())
+            live.update(drawn, refresh=True)
+            if not ended and pressed(max(0.05, every_s - (time.monotonic() - begun))):
+                break
     if ended:
         console.print(f"The lab {watched.name!r} has ended.")
 

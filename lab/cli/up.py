@@ -10,7 +10,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 
 from lab.cli.options import (
     Concurrency,
@@ -20,6 +19,7 @@ from lab.cli.options import (
     Seed,
     SubstrateName,
     Workers,
+    out,
 )
 from lab.errors import CannotRun
 from lab.faults import registry as faults
@@ -37,11 +37,9 @@ REMOTE_WRITE_PASSWORD_FILE = "MISSING_TABLE_REMOTE_WRITE_PASSWORD_FILE"  # noqa:
 
 PLAN_BYTES_MAX = 16 * 1024 * 1024
 
-_out = Console(highlight=False, soft_wrap=True)
-
 
 class Extra(StrEnum):
-    """What runs only where it is asked for."""
+    """What runs only if it is asked for."""
 
     FLOWER = "flower"
 
@@ -100,23 +98,23 @@ def up(
         relayed=frozenset(Link) if breakable else frozenset(),
     )
     if foreground:
-        raise typer.Exit(provider.hold(name, plan, _out.print, faults.striker))
-    lab = provider.start(name, plan, _out.print)
+        raise typer.Exit(provider.hold(name, plan, out.print, faults.striker))
+    lab = provider.start(name, plan, out.print)
     if lab.endpoints is not None:
         _show(lab, lab.endpoints)
         if show_secrets:
             _show_secrets(lab.endpoints)
     named = "" if name == "default" else f" --name {name}"
-    _out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
+    out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
 
 
 def sent_on(
     name: str, url: str | None, user: str | None, password_file: Path | None
 ) -> RemoteWrite | None:
-    """Where Prometheus sends its series on to; None where nothing was said about it.
+    """Where Prometheus sends its series on to; None if nothing was said about it.
 
     Args:
-        name: of the lab; becomes a label of what is sent, so that labs can be told apart.
+        name: of the lab; becomes a label of what is sent, so that labs can be distinguished.
 
     Raises:
         CannotRun: only some of it was said, or others can read the password.
@@ -154,27 +152,28 @@ def hold(
     """Hold a lab in the foreground; reads its plan from standard input. `lab up` starts this."""
     plan = from_json(sys.stdin.buffer.read(PLAN_BYTES_MAX))
     provider = registry.keeping(substrate)
-    raise typer.Exit(provider.hold(name, plan, _out.print, faults.striker))
+    raise typer.Exit(provider.hold(name, plan, out.print, faults.striker))
 
 
 def _show(lab: Kept, ends: Endpoints) -> None:
-    _out.print(f"\n[bold]The lab {lab.name!r} is up.[/bold]")
-    _out.print(f"  league site  {ends.site_url}")
-    _out.print(f"  backend API  {ends.api_url}")
-    _out.print(f"  RabbitMQ     {ends.management_url}  (user admin)")
-    if ends.prometheus_url:
-        _out.print(f"  Prometheus   {ends.prometheus_url}")
-    if ends.alertmanager_url:
-        _out.print(f"  Alertmanager {ends.alertmanager_url}")
-    if ends.flower_url:
-        _out.print(f"  Flower       {ends.flower_url}")
-    for what, place in lab.places.items():
-        _out.print(f"  {what:12} {place}")
+    out.print(f"\n[bold]The lab {lab.name!r} is up.[/bold]")
+    answers = {
+        "league site": ends.site_url,
+        "backend API": ends.api_url,
+        "RabbitMQ": f"{ends.management_url}  (user admin)",
+        "Prometheus": ends.prometheus_url,
+        "Alertmanager": ends.alertmanager_url,
+        "Flower": ends.flower_url,
+        **lab.places,
+    }
+    for what, place in answers.items():
+        if place:
+            out.print(f"  {what:12} {place}")
 
 
 def _show_secrets(ends: Endpoints) -> None:
-    _out.print(f"  API token    {ends.api_token}")
-    _out.print(f"  results      {ends.results_url}")
-    _out.print(f"  database     {ends.database_url}")
+    out.print(f"  API token    {ends.api_token}")
+    out.print(f"  results      {ends.results_url}")
+    out.print(f"  database     {ends.database_url}")
     for user, url in ends.broker_urls.items():
-        _out.print(f"  broker       {url}  ({user})")
+        out.print(f"  broker       {url}  ({user})")

@@ -36,7 +36,7 @@ class Backend:
         """Receipts that became visible after the cursor `after`, and the next cursor.
 
         Raises:
-            BackendSilent: as `get` does; also where these are no receipts, or their cursor does not
+            BackendSilent: as `get` does; also if these are no receipts, or their cursor does not
                 go on.
         """
         answer = self.get("/api/receipts", {"limit": "2000", **({"after": after} if after else {})})
@@ -53,7 +53,7 @@ class Backend:
         """Every stored match, as the API returns it.
 
         Raises:
-            BackendSilent: as `get` does; also where these are no matches, or their cursor does not
+            BackendSilent: as `get` does; also if these are no matches, or their cursor does not
                 go on.
         """
         cursor = ""
@@ -78,13 +78,10 @@ class Backend:
         """
         url = self._url + path
         try:
-            response = self._pool.request(
+            with self._pool.request(
                 "GET", url, fields=dict(query or {}), preload_content=False
-            )
-            try:
+            ) as response:
                 content = response.read(ANSWER_BYTES_MAX)
-            finally:
-                response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise BackendSilent(f"{url}: {error}") from error
         if response.status != 200:

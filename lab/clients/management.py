@@ -52,33 +52,25 @@ class Management:
             BrokerSilent: no answer in time, one too large, or a status of 400 or above.
         """
         user = urlsplit(self.login)
+        login = f"{unquote(user.username or '')}:{unquote(user.password or '')}"
         try:
-            response = urllib3.request(
+            with urllib3.request(
                 method,
                 f"{self.url}/api/{path}",
-                headers=urllib3.make_headers(
-                    basic_auth=f"{unquote(user.username or '')}:{unquote(user.password or '')}"
-                ),
+                headers=urllib3.make_headers(basic_auth=login),
                 json=body,
                 timeout=urllib3.Timeout(connect=3, read=10),
                 retries=False,
                 preload_content=False,
-            )
-            try:
+            ) as response:
                 content = response.read(ANSWER_BYTES_MAX + 1)
-            finally:
-                response.close()
             if len(content) > ANSWER_BYTES_MAX:
-                raise BrokerSilent(f"the broker's management answered {path} without end")
+                raise _silent(f"answered {path} without end")
             answer = json.loads(content) if content else None
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise BrokerSilent(
-                f"the broker's management does not answer {path}: {error}"
-            ) from error
+            raise _silent(f"does not answer {path}: {error}") from error
         if response.status >= 400:
-            raise BrokerSilent(
-                f"the broker's management answered {path} {response.status}: {answer}"
-            )
+            raise _silent(f"answered {path} {response.status}: {answer}")
         return answer
 
     def get(self, path: str) -> Any:
@@ -86,10 +78,10 @@ class Management:
         return self.call("GET", path)
 
     def _rows(self, path: str) -> list[dict[str, Any]]:
-        """GET a list of objects; raises BrokerSilent as `call` does, or where it is none."""
+        """GET a list of objects; raises BrokerSilent as `call` does, or if it is none."""
         found = self.get(path)
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise BrokerSilent(f"the broker's management answered {path} with no list of objects")
+            raise _silent(f"answered {path} with no list of objects")
         return found
 
     def queue(self, name: str) -> QueueCounts:
@@ -106,7 +98,7 @@ class Management:
                 acked=int(about.get("message_stats", {}).get("ack", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BrokerSilent(f"the broker's management has no count of {name}") from error
+            raise _silent(f"has no count of {name}") from error
 
     def held(self, queues: Iterable[str]) -> int:
         """The number of messages in these queues together, delivered ones included.
@@ -119,7 +111,7 @@ class Management:
         counts: dict[Any, Any] = {queue.get("name"): queue.get("messages") for queue in found}
         uncounted = [name for name in queues if not isinstance(counts.get(name), int)]
         if uncounted:
-            raise BrokerSilent(f"the broker's management has no count of {', '.join(uncounted)}")
+            raise _silent(f"has no count of {', '.join(uncounted)}")
         return sum(counts[name] for name in queues)
 
     def close_connections(self, *, spare: str) -> int:
@@ -159,7 +151,7 @@ class Management:
         nodes = self._rows("nodes")
         keys = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
         if any(key not in node for node in nodes for key in keys.values()):
-            raise BrokerSilent("the broker's management does not know of alarms yet; ask again")
+            raise _silent("does not know of alarms yet; ask again")
         return [name for name, key in keys.items() if any(bool(node[key]) for node in nodes)]
 
     def allow_everything(self, user: str) -> None:
@@ -170,3 +162,7 @@ class Management:
         """
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         self.call("PUT", f"permissions/%2F/{quote(user, safe='')}", everything)
+
+
+def _silent(what: str) -> BrokerSilent:
+    return BrokerSilent(f"the broker's management {what}")

@@ -29,7 +29,6 @@ class Notice:
     name: str
     status: str
     labels: dict[str, str]
-    annotations: dict[str, str]
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -84,12 +83,8 @@ def parse(body: bytes) -> list[Notice]:
 
 def _notice(alert: Any) -> Notice:
     try:
-        return Notice(
-            str(alert["labels"]["alertname"]),
-            str(alert["status"]),
-            dict(alert["labels"]),
-            dict(alert["annotations"]),
-        )
+        labels = dict(alert["labels"])
+        return Notice(str(labels["alertname"]), str(alert["status"]), labels)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an alert of Alertmanager: {error!r} is missing") from error
 

@@ -1,6 +1,6 @@
 """Writes every file that is made from code: `python -m lab.dev.docs [--check]`.
 
-With `--check` it only looks whether they are up to date; exit code 1 where one is not.
+With `--check` it only looks whether they are up to date; exit code 1 if one is not.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ Record = dict[str, dict[str, float]]
 
 
 def read(file: Path = FILE) -> Record:
-    """The record; empty where there is none."""
+    """The record; empty if there is none."""
     try:
         found: Record = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:

@@ -27,7 +27,7 @@ def wanted(pyproject: str) -> list[Requirement]:
 
 
 def pins(lock: str) -> dict[str, list[Version]]:
-    """The pinned versions by package; several where they differ by platform or Python."""
+    """The pinned versions by package; several if they differ by platform or Python."""
     found: dict[str, list[Version]] = {}
     for line in lock.splitlines():
         name, separator, rest = line.partition("==")
@@ -53,7 +53,7 @@ def out_of_step(requirements: Iterable[Requirement], pinned: dict[str, list[Vers
 
 
 def main(project: Path = PROJECT) -> int:
-    """Print what is out of step; return 1 where something is."""
+    """Print what is out of step; return 1 if something is."""
     complaints = out_of_step(
         wanted((project / "pyproject.toml").read_text("utf-8")),
         pins((project / "requirements.lock").read_text("utf-8")),

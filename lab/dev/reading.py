@@ -15,17 +15,16 @@ def tests(module: ast.Module) -> Iterator[tuple[ast.FunctionDef, list[set[str]]]
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    common = _marks(assigned.get("pytestmark"))
+    common = _marks(assigned["pytestmark"]) if "pytestmark" in assigned else set()
     for function in module.body:
         if not isinstance(function, ast.FunctionDef) or not function.name.startswith("test_"):
             continue
         own, of_cases = set(common), set[str]()
         for decorator in function.decorator_list:
-            own |= _marks(decorator)
-            for node in ast.walk(decorator):
-                of_cases |= _case_marks(node)
-                if isinstance(node, ast.Name) and node.id in assigned:
-                    of_cases |= _case_marks(*ast.walk(assigned[node.id]))
+            named = (node.id for node in ast.walk(decorator) if isinstance(node, ast.Name))
+            lists = [assigned[name] for name in named if name in assigned]
+            of_cases |= _case_marks(decorator, *lists)
+            own |= _marks(decorator) - _case_marks(decorator)
         yield function, [own, own | of_cases] if of_cases else [own]
 
 
@@ -62,30 +61,21 @@ def parameters(test: ast.FunctionDef) -> list[str]:
     return [each.arg for each in test.args.args if each.arg not in given]
 
 
-def _marks(expression: ast.AST | None) -> set[str]:
-    """The names in `pytest.mark.<name>`, without those of single cases."""
-    if expression is None:
-        return set()
-    inner = {
-        id(node)
-        for case in ast.walk(expression)
-        if isinstance(case, ast.Call) and ast.unparse(case.func) == "pytest.param"
-        for node in ast.walk(case)
-    }
+def _marks(expression: ast.AST) -> set[str]:
+    """The names in `pytest.mark.<name>`."""
     return {
         node.attr
         for node in ast.walk(expression)
-        if isinstance(node, ast.Attribute)
-        and ast.unparse(node.value) == "pytest.mark"
-        and id(node) not in inner
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytest.mark"
     }
 
 
-def _case_marks(*nodes: ast.AST) -> set[str]:
-    """The markers that `pytest.param(…, marks=…)` gives to single cases."""
+def _case_marks(*expressions: ast.AST) -> set[str]:
+    """Those that `pytest.param(…, marks=…)` gives to single cases."""
     return {
         name
-        for node in nodes
+        for expression in expressions
+        for node in ast.walk(expression)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.param"
         for keyword in node.keywords
         if keyword.arg == "marks"

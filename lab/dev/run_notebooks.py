@@ -57,7 +57,7 @@ def main(names: Sequence[str]) -> int:
     """Run the notebooks that are named, or all, and write them with their outputs.
 
     Returns:
-        0 where every cell went well, 1 where one failed.
+        0 if every cell went well, 1 if one failed.
     """
     failed = False
     for path in [Path(name) for name in names] or sorted(FOLDER.glob("*.ipynb")):

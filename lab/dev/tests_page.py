@@ -14,7 +14,7 @@ from lab.paths import PROJECT
 
 FILE = PROJECT / "docs" / "reference" / "tests.md"
 ROOMS = ("scenarios", "chaos", "load", "system", "lab")
-"""Where tests are; the claims of the first three are told one by one."""
+"""Where tests are; the claims of the first three are listed one by one."""
 _SPELLED = ROOMS[:3]
 _HEAD = """\
 # Tests, by tier

@@ -2,7 +2,7 @@
 
 A tier says what its tests need and how long they take. `test` is what every change needs: unit and
 integration. `all` is every tier, one after the other. `rest` is what of the others fits into the
-time that `--within SECONDS` gives. Exit code: pytest's, the worst where there are several.
+time that `--within SECONDS` gives. Exit code: pytest's, the worst if there are several.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def jobs(name: str) -> int:
 
 
 def run(name: str, options: Sequence[str]) -> int:
-    """Run one tier; return pytest's exit code, 0 where a tier has no tests yet."""
+    """Run one tier; return pytest's exit code, 0 if a tier has no tests yet."""
     parts = [UNIT, INTEGRATION] if name == "test" else [name]
     known = durations.of(parts)
     if known:

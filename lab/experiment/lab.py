@@ -119,7 +119,7 @@ class Lab:
         self.ledger.look()
         self.history.write("scrape", index=index, moment=moment, phase="end")
         self.true |= {
-            identity: each.as_json() for identity, each in self.season.truth_at(moment).items()
+            identity: model.of(each) for identity, each in self.season.truth_at(moment).items()
         }
         refused = self.ledger.rows_refused - refused_before
         expected = self.season.unreadable_at(moment)

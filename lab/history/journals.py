@@ -33,13 +33,13 @@ class JournalReader:
         return list(self._offsets)
 
     def follow(self, journal: Journal) -> None:
-        """Follow one more, from its beginning; nothing where that is done already."""
+        """Follow one more, from its beginning; nothing if that is done already."""
         self._offsets.setdefault(journal, 0)
 
     def read_on(self) -> Iterator[tuple[Journal, Any]]:
         """Every entry since the last time, as decoded JSON of any kind.
 
-        An entry is read again where the caller breaks off before asking for the next one.
+        An entry is read again if the caller breaks off before asking for the next one.
         """
         for journal in self.journals:
             while whole := _whole_lines(journal.read(self._offsets[journal])):
@@ -50,7 +50,7 @@ class JournalReader:
 
 
 def _whole_lines(piece: bytes | None) -> bytes:
-    """Without the last line where that is still being written."""
+    """Without the last line if that is still being written."""
     return piece[: piece.rfind(b"\n") + 1] if piece else b""
 
 

@@ -111,7 +111,7 @@ class Ledger:
 
         Args:
             name: what should be so.
-            ok: whether it is; None where that cannot be known, which makes the verdict unknown.
+            ok: whether it is; None if that cannot be known, which makes the verdict unknown.
             detail: what was seen.
             law: the law that it is about, 1 to 5.
         """

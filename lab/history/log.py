@@ -2,7 +2,7 @@
 
 Record first, judge later: nothing here decides anything. Each line is one JSON object with `at`
 (ISO 8601, UTC) and `event`; `EVENTS` lists every event with the fields it must have, and
-docs/reference/verdict.md tells what each means.
+docs/reference/verdict.md says what each means.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Event:
         return time
 
     def time_or_none(self, name: str) -> datetime | None:
-        """The same, or None where the field is null or left out."""
+        """The same, or None if the field is null or left out."""
         return None if self.fields.get(name) is None else self.time(name)
 
     def wrong(self, name: str, wanted: str) -> HistoryError:
@@ -126,7 +126,7 @@ class History:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open `path`, making it where it is missing.
+        """Open `path`, creating it if it is missing.
 
         Raises:
             HistoryError: it cannot be opened, or its last line is torn.
@@ -152,7 +152,7 @@ class History:
         Args:
             event: a key of `EVENTS`.
             durable: return only when this line, and every line before it, is on the disk.
-            at: when it happened; now, where left out.
+            at: when it happened; now, if left out.
             fields: what the event needs, and more if wished. Times may be `datetime` with an
                 offset; everything else is JSON.
 

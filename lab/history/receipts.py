@@ -1,4 +1,4 @@
-"""Reads the receipts of the store: on and on while a run lasts, and all of them anew in its end."""
+"""Reads the receipts of the store: continuously during a run, and all of them again at its end."""
 
 from __future__ import annotations
 

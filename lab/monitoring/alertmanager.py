@@ -6,20 +6,18 @@ is only the consequence of another one (label `consequence_of`) is not sent whil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 CAUSES = ("BrokerDown",)
 """Alerts that explain others; those name them in `consequence_of`."""
 
 
-def configuration(webhook_url: str | None, causes: Sequence[str] = CAUSES) -> dict[str, Any]:
+def configuration(webhook_url: str | None) -> dict[str, Any]:
     """The content of alertmanager.yml.
 
     Args:
         webhook_url: gets every alert, firing and resolved; with None, alerts are only on
             Alertmanager's own page.
-        causes: alerts that inhibit those which name them.
     """
     receiver: dict[str, Any] = {"name": "lab"}
     if webhook_url is not None:
@@ -41,6 +39,6 @@ def configuration(webhook_url: str | None, causes: Sequence[str] = CAUSES) -> di
                 "source_matchers": [f'alertname="{cause}"'],
                 "target_matchers": [f'consequence_of="{cause}"'],
             }
-            for cause in causes
+            for cause in CAUSES
         ],
     }

@@ -42,12 +42,8 @@ def scaled(rules: dict[str, Any], factor: float) -> dict[str, Any]:
 
 
 def _rule(rule: dict[str, Any], factor: float) -> dict[str, Any]:
-    changed = dict(rule)
-    changed["expr"] = expression(str(rule["expr"]), factor)
-    for key in _DURATIONS:
-        if key in rule:
-            changed[key] = _shorter(str(rule[key]), factor)
-    return changed
+    durations = {key: _shorter(str(rule[key]), factor) for key in _DURATIONS if key in rule}
+    return {**rule, "expr": expression(str(rule["expr"]), factor), **durations}
 
 
 def expression(promql: str, factor: float) -> str:

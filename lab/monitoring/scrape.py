@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SCRAPE_S = 1
+EVERY = "1s"
 RABBITMQ, RABBITMQ_DETAILED = "rabbitmq", "rabbitmq-detailed"
 JOBS = (
     RABBITMQ,
@@ -50,28 +50,18 @@ class RemoteWrite:
     labels: Mapping[str, str]
 
 
-def configuration(
-    remote_write: RemoteWrite | None = None, *, every_s: int = SCRAPE_S
-) -> dict[str, Any]:
+def configuration(remote_write: RemoteWrite | None = None) -> dict[str, Any]:
     """The content of prometheus.yml, without addresses: the substrate adds the targets of each job.
 
     Args:
         remote_write: None sends nothing.
-        every_s: seconds between two scrapes, and between two evaluations of the rules.
     """
+    often = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), EVERY)
     result: dict[str, Any] = {
-        "global": {
-            "scrape_interval": f"{every_s}s",
-            "scrape_timeout": f"{every_s}s",
-            "evaluation_interval": f"{every_s}s",
-        },
+        "global": often,
         "scrape_configs": [
-            {
-                "job_name": job,
-                "sample_limit": 20_000,
-                "body_size_limit": "10MB",
-                **_PATHS.get(job, {}),
-            }
+            {"job_name": job, "sample_limit": 20_000, "body_size_limit": "10MB"}
+            | _PATHS.get(job, {})
             for job in JOBS
         ],
     }

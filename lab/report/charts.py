@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -26,32 +26,24 @@ OUTCOME_COLOURS = {
     Outcome.FAILED: "#e0607e",
     Outcome.LOST: "#d62839",
 }
-QUEUE_COLOURS = ["#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6"]
-_BLUE, _AMBER, _RED, _GREY = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6"
+COLOURS = ["#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6"]
+_BLUE, _AMBER, RED, _GREY = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6"
 _SECONDS = "seconds into the run"
 
 
 def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """Messages over time by outcome, stacked; faults shaded behind."""
     present = {row["outcome"] for row in rows}
-    outcomes_present = [outcome for outcome in OUTCOME_COLOURS if outcome.value in present]
+    colours = {each.value: colour for each, colour in OUTCOME_COLOURS.items() if each in present}
     bars = (
-        alt.Chart(_data(rows))
+        alt.Chart(data(rows))
         .mark_rect(stroke=None)
         .encode(
             x=_along(time, "from"),
             x2="to:Q",
             y=alt.Y("bottom:Q", title="messages", scale=alt.Scale(zero=True)),
             y2="top:Q",
-            color=alt.Color(
-                "outcome:N",
-                title=None,
-                scale=alt.Scale(
-                    domain=[outcome.value for outcome in outcomes_present],
-                    range=[OUTCOME_COLOURS[outcome] for outcome in outcomes_present],
-                ),
-                legend=_legend("square"),
-            ),
+            color=_coloured("outcome", colours, "square"),
             tooltip=["outcome:N", "messages:Q", "from:Q", "to:Q"],
         )
     )
@@ -60,9 +52,10 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
 
 def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
     """The distribution of latency over all messages, on a log scale, with its percentiles."""
-    marks = [(f"p{share}", value, _AMBER) for share, value in _percentiles(measured)]
+    percentiles = {"p50": measured.p50, "p95": measured.p95, "p99": measured.p99}
+    marks = [(name, value, _AMBER) for name, value in percentiles.items()]
     if objective_ms is not None:
-        marks.append(("goal", objective_ms, _RED))
+        marks.append(("goal", objective_ms, RED))
     marks.sort(key=lambda mark: mark[1])
     # Leave room for the name of the last mark, to its right.
     reach = [
@@ -71,7 +64,7 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
     ]
     headroom = 1.45 * max(row["messages"] for row in rows)  # for the names of the marks
     bars = (
-        alt.Chart(_data(rows))
+        alt.Chart(data(rows))
         .mark_rect(color=_BLUE, opacity=0.85)
         .encode(
             x=alt.X(
@@ -96,10 +89,6 @@ def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> d
     return _as_spec(alt.layer(*layers).properties(height=HEIGHT))
 
 
-def _percentiles(measured: Latency) -> list[tuple[int, float]]:
-    return [(50, measured.p50), (95, measured.p95), (99, measured.p99)]
-
-
 def latency(
     points: Rows, bands: Rows, faults: Rows, time: RunClock, objective_ms: float | None
 ) -> dict[str, Any]:
@@ -113,29 +102,24 @@ def latency(
         axis=alt.Axis(labelExpr=_UNITS, values=_decades(reach)),
     )
     dots = (
-        alt.Chart(_data(points))
+        alt.Chart(data(points))
         .mark_circle(size=9, color=_GREY, opacity=0.45)
         .encode(x=_along(time, "at"), y=y, tooltip=["at:Q", "ms:Q"])
     )
     lines = (
-        alt.Chart(_data(bands))
+        alt.Chart(data(bands))
         .mark_line(strokeWidth=2)
         .encode(
             x=_along(time, "at"),
             y=y,
-            color=alt.Color(
-                "percentile:N",
-                title=None,
-                scale=alt.Scale(domain=["p50", "p99"], range=[_BLUE, _AMBER]),
-                legend=_legend("stroke"),
-            ),
+            color=_coloured("percentile", {"p50": _BLUE, "p99": _AMBER}, "stroke"),
         )
     )
     layers = dots + lines
     if objective_ms is not None:
         layers += (
-            alt.Chart(_data([{"ms": objective_ms}]))
-            .mark_rule(color=_RED, strokeWidth=1.5)
+            alt.Chart(data([{"ms": objective_ms}]))
+            .mark_rule(color=RED, strokeWidth=1.5)
             .encode(y="ms:Q")
         )
     return _as_spec(_shaded(layers, faults, time))
@@ -145,17 +129,12 @@ def depths(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
     """Messages ready in each queue over time; faults shaded behind."""
     queues = sorted({row["queue"] for row in rows})
     lines = (
-        alt.Chart(_data(rows))
+        alt.Chart(data(rows))
         .mark_line(strokeWidth=2, interpolate="step")
         .encode(
             x=_along(time, "at"),
             y=alt.Y("ready:Q", title="messages ready"),
-            color=alt.Color(
-                "queue:N",
-                title=None,
-                legend=_legend("stroke"),
-                scale=alt.Scale(domain=queues, range=QUEUE_COLOURS[: len(queues)]),
-            ),
+            color=_coloured("queue", dict(zip(queues, COLOURS, strict=False)), "stroke"),
             tooltip=["queue:N", "ready:Q", "at:Q"],
         )
     )
@@ -168,8 +147,9 @@ _UNITS = (
 )
 
 
-def _data(rows: Rows) -> Any:
-    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+def data(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Rows as Altair takes them."""
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
 
 def _along(time: RunClock, field: str) -> alt.X:
@@ -185,8 +165,8 @@ def _shaded(chart: Any, faults: Rows, time: RunClock) -> Any:
     """Put the time spans of the faults behind a chart, each with its name."""
     if not faults:
         return alt.layer(chart).properties(height=HEIGHT)
-    base = alt.Chart(_data(faults))
-    window = base.mark_rect(color=_RED, opacity=0.12).encode(
+    base = alt.Chart(data(faults))
+    window = base.mark_rect(color=RED, opacity=0.12).encode(
         x=_along(time, "from"), x2="to:Q", tooltip=["name:N", "from:Q", "to:Q"]
     )
     return alt.layer(window, chart).properties(height=HEIGHT)
@@ -194,7 +174,7 @@ def _shaded(chart: Any, faults: Rows, time: RunClock) -> Any:
 
 def _mark(ms: float, name: str, colour: str, top: int) -> list[alt.Chart]:
     """An upright line that begins `top` pixels from above, with its name beside it."""
-    base = alt.Chart(_data([{"ms": ms, "name": name}]))
+    base = alt.Chart(data([{"ms": ms, "name": name}]))
     rule = base.mark_rule(color=colour, strokeWidth=1.5).encode(
         x="ms:Q", y=alt.value(top), y2=alt.value(HEIGHT)
     )
@@ -204,8 +184,14 @@ def _mark(ms: float, name: str, colour: str, top: int) -> list[alt.Chart]:
     return [rule, text]
 
 
-def _legend(symbol: str) -> alt.Legend:
-    return alt.Legend(orient="bottom", columns=2, symbolType=symbol)
+def _coloured(field: str, colours: Mapping[str, str], symbol: str) -> alt.Color:
+    """A colour for each value of a field, and a legend below the plot."""
+    return alt.Color(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(orient="bottom", columns=2, symbolType=symbol),
+    )
 
 
 def _decades(reach: Sequence[float]) -> list[float]:

@@ -10,14 +10,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import altair as alt
 
 from lab.clients.prometheus.results import Series
+from lab.report.charts import COLOURS, RED, data
 
-COLOURS = ("#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6")
-_GOAL, _FAULT = "#d62839", "#d62839"
 WIDTH, HEIGHT = 640, 220
 GAP_STEPS = 1.5
 """Two points are normally one step apart; if they are further apart, a sample is missing."""
@@ -46,23 +44,16 @@ def latency(
     lines: Mapping[str, Series], goal_ms: float, faults: Sequence[FaultWindow] = ()
 ) -> Chart:
     """Latency over time against its objective; the series are in seconds, the plot in ms."""
-    in_ms = {
-        name: Series(each.labels, tuple((at, value * 1000) for at, value in each.points))
-        for name, each in lines.items()
-    }
-    return over_time(in_ms, "latency, ms", goal=GoalLine(f"{goal_ms:g} ms", goal_ms), faults=faults)
+    goal = GoalLine(f"{goal_ms:g} ms", goal_ms)
+    return over_time(_times(1000, lines), "latency, ms", goal=goal, faults=faults)
 
 
 def success(
     lines: Mapping[str, Series], objective: float, faults: Sequence[FaultWindow] = ()
 ) -> Chart:
     """The share of messages that took effect, over time, against its objective; both 0 to 1."""
-    in_percent = {
-        name: Series(each.labels, tuple((at, value * 100) for at, value in each.points))
-        for name, each in lines.items()
-    }
-    goal = GoalLine(f"{objective:.1%}", objective * 100)
-    return over_time(in_percent, "took effect, %", goal=goal, faults=faults, from_zero=False)
+    goal, percent = GoalLine(f"{objective:.1%}", objective * 100), _times(100, lines)
+    return over_time(percent, "took effect, %", goal=goal, faults=faults, from_zero=False)
 
 
 def depth(lines: Mapping[str, Series], faults: Sequence[FaultWindow] = ()) -> Chart:
@@ -111,14 +102,21 @@ def over_time(
     colour = alt.Color(
         "line:N",
         title=None,
-        scale=alt.Scale(domain=domain, range=list(COLOURS[: len(domain)])),
+        scale=alt.Scale(domain=domain, range=COLOURS[: len(domain)]),
         legend=alt.Legend(orient="bottom", symbolType="stroke"),
     )
     layers: list[alt.Chart] = _shades(faults, begin, end)
-    layers.append(alt.Chart(_data(rows)).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour))
+    layers.append(alt.Chart(data(rows)).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour))
     if goal is not None:
         layers += _level(goal)
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+
+
+def _times(factor: float, lines: Mapping[str, Series]) -> dict[str, Series]:
+    return {
+        name: Series(each.labels, tuple((at, value * factor) for at, value in each.points))
+        for name, each in lines.items()
+    }
 
 
 def _with_gaps(
@@ -146,20 +144,16 @@ def _shades(faults: Sequence[FaultWindow], begin: float, end: float) -> list[alt
     ]
     if not rows:
         return []
-    base = alt.Chart(_data(rows))
-    names = base.mark_text(align="left", dy=-4, baseline="bottom", color=_FAULT, fontSize=11)
+    base = alt.Chart(data(rows))
+    names = base.mark_text(align="left", dy=-4, baseline="bottom", color=RED, fontSize=11)
     return [
-        base.mark_rect(color=_FAULT, opacity=0.12).encode(x="from:Q", x2="to:Q"),
+        base.mark_rect(color=RED, opacity=0.12).encode(x="from:Q", x2="to:Q"),
         names.encode(x="from:Q", y=alt.value(0), text="fault:N"),
     ]
 
 
 def _level(goal: GoalLine) -> list[alt.Chart]:
-    base = alt.Chart(_data([{"value": goal.value, "name": goal.name}])).encode(y="value:Q")
-    rule = base.mark_rule(color=_GOAL, strokeDash=[6, 4], strokeWidth=1.5)
-    name = base.mark_text(align="right", dx=-4, dy=-7, color=_GOAL, fontSize=11, fontWeight="bold")
+    base = alt.Chart(data([{"value": goal.value, "name": goal.name}])).encode(y="value:Q")
+    rule = base.mark_rule(color=RED, strokeDash=[6, 4], strokeWidth=1.5)
+    name = base.mark_text(align="right", dx=-4, dy=-7, color=RED, fontSize=11, fontWeight="bold")
     return [rule, name.encode(x=alt.value(WIDTH), text="name:N")]
-
-
-def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -86,12 +86,18 @@ def by_outcome(ways: Iterable[Passage], time: RunClock) -> Rows:
     return rows
 
 
+def _ended(ways: Iterable[Passage]) -> Iterator[tuple[datetime, float]]:
+    """When each message that ended was published, and its latency as it is drawn."""
+    for way in ways:
+        if (ms := way.latency_ms) is not None:
+            yield way.published_at, max(ms, LATENCY_MS_MIN)
+
+
 def latency_bins(ways: Iterable[Passage]) -> Rows:
     """Every message that ended, by its latency, in bins of equal width on a log scale."""
     counts: Counter[int] = Counter()
-    for way in ways:
-        if (ms := way.latency_ms) is not None:
-            counts[math.floor(math.log10(max(ms, LATENCY_MS_MIN)) * BINS_PER_DECADE)] += 1
+    for _, ms in _ended(ways):
+        counts[math.floor(math.log10(ms) * BINS_PER_DECADE)] += 1
     return [
         {
             "from": round(10 ** (step / BINS_PER_DECADE), 5),
@@ -106,9 +112,8 @@ def latency_bins(ways: Iterable[Passage]) -> Rows:
 def latency_bands(ways: Iterable[Passage], time: RunClock) -> Rows:
     """p50 and p99 of the messages published in each bin, over all of them."""
     bins: dict[int, list[float]] = defaultdict(list)
-    for way in ways:
-        if (ms := way.latency_ms) is not None:
-            bins[time.bin(way.published_at)].append(max(ms, LATENCY_MS_MIN))
+    for at, ms in _ended(ways):
+        bins[time.bin(at)].append(ms)
     return [
         {
             "at": round((number + 0.5) * time.bin_s, 4),
@@ -122,11 +127,7 @@ def latency_bands(ways: Iterable[Passage], time: RunClock) -> Rows:
 
 def latency_points(ways: Iterable[Passage], time: RunClock) -> tuple[Rows, int]:
     """Single messages, at most `POINTS_MAX`: every n-th in order of publishing. Also gives n."""
-    ended = sorted(
-        (way.published_at, max(ms, LATENCY_MS_MIN))
-        for way in ways
-        if (ms := way.latency_ms) is not None
-    )
+    ended = sorted(_ended(ways))
     every = max(1, math.ceil(len(ended) / POINTS_MAX))
     rows = [{"at": round(time.of(at), 3), "ms": round(ms, 3)} for at, ms in ended[::every]]
     return rows, every

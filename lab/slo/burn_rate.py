@@ -20,7 +20,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lab.slo.spec import RatioMetric, Slo
+from lab.slo.spec import Mean, Ratio, Slo
+
+Rules = list[dict[str, Any]]
 
 EVENTS_MIN = 100
 """In the long window. With fewer, a single failure would be a page by itself."""
@@ -74,63 +76,51 @@ def rules(slos: Sequence[Slo]) -> dict[str, Any]:
         slo:objective:ratio                the goal of a ratio; slo:error_budget:ratio is 1 minus it
         slo:objective:seconds              the bound of a mean
     """
-    groups: list[dict[str, Any]] = []
+    groups: Rules = []
     for slo in slos:
-        recorded, alerts = _mean(slo) if slo.mean else _ratio(slo)
+        if slo.mean is not None:
+            recorded, alerts = _mean(slo, slo.mean)
+        elif slo.ratio is not None:
+            recorded, alerts = _ratio(slo, slo.ratio)
         groups.append({"name": f"slo-{slo.name}-recorded", "rules": recorded})
         groups.append({"name": f"slo-{slo.name}-alerts", "rules": alerts})
     return {"groups": groups}
 
 
-def _ratio(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    metric = slo.ratio
-    if metric is None:
-        raise ValueError(f"{slo.name} is no ratio")
+def _ratio(slo: Slo, ratio: Ratio) -> tuple[Rules, Rules]:
     target = slo.goal.target
     recorded = [
         _record(slo, "slo:objective:ratio", f"vector({target:g})"),
         _record(slo, "slo:error_budget:ratio", f"vector({_budget(target)})"),
     ]
     for window in WINDOWS:
-        recorded.append(
-            _record(slo, f"slo:sli_error:ratio_rate{window}", error_ratio(metric, window))
-        )
-        total = metric.total.metricSource.spec.counters
-        recorded.append(
-            _record(slo, f"slo:sli_events:increase{window}", _added("increase", total, window))
-        )
+        recorded += [
+            _record(slo, f"slo:sli_error:ratio_rate{window}", error_ratio(ratio, window)),
+            _events(slo, ratio.total, window),
+        ]
     return recorded, [_burning(slo, severity) for severity in SEVERITIES]
 
 
-def _mean(slo: Slo) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    mean, bound = slo.mean, slo.goal.value
-    if mean is None or bound is None:
-        raise ValueError(f"{slo.name} has no mean with a bound")
-    recorded = [_record(slo, "slo:objective:seconds", f"vector({bound:g})")]
+def _mean(slo: Slo, mean: Mean) -> tuple[Rules, Rules]:
+    recorded = [_record(slo, "slo:objective:seconds", f"vector({slo.bound:g})")]
     for window in MEAN_WINDOWS:
         summed, counted = (_added("rate", counters, window) for counters in (mean.sum, mean.count))
-        recorded.append(
-            _record(slo, f"slo:sli_mean:seconds_rate{window}", f"{summed}\n/\n({counted} > 0)")
-        )
-        recorded.append(
-            _record(slo, f"slo:sli_events:increase{window}", _added("increase", mean.count, window))
-        )
-    return recorded, [
-        _slow(slo, "page", ("1h", "5m"), bound),
-        _slow(slo, "ticket", ("6h",), bound),
-    ]
+        recorded += [
+            _record(slo, f"slo:sli_mean:seconds_rate{window}", f"{summed}\n/\n({counted} > 0)"),
+            _events(slo, mean.count, window),
+        ]
+    return recorded, [_slow(slo, "page", ("1h", "5m")), _slow(slo, "ticket", ("6h",))]
 
 
-def error_ratio(metric: RatioMetric, window: str) -> str:
+def error_ratio(ratio: Ratio, window: str) -> str:
     """The share of bad events over a window, as PromQL; no value if there was no event."""
-    total = _added("rate", metric.total.metricSource.spec.counters, window)
-    if metric.bad is not None:
-        bad = _added("rate", metric.bad.metricSource.spec.counters, window)
-        return f"{bad}\n/\n({total} > 0)"
-    if metric.good is None:
-        raise ValueError("a ratio has good or bad events")
-    good = _added("rate", metric.good.metricSource.spec.counters, window)
-    return f"1 - {good}\n/\n({total} > 0)"
+    total = _added("rate", ratio.total, window)
+    bad = _added("rate", ratio.bad, window) if ratio.bad else ""
+    return f"{bad or '1 - ' + _added('rate', ratio.good, window)}\n/\n({total} > 0)"
+
+
+def _events(slo: Slo, counters: Sequence[str], window: str) -> dict[str, Any]:
+    return _record(slo, f"slo:sli_events:increase{window}", _added("increase", counters, window))
 
 
 def _added(function: str, counters: Sequence[str], window: str) -> str:
@@ -164,9 +154,9 @@ def _burning(slo: Slo, severity: Severity) -> dict[str, Any]:
     )
 
 
-def _slow(slo: Slo, severity: str, windows: tuple[str, ...], bound: float) -> dict[str, Any]:
+def _slow(slo: Slo, severity: str, windows: tuple[str, ...]) -> dict[str, Any]:
     only = f'{{slo="{slo.name}"}}'
-    parts = [f"slo:sli_mean:seconds_rate{window}{only} > {bound:g}" for window in windows]
+    parts = [f"slo:sli_mean:seconds_rate{window}{only} > {slo.bound:g}" for window in windows]
     parts.append(f"slo:sli_events:increase{windows[0]}{only} >= {EVENTS_MIN}")
     return _alert(
         slo,

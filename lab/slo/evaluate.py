@@ -18,7 +18,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from lab.clients.prometheus.results import Series
-from lab.slo.spec import Slo
+from lab.slo.spec import Mean, Ratio, Slo
 
 SHORTEST_S = 10.0
 """A shorter window is not evaluated."""
@@ -116,8 +116,7 @@ def counters(slos: Sequence[Slo]) -> list[str]:
         if slo.mean is not None:
             found += [*slo.mean.sum, *slo.mean.count]
         if slo.ratio is not None:
-            for side in (slo.ratio.good, slo.ratio.bad, slo.ratio.total):
-                found += side.metricSource.spec.counters if side else []
+            found += [*slo.ratio.good, *slo.ratio.bad, *slo.ratio.total]
     return list(dict.fromkeys(found))
 
 
@@ -135,10 +134,10 @@ def evaluate_slo(
         return unknown(slo, f"a window of {window.length_s:.0f} s is too short")
     try:
         if slo.mean is not None:
-            used, events, value = _mean(slo, samples, window)
+            used, events, value = _mean(slo.mean, slo.bound, samples, window)
             kept = used < 1
-        else:
-            used, events, value = _ratio(slo, samples, window)
+        elif slo.ratio is not None:
+            used, events, value = _ratio(slo.ratio, slo.goal.target, samples, window)
             kept = used <= 1
     except _Unknown as why:
         return unknown(slo, str(why))
@@ -158,34 +157,24 @@ def _unit(slo: Slo) -> str:
 
 
 def _ratio(
-    slo: Slo, samples: Mapping[str, CounterSamples], window: EvaluationWindow
+    ratio: Ratio, target: float, samples: Mapping[str, CounterSamples], window: EvaluationWindow
 ) -> tuple[float, float, float]:
     """The part of the budget that was used, the number of events, the share of good ones."""
-    ratio = slo.ratio
-    if ratio is None:
-        raise ValueError(f"{slo.name} is no ratio")
-    total = _added(ratio.total.metricSource.spec.counters, samples, window)
-    if ratio.bad is not None:
-        bad = _added(ratio.bad.metricSource.spec.counters, samples, window)
-    else:
-        good = ratio.good.metricSource.spec.counters if ratio.good else []
-        bad = total - _added(good, samples, window)
+    total, good, bad = (
+        _added(counters, samples, window) for counters in (ratio.total, ratio.good, ratio.bad)
+    )
     if total <= 0:
         raise _Unknown("no message was counted in the window")
-    share = bad / total
+    share = (bad if ratio.bad else total - good) / total
     # Rounded, because 1 - 0.9 is a little less than 0.1: using up exactly the budget meets it.
-    return share / round(1 - slo.goal.target, 12), total, 1 - share
+    return share / round(1 - target, 12), total, 1 - share
 
 
 def _mean(
-    slo: Slo, samples: Mapping[str, CounterSamples], window: EvaluationWindow
+    mean: Mean, bound: float, samples: Mapping[str, CounterSamples], window: EvaluationWindow
 ) -> tuple[float, float, float]:
     """The part of the bound that was used, the number of events, their mean."""
-    mean, bound = slo.mean, slo.goal.value
-    if mean is None or bound is None:
-        raise ValueError(f"{slo.name} has no mean with a bound")
-    count = _added(mean.count, samples, window)
-    summed = _added(mean.sum, samples, window)
+    count, summed = (_added(counters, samples, window) for counters in (mean.count, mean.sum))
     if count <= 0:
         raise _Unknown("no message was counted in the window")
     return summed / count / bound, count, summed / count

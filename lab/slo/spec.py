@@ -7,10 +7,10 @@ ignored.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lab.clients.prometheus.promql import seconds, selectors
 from lab.errors import CannotRun
@@ -30,9 +30,13 @@ def _only_a_selector(counter: str) -> str:
     return counter
 
 
-_Counters = Annotated[
-    list[Annotated[str, Field(max_length=500)]], Field(min_length=1, max_length=9)
-]
+def _a_duration(text: str) -> str:
+    seconds(text)
+    return text
+
+
+_Counter = Annotated[str, Field(max_length=500), AfterValidator(_only_a_selector)]
+_Counters = Annotated[list[_Counter], Field(min_length=1, max_length=9)]
 
 
 class _Strict(BaseModel):
@@ -44,12 +48,6 @@ class Counters(_Strict):
 
     counters: _Counters
 
-    @model_validator(mode="after")
-    def _are_selectors(self) -> Self:
-        for counter in self.counters:
-            _only_a_selector(counter)
-        return self
-
 
 class Mean(_Strict):
     """A sum of values and a number of events, as selectors in PromQL."""
@@ -57,46 +55,30 @@ class Mean(_Strict):
     sum: _Counters
     count: _Counters
 
-    @model_validator(mode="after")
-    def _are_selectors(self) -> Self:
-        for counter in (*self.sum, *self.count):
-            _only_a_selector(counter)
-        return self
+
+_Measured = TypeVar("_Measured", Counters, Mean)
 
 
-class CountersSource(_Strict):
-    """Where a number of events is counted."""
+class Source(_Strict, Generic[_Measured]):
+    """Where something is measured."""
 
     type: Literal["Prometheus"]
-    spec: Counters
+    spec: _Measured
 
 
-class MeanSource(_Strict):
-    """Where a mean is measured."""
+class Metric(_Strict, Generic[_Measured]):
+    """One side of a ratio, or a mean."""
 
-    type: Literal["Prometheus"]
-    spec: Mean
-
-
-class CountersMetric(_Strict):
-    """One side of a ratio."""
-
-    metricSource: CountersSource  # noqa: N815 - the format's own name
-
-
-class MeanMetric(_Strict):
-    """A measured value."""
-
-    metricSource: MeanSource  # noqa: N815 - the format's own name
+    metricSource: Source[_Measured]  # noqa: N815 - the format's own name
 
 
 class RatioMetric(_Strict):
     """Good or bad events over all of them. Either good or bad is given, never both."""
 
     counter: Literal[True]
-    good: CountersMetric | None = None
-    bad: CountersMetric | None = None
-    total: CountersMetric
+    good: Metric[Counters] | None = None
+    bad: Metric[Counters] | None = None
+    total: Metric[Counters]
 
     @model_validator(mode="after")
     def _has_one(self) -> Self:
@@ -109,7 +91,7 @@ class IndicatorSpec(_Strict):
     """What is measured."""
 
     ratioMetric: RatioMetric | None = None  # noqa: N815 - the format's own name
-    thresholdMetric: MeanMetric | None = None  # noqa: N815 - the format's own name
+    thresholdMetric: Metric[Mean] | None = None  # noqa: N815 - the format's own name
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -135,13 +117,8 @@ class Indicator(_Strict):
 class RollingWindow(_Strict):
     """The rolling window of the objective."""
 
-    duration: str
+    duration: Annotated[str, AfterValidator(_a_duration)]
     isRolling: Literal[True]  # noqa: N815 - the format's own name
-
-    @model_validator(mode="after")
-    def _is_a_duration(self) -> Self:
-        seconds(self.duration)
-        return self
 
 
 class Goal(_Strict):
@@ -172,6 +149,14 @@ class Spec(_Strict):
         return self
 
 
+class Ratio(NamedTuple):
+    """The counters of a ratio: of good events or of bad ones (the other is empty), and of all."""
+
+    good: list[str]
+    bad: list[str]
+    total: list[str]
+
+
 class Slo(_Strict):
     """One document of the file: a service level objective."""
 
@@ -191,14 +176,24 @@ class Slo(_Strict):
         return self.spec.objectives[0]
 
     @property
-    def window_s(self) -> float:
-        """The length of its rolling window."""
-        return seconds(self.spec.timeWindow[0].duration)
+    def bound(self) -> float:
+        """What its mean must stay below, in seconds.
+
+        Raises:
+            ValueError: it has no mean.
+        """
+        if self.goal.value is None:
+            raise ValueError(f"the objective {self.name} has no bound")
+        return self.goal.value
 
     @property
-    def ratio(self) -> RatioMetric | None:
+    def ratio(self) -> Ratio | None:
         """Its ratio of events; None if it has a mean."""
-        return self.spec.indicator.spec.ratioMetric
+        metric = self.spec.indicator.spec.ratioMetric
+        if metric is None:
+            return None
+        sides = (metric.good, metric.bad, metric.total)
+        return Ratio(*(side.metricSource.spec.counters if side else [] for side in sides))
 
     @property
     def mean(self) -> Mean | None:

@@ -17,11 +17,11 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from lab.dev import rules as generate
-from lab.monitoring.dashboards.asking import GIVEN, substituted
 from lab.monitoring.dashboards.files import FOLDER, pages
 from lab.paths import PROJECT
 from lab.slo.spec import load
 from lab.substrates.local import programs
+from lab.tests.grafana import GIVEN, substituted
 
 PAGES = {path.stem: json.loads(text) for path, text in pages().items()}
 NAMES = sorted(PAGES)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from lab.checker.cross_check import wait_until_seen
-from lab.clients.prometheus.client import NoData, Prometheus, Series
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData, Series
 from lab.experiment.plugin import staged
-from lab.monitoring.dashboards.asking import substituted
 from lab.monitoring.dashboards.files import FOLDER
+from lab.tests.grafana import substituted
 from lab.wait import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]

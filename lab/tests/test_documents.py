@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.dev import doc_examples
-from lab.dev.doc_examples import PageWrong, Step
 from lab.dev.terminal import Terminal
 from lab.paths import PROJECT
+from lab.tests import doc_examples
+from lab.tests.doc_examples import PageWrong, Step
 
 PAGES = sorted((PROJECT / "docs" / "phases").glob("*.md"))
 PAGE = """# A page

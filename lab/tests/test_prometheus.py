@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.clients.prometheus.client import READ_S, NoData, NoDataReason, Prometheus
+from lab.clients.prometheus.client import READ_S, Prometheus
 from lab.clients.prometheus.extent import extent
+from lab.clients.prometheus.results import NoData, NoDataReason
 from lab.errors import CannotRun
 from lab.substrates.local.series import opened, serving
 from lab.wait import eventually
@@ -172,14 +173,12 @@ def test_targets_alerts_and_rules_are_told(prometheus: Prometheus) -> None:
     assert targets["gone"].error
     (alert,) = prometheus.alerts()
     assert (alert.name, alert.state, alert.labels["severity"]) == ("Here", "firing", "page")
-    rules = {each.name: each for each in prometheus.rules()}
-    assert (rules["Here"].kind, rules["Here"].health, rules["Here"].state) == (
-        "alerting",
-        "ok",
-        "firing",
-    )
-    assert (rules["twice"].kind, rules["twice"].health) == ("recording", "err")
-    assert rules["twice"].error
+    (group,) = prometheus._get("rules")["groups"]
+    rules = {each["name"]: each for each in group["rules"]}
+    here, twice = rules["Here"], rules["twice"]
+    assert (here["type"], here["health"], here["state"]) == ("alerting", "ok", "firing")
+    assert (twice["type"], twice["health"]) == ("recording", "err")
+    assert twice["lastError"]
 
 
 def test_a_paused_prometheus_is_unreachable_in_time(prometheus: Prometheus) -> None:
@@ -203,7 +202,7 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
     nobody = Prometheus("http://127.0.0.1:1")
     assert not nobody.ready()
     assert reason(nobody, "still_there") is NoDataReason.UNREACHABLE
-    for ask in (nobody.targets, nobody.alerts, nobody.rules):
+    for ask in (nobody.targets, nobody.alerts, nobody.head):
         with pytest.raises(NoData):
             ask()
 

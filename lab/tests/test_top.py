@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.cli.top import find
+from lab.cli.kept import find
 from lab.errors import CannotRun
 from lab.substrates import registry
 from lab.substrates.local.instance import Instance

@@ -11,9 +11,7 @@ from lab.workload.league.season import Season
 from system.contract import match as contract
 
 SEASON = Season.generate(3, 40)
-TRUE = {
-    identity: each.as_json() for identity, each in SEASON.truth_at(SEASON.moments(1)[0]).items()
-}
+TRUE = {identity: of(each) for identity, each in SEASON.truth_at(SEASON.moments(1)[0]).items()}
 
 
 def _stored() -> list[dict[str, Any]]:

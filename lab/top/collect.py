@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import Sample, Series
@@ -43,10 +43,7 @@ def take_snapshot(prometheus: Prometheus) -> Snapshot:
         NoData: Prometheus does not answer.
     """
     ask = _Asking(prometheus)
-    up = {
-        (sample.labels["job"], sample.labels["instance"]): sample.value
-        for sample in ask.vector("up")
-    }
+    up = {(each.labels["job"], each.labels["instance"]): each.value for each in ask.vector("up")}
     outbox = ask.by(f"sum by (state) ({OUTBOX})", "state")
     faults = ask.by(f"max by (fault) ({FAULTS})", "fault")
     return Snapshot(
@@ -54,9 +51,7 @@ def take_snapshot(prometheus: Prometheus) -> Snapshot:
         parts=len({instance for _, instance in up}),
         unreachable=sorted({instance for (_, instance), value in up.items() if value == 0}),
         queues=_queues(ask),
-        workers=_workers(
-            ask, {name: value for (job, name), value in up.items() if job == "worker"}
-        ),
+        workers=_workers(ask, up),
         accepted=ask.rates(metrics.ACCEPTED, "way"),
         effects=ask.rates(TOOK_EFFECT, "effect"),
         retries=ask.rates(metrics.RETRIED, "reason"),
@@ -148,7 +143,7 @@ def _queues(ask: _Asking) -> list[QueueSnapshot]:
     ready, unacked, consumers = map(of, (metrics.READY, metrics.UNACKED, metrics.CONSUMERS))
     return [
         QueueSnapshot(name, ready.get(name), unacked.get(name), consumers.get(name))
-        for name in sorted(_DECLARED | ready.keys(), key=lambda name: (_rank(name), name))
+        for name in sorted(_DECLARED | ready.keys(), key=_place)
     ]
 
 
@@ -158,37 +153,34 @@ def _queue_name(queue: str) -> str:
     return "retry" if name.startswith(_RETRY) else name
 
 
+_DECLARED = frozenset(_queue_name(queue.name) for queue in topology.QUEUES)
 _ORDER = ("process", "validate", "retry", "dead-letter")
 
 
-_DECLARED = frozenset(_queue_name(queue.name) for queue in topology.QUEUES)
-
-
-def _rank(name: str) -> int:
+def _place(name: str) -> tuple[int, str]:
     """In the order of a message's way; other queues come last."""
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER)), name
 
 
-def _workers(ask: _Asking, up: Mapping[str, float]) -> list[WorkerSnapshot]:
-    def of(query: str) -> dict[str, float]:
-        return ask.by(query, "instance")
-
-    added: Callable[[str], dict[str, float]] = lambda metric: of(f"sum by (instance) ({metric})")  # noqa: E731
-    consuming = added(metrics.CONSUMING)
-    in_flight, places = added(metrics.IN_FLIGHT), added("missing_table_worker_concurrency")
+def _workers(ask: _Asking, up: Mapping[tuple[str, str], float]) -> list[WorkerSnapshot]:
+    there = {name: value == 1 for (job, name), value in up.items() if job == "worker"}
+    gauges = (metrics.CONSUMING, metrics.IN_FLIGHT, "missing_table_worker_concurrency")
+    consuming, in_flight, places = (
+        ask.by(f"sum by (instance) ({gauge})", "instance") for gauge in gauges
+    )
     per_s = ask.rates(metrics.PROCESSED, "instance")
-    runtime_s = of(metrics.mean(RUNTIME, "instance", window=WINDOW))
+    runtime_s = ask.by(metrics.mean(RUNTIME, "instance", window=WINDOW), "instance")
     return [
         WorkerSnapshot(
             name,
-            there=up[name] == 1,
+            there=there[name],
             consuming=consuming[name] > 0 if name in consuming else None,
             in_flight=in_flight.get(name),
             places=places.get(name),
             per_s=per_s.get(name),
             runtime_s=runtime_s.get(name),
         )
-        for name in sorted(up, key=lambda name: (len(name), name))  # worker-2 before worker-10
+        for name in sorted(there, key=lambda name: (len(name), name))  # worker-2 before worker-10
     ]
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.top import formatting
+from lab.top.formatting import NO_VALUE, count, duration, rate, share
 from lab.top.snapshot import (
     EFFECTS_CURVE,
     MEAN_CURVE,
@@ -59,9 +60,8 @@ def render(title: str, snapshot: Snapshot, curves: Curves, width: int) -> Group:
         grid.add_column(ratio=1)
     for at in range(0, len(blocks), halves):
         grid.add_row(*blocks[at : at + halves])
-    return Group(
-        _top(title, snapshot), _faults(snapshot), grid, _headed("alerts", _alarms(snapshot))
-    )
+    alerts = _headed("alerts", _alarms(snapshot))
+    return Group(_top(title, snapshot), _faults(snapshot), grid, alerts)
 
 
 def error_screen(title: str, text: str) -> Text:
@@ -76,20 +76,19 @@ def _headed(title: str, body: RenderableType) -> Group:
 def _top(title: str, snapshot: Snapshot) -> Text:
     line = Text(title, "bold")
     there = snapshot.parts - len(snapshot.unreachable)
-    line.append(
-        f"  {there} of {snapshot.parts} parts answer", "" if not snapshot.unreachable else BAD
-    )
+    style = BAD if snapshot.unreachable else ""
+    line.append(f"  {there} of {snapshot.parts} parts answer", style)
     if snapshot.unreachable:
         line.append(f"\n{_MARK} unreachable: {', '.join(snapshot.unreachable)}", BAD)
     if snapshot.age_s is None or snapshot.age_s > STALE_S:
-        age = formatting.duration(snapshot.age_s)
+        age = duration(snapshot.age_s)
         line.append(f"\n{_MARK} nothing was scraped lately; the newest is {age} old", BAD)
     return line
 
 
 def _faults(snapshot: Snapshot) -> Text:
     if snapshot.faults is None:
-        return Text(f"broken on purpose: {formatting.NO_VALUE}", QUIET)
+        return Text(f"broken on purpose: {NO_VALUE}", QUIET)
     if not snapshot.faults:
         return Text("broken on purpose: nothing", QUIET)
     return Text(f"{_MARK} broken on purpose: {', '.join(snapshot.faults)}", BAD)
@@ -102,8 +101,8 @@ def _queues(snapshot: Snapshot, curves: Curves, room: int) -> Table:
         table.add_row(
             Text(queue.name, _queue_style(queue)),
             _counted(queue.ready, _queue_style(queue)),
-            formatting.count(queue.unacked),
-            formatting.count(queue.consumers),
+            count(queue.unacked),
+            count(queue.consumers),
             Text(curve, QUIET),
         )
     return table
@@ -126,14 +125,14 @@ def _workers(workers: Sequence[WorkerSnapshot]) -> Table:
         table.add_row(
             Text(worker.name, "" if well else BAD),
             _takes(worker),
-            f"{formatting.count(worker.in_flight)}/{formatting.count(worker.places)}",
-            formatting.rate(worker.per_s),
-            formatting.duration(worker.runtime_s),
+            f"{count(worker.in_flight)}/{count(worker.places)}",
+            rate(worker.per_s),
+            duration(worker.runtime_s),
         )
     if len(workers) > WORKERS_MAX:
         table.add_row(Text(f"+ {len(workers) - WORKERS_MAX} more", QUIET))
     if not workers:
-        table.add_row(formatting.NO_VALUE)
+        table.add_row(NO_VALUE)
     return table
 
 
@@ -141,7 +140,7 @@ def _takes(worker: WorkerSnapshot) -> Text:
     if not worker.there:
         return Text(f"{_MARK} unreachable", BAD)
     if worker.consuming is None:
-        return Text(formatting.NO_VALUE)
+        return Text(NO_VALUE)
     return Text("yes", GOOD) if worker.consuming else Text(f"{_MARK} no", BAD)
 
 
@@ -149,22 +148,18 @@ def _flow(snapshot: Snapshot, curves: Curves, room: int) -> Table:
     table = _pairs()
     detour = any(value > 0 for way, value in snapshot.accepted.items() if way != "queue")
     table.add_row("scraper", _busy(snapshot.accepted, WARN if detour else ""))
-    table.add_row(
-        "broker",
-        _spaced(
-            f"in {formatting.rate(snapshot.received)}",
-            f"done {formatting.rate(snapshot.acknowledged)}",
-            f"again {formatting.rate(snapshot.redelivered)}",
-        ),
-    )
-    done = Text(f"{formatting.rate(total(snapshot.effects))}  ")
+    broker = {
+        "in": snapshot.received,
+        "done": snapshot.acknowledged,
+        "again": snapshot.redelivered,
+    }
+    table.add_row("broker", _spaced(*(f"{name} {rate(value)}" for name, value in broker.items())))
+    done = Text(f"{rate(total(snapshot.effects))}  ")
     table.add_row("effects", done.append(_curve(curves, EFFECTS_CURVE, room)))
     table.add_row("retries", _busy(snapshot.retries, WARN))
     dead = {name: value for name, value in snapshot.dead.items() if value > 0}
-    given_up = _spaced(
-        *(f"{name} {formatting.count(value)}" for name, value in sorted(dead.items()))
-    )
-    given_up.append("  in all" if dead else f"{formatting.count(total(snapshot.dead))} in all")
+    given_up = _spaced(*(f"{name} {count(value)}" for name, value in sorted(dead.items())))
+    given_up.append("  in all" if dead else f"{count(total(snapshot.dead))} in all")
     given_up.stylize(WARN if dead else "")
     table.add_row("dead", given_up)
     table.add_row("outbox", _outbox(snapshot))
@@ -173,38 +168,31 @@ def _flow(snapshot: Snapshot, curves: Curves, room: int) -> Table:
 
 def _outbox(snapshot: Snapshot) -> Text:
     text = _spaced(
-        f"{formatting.count(snapshot.waiting)} waiting",
-        f"{formatting.count(snapshot.refused)} refused",
+        f"{count(snapshot.waiting)} waiting",
+        f"{count(snapshot.refused)} refused",
     )
     if snapshot.oldest_s:
-        text.append(f"  oldest {formatting.duration(snapshot.oldest_s)}")
+        text.append(f"  oldest {duration(snapshot.oldest_s)}")
     text.stylize(WARN if snapshot.waiting or snapshot.refused else "")
     return text
 
 
 def _promises(snapshot: Snapshot, curves: Curves, room: int) -> Group:
-    bound = next(
-        (objective.goal for objective in snapshot.objectives if objective.in_seconds), None
+    bound = next((each.goal for each in snapshot.objectives if each.in_seconds), None)
+    times = (
+        _time("mean", snapshot.mean_s, bound, BAD),
+        _time("p50", snapshot.p50_s, bound, WARN),
+        _time("p99", snapshot.p99_s, bound, WARN),
     )
-    latency = Text("  ").join(
-        (
-            _time("mean", snapshot.mean_s, bound, BAD),
-            _time("p50", snapshot.p50_s, bound, WARN),
-            _time("p99", snapshot.p99_s, bound, WARN),
-        )
-    )
+    latency = Text("  ").join(times)
     table = _table("", "now", "goal", "budget")
     for objective in snapshot.objectives:
         style = {True: GOOD, False: BAD, None: QUIET}[objective.kept]
         mark = f"{_MARK} " if objective.kept is False else ""
-        value, goal = (
-            (formatting.duration(objective.value), formatting.duration(objective.goal))
-            if objective.in_seconds
-            else (formatting.share(objective.value), formatting.share(objective.goal))
-        )
-        table.add_row(
-            objective.name, Text(f"{mark}{value}", style), Text(goal, QUIET), _budget(objective)
-        )
+        shown = duration if objective.in_seconds else share
+        value = Text(f"{mark}{shown(objective.value)}", style)
+        goal = Text(shown(objective.goal), QUIET)
+        table.add_row(objective.name, value, goal, _budget(objective))
     return Group(latency, _curve(curves, MEAN_CURVE, room), table)
 
 
@@ -212,9 +200,7 @@ def _time(name: str, value: float | None, bound: float | None, style: str) -> Te
     """A time, marked if it is over the bound for the mean."""
     slow = value is not None and bound is not None and value >= bound
     mark = f" {_MARK}" if slow else ""
-    return Text.assemble(
-        (name, QUIET), (f" {formatting.duration(value)}{mark}", style if slow else "")
-    )
+    return Text.assemble((name, QUIET), (f" {duration(value)}{mark}", style if slow else ""))
 
 
 def _budget(promise: ObjectiveSnapshot) -> Text:
@@ -223,7 +209,7 @@ def _budget(promise: ObjectiveSnapshot) -> Text:
         return Text("")
     if promise.left is not None and promise.left < 0:
         return Text(f"{_MARK} none", BAD)
-    return Text(formatting.share(promise.left))
+    return Text(share(promise.left))
 
 
 def _alarms(snapshot: Snapshot) -> RenderableType:
@@ -232,7 +218,7 @@ def _alarms(snapshot: Snapshot) -> RenderableType:
     lines = [
         Text(
             f"{_MARK if alert.firing else ' '} {alert.name}, {alert.severity}, "
-            f"{'fires' if alert.firing else 'pending'} for {formatting.duration(alert.for_s)}",
+            f"{'fires' if alert.firing else 'pending'} for {duration(alert.for_s)}",
             BAD if alert.firing else WARN,
         )
         for alert in snapshot.alerts[:ALERTS_MAX]
@@ -259,16 +245,14 @@ def _pairs() -> Table:
 
 def _counted(value: float | None, style: str) -> Text:
     mark = f"{_MARK} " if style == BAD else ""
-    return Text(f"{mark}{formatting.count(value)}", style)
+    return Text(f"{mark}{count(value)}", style)
 
 
 def _busy(rates: Mapping[str, float], style: str) -> Text:
     """The rates that are not 0, in a style; else the plain sum."""
-    named = [
-        f"{name} {formatting.rate(value)}" for name, value in sorted(rates.items()) if value > 0
-    ]
+    named = [f"{name} {rate(value)}" for name, value in sorted(rates.items()) if value > 0]
     if not named:
-        return Text(formatting.rate(total(rates)))
+        return Text(rate(total(rates)))
     text = _spaced(*named)
     text.stylize(style)
     return text

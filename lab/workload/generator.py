@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,23 +116,21 @@ def offer_load(
         raise LabError(f"the load {name!r} failed: {load.failure}") from load.failure
 
 
+@dataclass
 class _Load:
-    """One load, run by a thread of its own."""
+    """One load, run by a thread of its own; see `offer_load`."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        series: str,
-        url: str,
-        ledger: Ledger,
-        rng: random.Random,
-        remember: Remember,
-    ) -> None:
-        self.stop = threading.Event()
-        self.failure: Exception | None = None
-        self._profile, self._series, self._rng = profile, series, rng
-        self._ledger, self._remember = ledger, remember
-        self._publisher = LoadPublisher(url, EXCHANGE, PROCESS_QUEUE, self._confirmed)
+    profile: Profile
+    series: str
+    url: str
+    ledger: Ledger
+    rng: random.Random
+    remember: Remember
+    stop: threading.Event = field(default_factory=threading.Event)
+    failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._publisher = LoadPublisher(self.url, EXCHANGE, PROCESS_QUEUE, self._confirmed)
         self._unconfirmed: dict[str, tuple[Match, datetime]] = {}
 
     def run(self) -> None:
@@ -147,7 +145,7 @@ class _Load:
 
     def _offer(self) -> None:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
-        for due in arrivals(self._profile, self._rng):
+        for due in arrivals(self.profile, self.rng):
             while (early := begun + due - time.monotonic()) > 0 or self._is_full():
                 if self.stop.is_set():
                     return
@@ -161,9 +159,9 @@ class _Load:
         return self._publisher.pending >= BACKLOG_MAX
 
     def _attempt(self, due: datetime) -> None:
-        match = contract.parse(observation(self._rng, self._series, due))
-        message_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        self._ledger.attempt(
+        match = contract.parse(observation(self.rng, self.series, due))
+        message_id = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        self.ledger.attempt(
             message_id=message_id,
             identity=match.identity,
             published_at=due,
@@ -176,8 +174,8 @@ class _Load:
 
     def _confirmed(self, envelope: Envelope) -> None:
         match, due = self._unconfirmed.pop(envelope.message_id)
-        self._ledger.accept(envelope.message_id, "queue")
-        self._remember(match, due, envelope.message_id)
+        self.ledger.accept(envelope.message_id, "queue")
+        self.remember(match, due, envelope.message_id)
 
     def _flush(self) -> None:
         def look() -> bool:
@@ -189,7 +187,7 @@ class _Load:
         except NotWithin as error:
             for message_id in self._unconfirmed:
                 sent = message_id in self._publisher.sent
-                self._ledger.history.write(
+                self.ledger.history.write(
                     "unknown" if sent else "refused",
                     message_id=message_id,
                     way="queue",

@@ -42,7 +42,7 @@ class LoadPublisher:
 
         Args:
             url: of the broker.
-            exchange: where to.
+            exchange: to publish to.
             key: the routing key.
             confirmed: called for each message that the broker has on disk, in a queue.
         """

@@ -94,7 +94,7 @@ class Scraper:
         """What the API refused for good and the outbox keeps aside: message id to reason.
 
         Raises:
-            LabError: the scraper did not tell.
+            LabError: the scraper failed to list them.
         """
         done = self._run("refused", "--json")
         try:
@@ -102,7 +102,7 @@ class Scraper:
                 str(entry["message_id"]): str(entry["reason"]) for entry in json.loads(done.stdout)
             }
         except (ValueError, KeyError, TypeError) as error:
-            raise LabError(f"the scraper cannot tell what was refused: {done.stderr}") from error
+            raise LabError(f"the scraper cannot list what was refused: {done.stderr}") from error
 
     def _journal(self, name: str) -> Journal:
         return Journal(name, partial(self.place.read, name))

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from lab.clients import amqp
-from lab.clients.prometheus.client import NoData, Prometheus
+from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import PLAIN_MATCH, Lab
 from lab.wait import eventually

@@ -7,10 +7,11 @@ blocks its reader for ever. Here the body must arrive within a deadline, and bel
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 _PIECE_BYTES = 65_536
@@ -42,31 +43,20 @@ class Bounded(HTTPAdapter):
         deadline = time.monotonic() + self._total_s
         options["timeout"] = self._timeout
         response = super().send(request, *args, **options)
-        response.raw = _Reader(response.raw, deadline, self._total_s, self._bytes_max)
+        try:
+            response.raw = BytesIO(self._read(response.raw, deadline))
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error) from error
         return response
 
-
-class _Reader:
-    """The object from which `requests` reads a body: urllib3's response, with bounds."""
-
-    def __init__(self, raw: Any, deadline: float, total_s: float, bytes_max: int) -> None:
-        self._raw = raw
-        self._deadline = deadline
-        self._total_s = total_s
-        self._bytes_max = bytes_max
-
-    def stream(self, _chunk: int, decode_content: bool = True) -> Iterator[bytes]:
-        """The body in pieces, each as soon as it arrives."""
-        size = 0
-        while piece := self._raw.read1(_PIECE_BYTES, decode_content=decode_content):
-            size += len(piece)
-            if size > self._bytes_max:
-                self._raw.close()
+    def _read(self, raw: urllib3.HTTPResponse, deadline: float) -> bytes:
+        body = bytearray()
+        while piece := raw.read1(_PIECE_BYTES, decode_content=True):  # as soon as it arrives
+            body += piece
+            if len(body) > self._bytes_max:
+                raw.close()
                 raise TooMuch(f"the answer is larger than {self._bytes_max} bytes")
-            yield piece
-            if time.monotonic() > self._deadline:
-                self._raw.close()
+            if time.monotonic() > deadline:
+                raw.close()
                 raise TooMuch(f"the answer was not complete within {self._total_s:g} s")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
+        return bytes(body)

@@ -28,22 +28,10 @@ from lab.clients.prometheus.results import (
     Alert,
     NoData,
     NoDataReason,
-    Rule,
     Sample,
     ScrapeTarget,
     Series,
 )
-
-__all__ = [
-    "Alert",
-    "NoData",
-    "NoDataReason",
-    "Prometheus",
-    "Rule",
-    "Sample",
-    "ScrapeTarget",
-    "Series",
-]
 
 CONNECT_S = 2.0
 READ_S = 10.0
@@ -191,29 +179,9 @@ class Prometheus:
                 alert["labels"]["alertname"],
                 alert["state"],
                 dict(alert["labels"]),
-                dict(alert["annotations"]),
                 datetime.fromisoformat(alert["activeAt"]),
             )
             for alert in self._get("alerts")["alerts"]
-        ]
-
-    def rules(self) -> list[Rule]:
-        """Every rule that is loaded.
-
-        Raises:
-            NoData: unreachable.
-        """
-        return [
-            Rule(
-                group["name"],
-                each["name"],
-                each["type"],
-                each["health"],
-                each.get("lastError", ""),
-                each.get("state", ""),
-            )
-            for group in self._get("rules")["groups"]
-            for each in group["rules"]
         ]
 
     def head(self) -> tuple[float, float] | None:

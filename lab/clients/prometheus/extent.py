@@ -19,7 +19,7 @@ class Extent:
 
 
 def extent(prometheus: Prometheus, folder: Path) -> Extent:
-    """When the stored series begin and end, as their scrapes tell.
+    """When the stored series begin and end, according to their scrapes.
 
     Args:
         prometheus: serves the series.
@@ -28,18 +28,14 @@ def extent(prometheus: Prometheus, folder: Path) -> Extent:
     Raises:
         NoData: nothing was scraped.
     """
-    begins, ends = [], []
     head = prometheus.head()
-    if head is not None:
-        begins.append(head[0])
-        ends.append(head[1])
+    spans = [] if head is None else [head]
     for meta in folder.glob("*/meta.json"):
         block = json.loads(meta.read_text("utf-8"))
-        begins.append(block["minTime"] / 1000)
-        ends.append(block["maxTime"] / 1000)
-    if not begins:
+        spans.append((block["minTime"] / 1000, block["maxTime"] / 1000))
+    if not spans:
         raise NoData(NoDataReason.EMPTY, f"nothing was scraped into {folder}")
-    begin, end = min(begins), max(ends)
+    begin, end = min(first for first, _ in spans), max(last for _, last in spans)
     step_s = max(1.0, (end - begin) / 10_000)
     seen = prometheus.range("max(timestamp(up))", begin, end + step_s, step_s)
     moments = [value for series in seen for _, value in series.points]

@@ -1,8 +1,7 @@
 """Whether the samples behind a query are fresh: a query for Prometheus, and its evaluation.
 
 For each selector two things are queried: when its newest sample was taken (`timestamp` gives that
-    of
-a selector, not of an expression), and, if it has a range, whether there is any sample in it.
+of a selector, not of an expression), and, if it has a range, whether there is any sample in it.
 """
 
 from __future__ import annotations

@@ -65,23 +65,4 @@ class Alert:
     name: str
     state: str
     labels: Mapping[str, str]
-    annotations: Mapping[str, str]
     since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule as Prometheus runs it.
-
-    Attributes:
-        kind: `alerting` or `recording`.
-        health: `ok`, `err` (then `error` says what), or `unknown` while it was not evaluated.
-        state: of an alert: `inactive`, `pending` or `firing`.
-    """
-
-    group: str
-    name: str
-    kind: str
-    health: str
-    error: str
-    state: str

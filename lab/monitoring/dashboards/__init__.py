@@ -1,4 +1,4 @@
 """Grafana's dashboards as code; `make docs` writes them as JSON beside it.
 
-One module for each board; `panels.py` draws, `board.py` puts together.
+One module for each board; `board.py` draws the panels.
 """

@@ -20,9 +20,7 @@ OFFICIAL_NAMES = {
 }
 """Stored name → the long name that the site prints now and then."""
 
-PATHWAY = "(Pro Player Pathway)"
-"""Follows the name of a division in which the strongest clubs play among themselves."""
-
+# In a division "(Pro Player Pathway)" the strongest clubs play among themselves.
 _HOMEGROWN: dict[str, tuple[str, ...]] = {
     "Northeast": (
         "IFA", "NEFC", "Seacoast United", "Bayside FC", "Valeo Futbol Club", "New York City FC",

@@ -3,62 +3,55 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from lab.workload.league.dice import Dice
 
 
 class Fate(StrEnum):
-    """What happens to a match."""
+    """What happens to a match, and the share of the matches to which it happens.
 
-    PLAYED = "played"
-    PLAYED_WITHOUT_ID = "played-without-id"
-    SCORE_LATE = "score-late"
-    SCORE_NEVER = "score-never"
-    SCORE_CORRECTED = "score-corrected"
-    TIME_SET_LATER = "time-set-later"
-    TIME_NEVER_KNOWN = "time-never-known"
-    VENUE_CHANGED = "venue-changed"
-    MOVED = "moved"
-    MOVED_TWICE = "moved-twice"
-    MOVED_THRICE = "moved-thrice"
-    MOVED_AFTERWARDS = "moved-afterwards"
-    MOVED_AND_SWAPPED = "moved-and-swapped"
-    SWAPPED = "swapped"
-    SWAPPED_WITH_RESULT = "swapped-with-result"
-    POSTPONED = "postponed"
-    POSTPONED_REDATED = "postponed-redated"
-    CANCELLED = "cancelled"
-    FORFEIT = "forfeit"
+    At least one of each, if the season is large enough. All others are played as scheduled.
+    """
 
-
-SHARES: dict[Fate, float] = {
-    Fate.FORFEIT: 0.005,
-    Fate.CANCELLED: 0.01,
-    Fate.POSTPONED: 0.01,
-    Fate.POSTPONED_REDATED: 0.02,
-    Fate.MOVED: 0.06,
-    Fate.MOVED_TWICE: 0.015,
-    Fate.MOVED_THRICE: 0.005,
-    Fate.MOVED_AFTERWARDS: 0.01,
-    Fate.MOVED_AND_SWAPPED: 0.005,
-    Fate.SWAPPED: 0.015,
-    Fate.SWAPPED_WITH_RESULT: 0.01,
-    Fate.SCORE_LATE: 0.06,
-    Fate.SCORE_NEVER: 0.01,
-    Fate.SCORE_CORRECTED: 0.01,
-    Fate.TIME_SET_LATER: 0.06,
-    Fate.TIME_NEVER_KNOWN: 0.01,
-    Fate.VENUE_CHANGED: 0.01,
+    FORFEIT = "forfeit", 0.005
+    CANCELLED = "cancelled", 0.01
+    POSTPONED = "postponed", 0.01
+    POSTPONED_REDATED = "postponed-redated", 0.02
+    MOVED = "moved", 0.06
+    MOVED_TWICE = "moved-twice", 0.015
+    MOVED_THRICE = "moved-thrice", 0.005
+    MOVED_AFTERWARDS = "moved-afterwards", 0.01
+    MOVED_AND_SWAPPED = "moved-and-swapped", 0.005
+    SWAPPED = "swapped", 0.015
+    SWAPPED_WITH_RESULT = "swapped-with-result", 0.01
+    SCORE_LATE = "score-late", 0.06
+    SCORE_NEVER = "score-never", 0.01
+    SCORE_CORRECTED = "score-corrected", 0.01
+    TIME_SET_LATER = "time-set-later", 0.06
+    TIME_NEVER_KNOWN = "time-never-known", 0.01
+    VENUE_CHANGED = "venue-changed", 0.01
     # Only for matches that keep their teams and their date: without an id, a match that moves
     # cannot be distinguished from a new one.
-    Fate.PLAYED_WITHOUT_ID: 0.02,
-}
-"""Share of the matches, and at least one of each if the season is large enough. All others are
-played as scheduled."""
+    PLAYED_WITHOUT_ID = "played-without-id", 0.02
+    PLAYED = "played", None
+
+    share: float | None
+
+    def __new__(cls, name: str, share: float | None) -> Self:
+        """Make a member: text, with its share beside it."""
+        fate = str.__new__(cls, name)
+        fate._value_, fate.share = name, share
+        return fate
 
 
 def fates(matches: int, dice: Dice) -> list[Fate]:
     """Return one fate for each of `matches` matches, in random order."""
-    drawn = [fate for fate, share in SHARES.items() for _ in range(max(1, round(share * matches)))]
+    drawn = [
+        fate
+        for fate in Fate
+        if fate.share is not None
+        for _ in range(max(1, round(fate.share * matches)))
+    ]
     drawn = drawn[:matches] + [Fate.PLAYED] * (matches - len(drawn))
     return dice.shuffled(drawn)

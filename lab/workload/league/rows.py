@@ -47,23 +47,16 @@ class Row:
     unreadable: RowDefect | None = None
 
 
-def row_of(
-    league: str,
-    age_group: str,
-    division: str,
-    external_id: str | None,
-    version: Version,
-    dice: Dice,
-) -> Row:
+def row_of(fixture: Fixture, external_id: str | None, version: Version, dice: Dice) -> Row:
     """Print one version of a match."""
     return Row(
-        league,
+        fixture.league,
         quirks.match_id(external_id),
         quirks.kickoff(version.day, version.at, dice),
         quirks.venue(version.venue, dice),
-        quirks.spaced(age_group, dice),
+        quirks.spaced(fixture.age_group, dice),
         quirks.spaced(MATCH_TYPE, dice),
-        quirks.spaced(division, dice),
+        quirks.spaced(fixture.division, dice),
         quirks.team(version.home, dice),
         quirks.team(version.away, dice),
         _score_of(version, dice),

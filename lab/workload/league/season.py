@@ -10,9 +10,8 @@ not be distinguished from a new one: its identity is derived from its teams and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Literal, cast
 
 from lab.workload.league.clubs import LEAGUES
@@ -20,52 +19,14 @@ from lab.workload.league.dice import Dice
 from lab.workload.league.fates import Fate, fates
 from lab.workload.league.fixtures import SEASON, Fixture, fixture_list
 from lab.workload.league.moments import spread
-from lab.workload.league.news import changes
 from lab.workload.league.rows import MATCH_TYPE, Row, row_of
 from lab.workload.league.strays import Stray, strays
 from lab.workload.league.timeline import Ruling, Version, timeline
-from system.contract.match import LEAGUE_TIME, Match, Status, derived_identity, kickoff_utc
+from system.contract.match import Match, Status, kickoff_utc
 
 MATCHES_USUAL = 1040
 SOURCE = "match-scraper"
 """What the scraper calls itself in its messages. Pages have neither notes nor division ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrueMatch:
-    """A match as it must be stored; fields, names and types as in `system.contract.match.Match`.
-
-    `season` is in the spelling of `Match.season_key`.
-    """
-
-    home_team: str
-    away_team: str
-    match_date: date
-    match_time: str | None
-    season: str
-    age_group: str
-    league: str
-    division: str
-    match_type: str
-    match_status: Status
-    home_score: int | None
-    away_score: int | None
-    external_match_id: str | None
-    location: str | None
-
-    def as_json(self) -> dict[str, object]:
-        """The match as the API should show it once the scraper has read it."""
-        kickoff = None
-        if self.match_time is not None:
-            kickoff = kickoff_utc(self.match_date, time.fromisoformat(self.match_time))
-        return {
-            **asdict(self),
-            "match_date": self.match_date.isoformat(),
-            "kickoff": None if kickoff is None else kickoff.isoformat(),
-            "division_id": None,
-            "notes": None,
-            "source": SOURCE,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +36,14 @@ class MatchStory:
     Attributes:
         identity: as `Match.identity` gives it; the same in every version.
         external_id: the league's id; None for a match without one.
+        fixture: as it was first scheduled.
         versions: oldest first; the first also stands for all time before it.
     """
 
     number: int
     identity: str
     external_id: str | None
-    league: str
-    age_group: str
-    division: str
+    fixture: Fixture
     fate: Fate
     versions: tuple[Version, ...]
 
@@ -143,10 +103,9 @@ class Season:
             index = story.index_at(moment)
             version = story.versions[index]
             dice = Dice(self.seed, "print", story.number, index)
-            row = row_of(
-                story.league, story.age_group, story.division, story.external_id, version, dice
-            )
-            placed.append((_order(story.league, version.day, version.at, story.number), row))
+            row = row_of(story.fixture, story.external_id, version, dice)
+            order = _order(story.fixture.league, version.day, version.at, story.number)
+            placed.append((order, row))
         for number, stray in enumerate(self.strays, start=len(self.stories)):
             if stray.shows_at(moment):
                 fixture = stray.fixture
@@ -157,21 +116,14 @@ class Season:
         """Return how many of the rows at `moment` cannot be read."""
         return sum(stray.shows_at(moment) for stray in self.strays)
 
-    def truth_at(self, moment: datetime) -> dict[str, TrueMatch]:
+    def truth_at(self, moment: datetime) -> dict[str, Match]:
         """Return what must be stored once everything seen at `moment` took effect, by identity."""
         return {
-            story.identity: _truth(story, story.versions[story.index_at(moment)], moment)
+            story.identity: _match(
+                story.fixture, story.external_id, story.versions[story.index_at(moment)], moment
+            )
             for story in self.stories
         }
-
-    def events_between(self, a: datetime, b: datetime) -> list[str]:
-        """Describe what the site changed after `a`, up to and including `b`, oldest first."""
-        lines = []
-        for story in self.stories:
-            for before, after in pairwise(story.versions):
-                if a < after.since <= b:
-                    lines.append((after.since, story.number, _line(story, before, after)))
-        return [line for *_, line in sorted(lines)]
 
 
 def status_at(version: Version, moment: datetime) -> Status:
@@ -194,60 +146,29 @@ def _ids(seed: int) -> Iterator[str]:
 def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> MatchStory:
     versions = timeline(fixture, fate, Dice(seed, "timeline", number))
     external_id = None if fate is Fate.PLAYED_WITHOUT_ID else league_id
-    return MatchStory(
-        number,
-        external_id or _derived(fixture),
-        external_id,
-        fixture.league,
-        fixture.age_group,
-        fixture.division,
-        fate,
-        versions,
-    )
-
-
-def _derived(fixture: Fixture) -> str:
-    return derived_identity(
-        Match(
-            home_team=fixture.home,
-            away_team=fixture.away,
-            match_date=fixture.day,
-            season=SEASON,
-            age_group=fixture.age_group,
-            match_type=MATCH_TYPE,
-            division=fixture.division,
-            league=cast(Literal["Homegrown", "Academy"], fixture.league),
-        )
-    )
+    first = _match(fixture, external_id, versions[0], versions[0].since)
+    return MatchStory(number, first.identity, external_id, fixture, fate, versions)
 
 
 def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, date, time, int]:
     return LEAGUES.index(league), day, at or time(0), number
 
 
-def _truth(story: MatchStory, version: Version, moment: datetime) -> TrueMatch:
-    return TrueMatch(
+def _match(fixture: Fixture, external_id: str | None, version: Version, moment: datetime) -> Match:
+    return Match(
         home_team=version.home,
         away_team=version.away,
         match_date=version.day,
         match_time=None if version.at is None else f"{version.at:%H:%M}",
         season=SEASON,
-        age_group=story.age_group,
-        league=story.league,
-        division=story.division,
+        age_group=fixture.age_group,
+        league=cast(Literal["Homegrown", "Academy"], fixture.league),
+        division=fixture.division,
         match_type=MATCH_TYPE,
         match_status=status_at(version, moment),
         home_score=version.home_score,
         away_score=version.away_score,
-        external_match_id=story.external_id,
+        external_match_id=external_id,
         location=version.venue,
-    )
-
-
-def _line(story: MatchStory, before: Version, after: Version) -> str:
-    when = after.since.astimezone(LEAGUE_TIME)
-    return (
-        f"{when:%Y-%m-%d %H:%M} {when.tzname()}  {story.external_id or '(no id)'}  "
-        f"{story.age_group} {story.league} {story.division}: "
-        f"{before.home} v {before.away}: {changes(before, after)}"
+        source=SOURCE,
     )

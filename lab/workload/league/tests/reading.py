@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from lab.workload.league.rows import Row
-from lab.workload.league.season import TrueMatch
-from system.contract.match import Status
+from lab.workload.league.season import SOURCE
+from system.contract.match import Match, Status
 
 EASTERN = ZoneInfo("America/New_York")
 STORED_AS = {
@@ -39,7 +40,7 @@ def team(text: str) -> str:
     return STORED_AS.get(name, name)
 
 
-def read(row: Row, moment: datetime) -> TrueMatch:
+def read(row: Row, moment: datetime) -> Match:
     """Read a row as it is seen at `moment`.
 
     Raises:
@@ -68,14 +69,14 @@ def read(row: Row, moment: datetime) -> TrueMatch:
         status = "forfeit" if score[3] else "completed" if past else "scheduled"
     elif status not in ("postponed", "cancelled"):
         raise CannotReadError(word)
-    return TrueMatch(
+    return Match(
         home_team=home,
         away_team=away,
         match_date=on,
         match_time=None if unknown else f"{hour:02}:{minute:02}",
         season="2025-26",
         age_group=plain(row.age_group),
-        league=row.league,
+        league=cast(Literal["Homegrown", "Academy"], row.league),
         division=plain(row.division),
         match_type=plain(row.match_type),
         match_status=Status(status),
@@ -83,6 +84,7 @@ def read(row: Row, moment: datetime) -> TrueMatch:
         away_score=away_score,
         external_match_id=plain(row.match_id).removesuffix("MALE").strip() or None,
         location=plain(row.venue or "") or None,
+        source=SOURCE,
     )
 
 

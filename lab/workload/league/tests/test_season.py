@@ -6,9 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from time import process_time
 
 import pytest
@@ -17,7 +15,7 @@ from lab.workload.league.fates import Fate
 from lab.workload.league.rows import RowDefect
 from lab.workload.league.season import MATCHES_USUAL, Season
 from lab.workload.league.tests.reading import CannotReadError, read
-from system.contract.match import Match, Status
+from system.contract.match import Status
 
 FINAL = (Status.COMPLETED, Status.FORFEIT)
 
@@ -30,7 +28,6 @@ seen = hashlib.sha256()
 for moment in season.moments(4):
     seen.update(repr((season.rows_at(moment), season.truth_at(moment))).encode())
     seen.update(Views(season).answer(schedule_path(moment) + "?page=3").body.encode())
-seen.update(repr(season.events_between(season.moments(2)[0], season.moments(1)[0])).encode())
 print(seen.hexdigest())
 """
 
@@ -78,7 +75,7 @@ def test_every_readable_row_says_what_is_true_and_every_match_is_on_the_site(
                 unread[row.unreadable] += 1
                 continue
             assert row.unreadable is None, row
-            found[Match(**asdict(match)).identity] = match
+            found[match.identity] = match
         assert found == season.truth_at(moment)
         assert len(found) == MATCHES_USUAL
         assert None not in unread
@@ -152,31 +149,6 @@ def test_about_one_row_in_a_hundred_cannot_be_read_for_every_reason_there_is(
     assert seen == {None, *RowDefect}
     assert len(season.strays) == round(MATCHES_USUAL / 100)
     assert len({season.unreadable_at(moment) for moment in moments}) > 1
-
-
-def test_events_tell_every_change_once_in_the_order_of_time(
-    season: Season, moments: list[datetime]
-) -> None:
-    parts = [line for a, b in pairwise(moments) for line in season.events_between(a, b)]
-    whole = season.events_between(moments[0], moments[-1])
-    assert parts == whole
-    changes = sum(v.since > moments[0] for s in season.stories for v in s.versions[1:])
-    assert len(whole) == changes
-    for word in ("moved from", "result ", "corrected", "swapped", "postponed", "cancelled",
-                 "forfeit", "no longer postponed", "kickoff set", "venue now"):  # fmt: skip
-        assert any(word in line for line in whole), word
-    assert not any(line.endswith(": ") for line in whole)
-
-
-def test_an_event_belongs_to_the_time_that_ends_with_it(season: Season) -> None:
-    since = season.stories[0].versions[1].since
-    second = timedelta(seconds=1)
-    ending, beginning = (
-        season.events_between(since - second, since),
-        season.events_between(since, since + second),
-    )
-    assert any(f"{season.stories[0].external_id}  " in line for line in ending)
-    assert not any(line in beginning for line in ending)
 
 
 @pytest.mark.parametrize(("summer", "hours_behind"), [(True, 4), (False, 5)])
