@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -102,6 +103,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--substrate", default=registry.DEFAULT, help="where labs run (default: %(default)s)"
     )
+
+
+def pytest_configure() -> None:
+    """Let what tests start hear signals, also under nohup and as a background job of a shell.
+
+    A signal that is ignored stays ignored in every program that is started from here; one that is
+    handled, even by nothing, does not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -36,14 +36,14 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 
 def use(pool: Pool, folder: Path, act: Callable[[Local], object]) -> dict[str, int]:
-    """Let a lab come up, act on it, and go; give the pids of its node."""
+    """Let a lab come up, act on it, and go; give the pids that its node had in the end."""
     instance = Instance.named("test", folder)
     with keeper.in_process(instance):
         local = Local(instance, pool=pool)
         local.up(PLAN)
         try:
-            found = pids(local)
             act(local)
+            found = pids(local)
         finally:
             local.down()
     return found
@@ -174,9 +174,16 @@ def kill_behind_its_back(local: Local) -> None:
     psutil.Process(pids(local)["broker-0"]).kill()
 
 
+def restart_and_reach(local: Local) -> None:
+    """Start it again, and use its own tool, which can change settings."""
+    local.kill(Role.BROKER)
+    local.start(Role.BROKER)
+    local.control_broker("status")
+
+
 BREAK: dict[str, Callable[[Local], object]] = {
     "stopped": lambda local: local.pause(Role.BROKER),
-    "reached with rabbitmqctl": lambda local: local.control_broker("status"),
+    "restarted, and reached with rabbitmqctl": restart_and_reach,
     "killed": kill_behind_its_back,
     "changed in a way that nobody thought of": limit,
     "left alone": lambda local: None,

@@ -108,7 +108,7 @@ class Local(Workspace, Links):
         with self._lock:
             if self._lent is not None:
                 used = {name: (each, self._launches[name]) for name, each in self._running.items()}
-                self._lent.take_back({} if self._changed else used)
+                self._lent.take_back(used, changed=self._changed)
             self._lent = None
             self._changed = False
             self._running.clear()

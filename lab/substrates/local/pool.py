@@ -71,17 +71,16 @@ class Node:
             log.open("w").close()  # a lab sees what was said since it began
             (ground.instance.logs / log.name).symlink_to(log)
 
-    def take_back(self, used: Mapping[str, tuple[Running, Launch]]) -> None:
+    def take_back(self, used: Mapping[str, tuple[Running, Launch]], *, changed: bool) -> None:
         """Empty the node for the next lab, or end it where that cannot be done.
 
         Args:
-            used: the processes of the lab that had it; without those whose settings it may have
-                changed.
+            used: the processes of the lab that had it, those that it started again among them.
+            changed: whether the node's settings may be others than when it was lent.
         """
-        known = self.running.keys() & used.keys()
-        for name in known:
+        for name in self.running.keys() & used.keys():
             self._started(name, *used[name])
-        if known != self.running.keys() or not self._lives() or not self._is_cleared():
+        if changed or not self._lives() or not self._is_cleared():
             self.end()
         self.lent = False
 
