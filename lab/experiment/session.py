@@ -105,12 +105,9 @@ def _ledger(record: History, endpoints: Endpoints) -> Ledger:
 
 
 def _scraper(place: RunsPrograms, folder: Path, seed: int, wrapper: str | None) -> Scraper:
-    if not isinstance(place, Shared):
-        return Scraper(place, folder / "logs", seed, wrapper)
-    # An outbox of its own: what another run keeps there is not this one's to send.
-    prefix = f"run-{seed}-"
-    settings = {"MISSING_TABLE_OUTBOX": f"{prefix}outbox.sqlite"}
-    return Scraper(place, folder / "logs", seed, wrapper, settings, prefix)
+    # In a shared lab an outbox of its own: what another run keeps there is not this one's to send.
+    prefix = f"run-{seed}-" if isinstance(place, Shared) else ""
+    return Scraper(place, folder / "logs", seed, wrapper, prefix=prefix)
 
 
 def _keep(substrate: Substrate, ledger: Ledger, folder: Path) -> None:

@@ -85,6 +85,8 @@ class Scraper:
         Raises:
             LabError: the scraper failed to count them.
         """
+        if self._has_kept_nothing():
+            return 0
         done = self._run("waiting")
         if done.code != 0:
             raise LabError(f"the scraper cannot count its outbox: {done.stderr.strip()}")
@@ -96,6 +98,8 @@ class Scraper:
         Raises:
             LabError: the scraper failed to list them.
         """
+        if self._has_kept_nothing():
+            return {}
         done = self._run("refused", "--json")
         try:
             return {
@@ -104,6 +108,14 @@ class Scraper:
         except (ValueError, KeyError, TypeError) as error:
             raise LabError(f"the scraper cannot list what was refused: {done.stderr}") from error
 
+    def _has_kept_nothing(self) -> bool:
+        """Whether there is no outbox at all: no program has to be started then."""
+        return self.place.read(self._outbox) is None
+
+    @property
+    def _outbox(self) -> str:
+        return f"{self.prefix}outbox.sqlite"
+
     def _journal(self, name: str) -> Journal:
         return Journal(name, partial(self.place.read, name))
 
@@ -111,7 +123,7 @@ class Scraper:
         return self.place.run(
             Program.SCRAPER,
             *arguments,
-            settings=self.settings,
+            settings={"MISSING_TABLE_OUTBOX": self._outbox, **self.settings},
             wrapper=self.wrapper,
             within_s=within_s,
         )
