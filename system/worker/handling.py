@@ -18,7 +18,7 @@ import structlog
 from system.contract import envelope as wire
 from system.contract import match as contract
 from system.contract.envelope import PROCESS_TASK
-from system.contract.submission import Outcome, Submission, Way
+from system.contract.submission import Effect, Outcome, Submission, Way
 from system.contract.topology import (
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_QUEUE,
@@ -118,7 +118,10 @@ class Handler:
             attempt=incoming.attempt,
         )
         with self.metrics.sink():
-            return self.sink.apply(submission)
+            outcome = self.sink.apply(submission)
+        if outcome.effect is Effect.INVALID:
+            raise ContractViolation([Violation(**each) for each in outcome.violations])
+        return outcome
 
     def _carry_out(self, decision: retry.RetryIn | retry.GiveUp, incoming: Incoming) -> None:
         original = rebuild_envelope(incoming)
