@@ -39,7 +39,7 @@ LINE_BYTES_MAX = 64 * 1024
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 ANSWER_WITHIN_S = 300.0
 """A role that is started again may take a minute, a worker that is asked to end as long."""
-GUESTS_MAX = 32
+_BACKLOG = 32
 _ADDRESS_BYTES_MAX = 100
 """The kernel's own limit for the path of a socket is 108 bytes (104 on macOS)."""
 
@@ -124,19 +124,17 @@ class _Guest(socketserver.StreamRequestHandler):
         return number
 
     def _mend(self) -> None:
-        """Mend everything that is still broken, the newest first."""
-        with suppress(LabError):
-            while self._faults:
-                self._faults.popitem()[1].close()
-        for cure in reversed(self._owed.values()):
-            with suppress(LabError):  # the lab may be going down
-                cure()
+        """Mend everything that is still broken, the newest first; all of it, even if one fails."""
+        with suppress(LabError), ExitStack() as cures:  # the lab may be going down
+            for cure in (*self._owed.values(), *(each.close for each in self._faults.values())):
+                cures.callback(cure)
+        self._faults.clear()
         self._owed.clear()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
-    request_queue_size = GUESTS_MAX
+    request_queue_size = _BACKLOG
 
     def __init__(self, address: str, local: Local, strike: Strike) -> None:
         self.local, self.strike = local, strike
