@@ -14,6 +14,8 @@ from lab.checker.verdict import Verdict
 from lab.report import formatting
 
 COLUMNS_MAX = 100
+_NAME_COLUMNS = 30
+"""A longer name goes on in the next line: cut short, two of them look the same."""
 
 _STYLES = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNKNOWN: "yellow"}
 
@@ -48,7 +50,7 @@ def _headline(audit: Audit) -> Text:
 def _findings(audit: Audit) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=3, justify="right")
-    table.add_column(no_wrap=True)
+    table.add_column(max_width=_NAME_COLUMNS)
     table.add_column()
     for finding in audit.findings:
         text = finding.explanation
@@ -60,7 +62,7 @@ def _findings(audit: Audit) -> Table:
             Text(formatting.clean(text, 500)),
         )
     for check in audit.checks:
-        name = formatting.clean(check.name, 30)
+        name = formatting.clean(check.name, 3 * _NAME_COLUMNS)
         table.add_row(_mark(check.verdict), Text(name), Text(formatting.clean(check.detail)))
     for objective in audit.objectives:
         sign = Text(formatting.sign(objective), _STYLES[objective.verdict])
