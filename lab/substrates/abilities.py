@@ -65,6 +65,10 @@ class Started(Protocol):
         ...
 
 
+OUTBOX = "outbox.sqlite"
+"""The scraper's outbox in the working folder, unless a setting names another."""
+
+
 @runtime_checkable
 class RunsPrograms(Protocol):
     """Can run commands of the system where the system runs, in one working folder.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.history.journals import Journal
-from lab.substrates.abilities import Finished, Program, RunsPrograms
+from lab.substrates.abilities import OUTBOX, Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
 
@@ -114,7 +114,7 @@ class Scraper:
 
     @property
     def _outbox(self) -> str:
-        return f"{self.prefix}outbox.sqlite"
+        return f"{self.prefix}{OUTBOX}"
 
     def _journal(self, name: str) -> Journal:
         return Journal(name, partial(self.place.read, name))
@@ -123,7 +123,7 @@ class Scraper:
         return self.place.run(
             Program.SCRAPER,
             *arguments,
-            settings={"MISSING_TABLE_OUTBOX": self._outbox, **self.settings},
+            settings={**self.settings, "MISSING_TABLE_OUTBOX": self._outbox},
             wrapper=self.wrapper,
             within_s=within_s,
         )

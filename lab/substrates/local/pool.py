@@ -59,10 +59,7 @@ class Node:
         services = broker.services(self._ground)
         if not self._is_as_new(len(services)):
             self.end()
-            bring_up(
-                [Rise(each, self.spawner, self._logs, self._started) for each in services],
-                lambda name, seconds: None,
-            )
+            bring_up(Rise(each, self.spawner, self._logs, self._started) for each in services)
             self._new = broker.shape(self._ground)
         ground.ports |= self._ground.ports
         ground.passwords |= self._ground.passwords

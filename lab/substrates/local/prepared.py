@@ -105,10 +105,7 @@ def _make(ready: Path) -> None:
 
         servers: list[Running] = []
         services = database.services(ground)
-        bring_up(
-            [Rise(each, spawner, instance.logs, started) for each in services],
-            lambda name, seconds: None,
-        )
+        bring_up(Rise(each, spawner, instance.logs, started) for each in services)
         run(roles.migration(ground))
         server = servers[-1]
         server.send(server.command.stop)

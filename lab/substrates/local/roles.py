@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.paths import PROJECT
+from lab.substrates.abilities import OUTBOX
 from lab.substrates.local import broker, database, results, workspace
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -109,7 +110,7 @@ def scraper_exporter(ground: Ground) -> Service:
         folder = workspace.folder_of(ground.instance)
         env = {
             "MISSING_TABLE_METRICS_FOLDER": str(folder / workspace.SCRAPER_METRICS),
-            "MISSING_TABLE_OUTBOX": str(folder / workspace.OUTBOX),
+            "MISSING_TABLE_OUTBOX": str(folder / OUTBOX),
         }
         arguments = ("metrics", "--port", str(port))
         return _python(ground, Role.SCRAPER_EXPORTER, _SCRAPER, *arguments, **env)

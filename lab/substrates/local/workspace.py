@@ -15,14 +15,13 @@ from pathlib import Path
 
 from lab.errors import SubstrateError
 from lab.paths import PROJECT
-from lab.substrates.abilities import Finished, Program
+from lab.substrates.abilities import OUTBOX, Finished, Program
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.processes import Command, Running, Spawner
 from lab.substrates.local.service import environment
 from lab.substrates.plan import Role
 from lab.substrates.protocol import Endpoints, Log
 
-OUTBOX = "outbox.sqlite"
 SCRAPER_METRICS = "scraper-metrics"
 READ_BYTES_MAX = 16 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
