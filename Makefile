@@ -58,7 +58,7 @@ test-unit test-integration test-long test-chaos test-load: test-%: setup
 
 test-unit: ## the tests that need no services
 test-integration: ## the tests that start real services
-test-long: ## the tests that take many minutes each
+test-long: ## the tests that take minutes each
 test-chaos: ## the experiments of the Chaos Toolkit
 test-load: ## load by Locust
 

@@ -1,8 +1,7 @@
 """A long outage of the database under steady load: everything waits, nothing is given up or lost.
 
 While the database is unavailable, messages wait in the broker: in their queue, or in a retry step.
-    So
-the memory of workers must not grow with the outage, and the broker's not beyond its limit.
+So the memory of workers must not grow with the outage, and the broker's not beyond its limit.
 """
 
 from __future__ import annotations

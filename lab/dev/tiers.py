@@ -19,7 +19,7 @@ UNIT, INTEGRATION = "unit", "integration"
 NEEDS: Mapping[str, str] = {
     UNIT: "nothing but Python and the programs that check files",
     INTEGRATION: "real services: RabbitMQ, Redis, PostgreSQL, Prometheus, on this machine",
-    "long": "as integration, and many minutes for each test",
+    "long": "as integration, and minutes for each test",
     "chaos": "experiments of the Chaos Toolkit, run against a lab",
     "load": "Locust against a lab, and a machine that does nothing else",
     "docker": "a Docker daemon",
@@ -68,8 +68,8 @@ def run(name: str, options: Sequence[str]) -> int:
     known = durations.of(parts)
     if known:
         _say(
-            f"{name}: {len(known)} long tests are known, "
-            f"{durations.words(durations.total(known, jobs(name)))}; the slowest follow at the end"
+            f"{name}: takes {durations.words(durations.total(known, jobs(name)))}, by the "
+            f"{len(known)} tests that were measured; the slowest follow at the end"
         )
     code = subprocess.run(
         [
