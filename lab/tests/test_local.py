@@ -12,7 +12,7 @@ import redis
 from kombu.connection import Connection
 
 from lab.errors import SubstrateError
-from lab.substrates.abilities import Killable, Pausable, Scalable
+from lab.substrates.abilities import Killable, Pausable, Program, Scalable
 from lab.substrates.local import Local, detached, keeper, processes
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import HOST, is_free
@@ -70,6 +70,17 @@ def verdict(instance: Instance) -> str:
 def as_substrate(local: Substrate) -> Substrate:
     """The type checker holds Local to the protocol here."""
     return local
+
+
+def test_a_command_that_is_killed_leaves_nothing_outside_the_lab(
+    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker keeps temporary files for its children."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    settings = {"MISSING_TABLE_READY_FILE": "killed.ready", "MISSING_TABLE_CONCURRENCY": "1"}
+    with local.started(Program.WORKER, log="killed", settings=settings):
+        eventually("it to work", lambda: local.read("killed.ready") is not None, within_s=60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_offers_what_faults_ask_for(local: Local) -> None:

@@ -32,9 +32,9 @@ _DRIVEN_BY_ROLE = {
 }
 
 
-def folder_of(instance: Instance) -> Path:
-    """The working folder, made if it is missing."""
-    folder = instance.folder / "work"
+def folder_of(instance: Instance, name: str = "work") -> Path:
+    """The working folder, or another of the lab's, made if it is missing."""
+    folder = instance.folder / name
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
@@ -43,6 +43,8 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
     """The environment that a program usually has in a lab, passwords included."""
     env = {
         "PYTHONPATH": str(PROJECT),
+        # A process that is killed leaves its temporary files; so they go with the lab.
+        "TMPDIR": str(folder_of(instance, "tmp")),
         "MISSING_TABLE_BROKER_URL": ends.broker_urls[_DRIVEN_BY_ROLE[program]],
     }
     if program is Program.DEAD_LETTERS:
