@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ class System:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
+        self._begun: list[subprocess.Popen[str]] = []
         for each in ("usr/sbin", WANTS, "var/lib/dpkg", "etc/rc3.d"):
             (self.root / each).mkdir(parents=True)
         (self.root / WANTS / "own.service").symlink_to("/lib/systemd/system/own.service")
@@ -66,7 +68,7 @@ class System:
 
     def begin(self, *wanted: str) -> subprocess.Popen[str]:
         """Start an installation of "tea" here, in a group of its own, as a terminal would."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["sh", str(APT), "tea", "--wanted", *wanted],
             env={
                 "PATH": f"{self.programs}:{os.environ['PATH']}",
@@ -77,6 +79,15 @@ class System:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._begun.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed left behind."""
+        for process in self._begun:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate(timeout=30)
 
     def install(self, *wanted: str) -> tuple[int, str]:
         """Install "tea" here; return the exit code and what was said."""
@@ -98,8 +109,10 @@ class System:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> System:
-    return System(tmp_path)
+def system(tmp_path: Path) -> Iterator[System]:
+    made = System(tmp_path)
+    yield made
+    made.end()
 
 
 def after(before: dict[str, tuple[int, str]], system: System) -> set[str]:
