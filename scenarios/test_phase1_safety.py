@@ -220,6 +220,7 @@ def test_only_durable_and_persistent_survives(lab: Lab, evidence: Evidence) -> N
         for (durable, persistent), queue in queues.items():
             ground.publish("", queue, TEN, persistent=persistent)
             assert ground.depth(queue) == len(TEN), (durable, persistent)
+        hello.write_declarations(lab)
         killable(lab).kill(Role.BROKER)
         killable(lab).start(Role.BROKER)
         for each, queue in queues.items():
@@ -243,6 +244,7 @@ def test_a_confirm_tells_what_is_safe(confirm: bool, lab: Lab, evidence: Evidenc
     assert isinstance(substrate, Pausable)
     with Playground(lab.endpoints.broker_urls["admin"]) as ground:
         queue = ground.queue("confirms")
+        hello.write_declarations(lab)
 
         def die() -> None:
             killable(lab).kill(Role.BROKER)

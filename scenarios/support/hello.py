@@ -18,7 +18,7 @@ from celery import Celery
 from lab.clients import amqp
 from lab.errors import SubstrateError
 from lab.experiment.lab import Lab
-from lab.substrates.abilities import Killable
+from lab.substrates.abilities import Controllable, Killable
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.envelope import HELLO_TASK, Envelope, new_message_id, wrap_arguments
@@ -121,6 +121,15 @@ def no_worker(lab: Lab) -> Iterator[None]:
         yield
     finally:
         on.start(Role.WORKER)
+
+
+def write_declarations(lab: Lab) -> None:
+    """Make the broker write its newest queues to disk: it confirms them a moment before it has.
+
+    Where it keeps them in Khepri instead of Mnesia (RabbitMQ 4.2), they are there already.
+    """
+    assert isinstance(lab.substrate, Controllable)
+    lab.substrate.control_broker("eval", "catch mnesia:sync_log().")
 
 
 def killable(lab: Lab) -> Killable:
