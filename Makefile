@@ -102,6 +102,6 @@ down: ## end what `make up` has started
 
 clean: ## end every lab of this folder; remove all that was made here: .venv, runs, caches
 	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down --all; fi
-	@rm -rf .venv .lab .runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .lab .runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
 	@rm -rf ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
