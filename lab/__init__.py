@@ -6,6 +6,7 @@ so that a command starts at once.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ _PLACES = {
     "endpoints": "lab.substrates.registry",
     "eventually": "lab.wait",
 }
+
+# jsonschema, which charts and verdicts need, imports this where it is installed (Jupyter asks for
+# it): it compiles grammars for 3.5 s of a processor, to check a format that nothing here has.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def __getattr__(name: str) -> Any:

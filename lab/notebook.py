@@ -2,8 +2,8 @@
 
 Notebooks explain; the code that they use is here, so that their cells stay short and the code is
 tested. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
-that is up, else it starts a lab of its own and ends it with `end()`, or when its kernel ends.
-LAB_SUBSTRATE names the substrate.
+that is up and is as the notebook needs it, else it starts a lab of its own and ends it with
+`end()`, or when its kernel ends. LAB_SUBSTRATE names the substrate.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import atexit
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ from lab.experiment.lab import Lab
 from lab.experiment.plan import make_plan
 from lab.experiment.session import session
 from lab.monitoring import metrics
+from lab.paths import lab_command
 from lab.report import plots
-from lab.report.plots import Chart, FaultWindow
+from lab.report.plots import Chart, FaultWindow, GoalLine
 from lab.slo import query as judging
 from lab.slo import spec
 from lab.substrates import registry
 from lab.substrates.abilities import Shared
+from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints, Substrate
 from system.contract.topology import PROCESS_QUEUE
 
@@ -56,6 +58,7 @@ class Stage:
         lab: the verbs of an experiment; see `lab.experiment.lab.Lab`.
         prometheus: what watches it.
         begun: when the notebook began, seconds since the epoch; plots begin there.
+        seen: when Prometheus was waited for last; plots end there.
         faults: what was broken, and when.
         judged: when the objectives were evaluated last, or `begun`.
     """
@@ -63,6 +66,7 @@ class Stage:
     lab: Lab
     prometheus: Prometheus
     begun: float
+    seen: float = 0.0
     faults: list[FaultWindow] = field(default_factory=list)
     judged: float = 0.0
     _open: ExitStack = field(default_factory=ExitStack)
@@ -80,10 +84,13 @@ class Stage:
     def let_prometheus_see(self) -> None:
         """Wait until everything that is up has been scraped after this moment.
 
+        Plots end here, until this is called again: so those of one experiment have one time axis.
+
         Raises:
             NotWithin: Prometheus scrapes no longer.
         """
         wait_until_seen(self.prometheus)
+        self.seen = time.time()
 
     def value(self, query: str) -> float:
         """The one value of a query now; see `lab.clients.prometheus.client.Prometheus.value`."""
@@ -94,9 +101,15 @@ class Stage:
         found = self.prometheus.vector(query)
         return {_name(each, labels): each.value for each in found}
 
+    @property
+    def span(self) -> plots.Span:
+        """What plots show: from the beginning to `seen`, or to now if a fault came after that."""
+        is_newest = all(fault.end <= self.seen for fault in self.faults)
+        return self.begun, self.seen if self.seen and is_newest else time.time()
+
     def lines(self, query: str, *labels: str, name: str = "") -> dict[str, Series]:
         """A query since the notebook began: one line for each series, named by its `labels`."""
-        found = self.prometheus.range(query, self.begun, time.time(), STEP_S)
+        found = self.prometheus.range(query, *self.span, STEP_S)
         return {_name(each, labels) or name or query: each for each in found}
 
     def judge(self) -> Table:
@@ -110,11 +123,12 @@ class Stage:
     def plot_latency(self, goal_ms: float = 500) -> Chart:
         """Mean and p99 of the last five seconds, against the objective for the mean."""
         lines = self.lines(MEAN, name="mean") | self.lines(P99, name="p99")
-        return plots.latency(lines, goal_ms, self.faults)
+        return plots.latency(lines, goal_ms, self.faults, self.span)
 
     def plot_success(self, objective: float = 0.999) -> Chart:
         """The share of messages that took effect, against the objective."""
-        return plots.success(self.lines(SUCCESS, name="took effect"), objective, self.faults)
+        lines = self.lines(SUCCESS, name="took effect")
+        return plots.success(lines, objective, self.faults, self.span)
 
     def plot_depth(self) -> Chart:
         """How many messages were ready in each queue that held any, faults shaded."""
@@ -124,11 +138,13 @@ class Stage:
             for queue, each in lines.items()
             if queue == PROCESS_QUEUE or any(value for _, value in each.points)
         }
-        return plots.depth(held, self.faults)
+        return plots.depth(held, self.faults, self.span)
 
-    def plot(self, query: str, title: str, *labels: str) -> Chart:
-        """Any query over time, faults shaded."""
-        return plots.over_time(self.lines(query, *labels, name=title), title, faults=self.faults)
+    def plot(self, query: str, title: str, *labels: str, goal: float | None = None) -> Chart:
+        """Any query over time, faults shaded; `goal` is drawn across."""
+        lines = self.lines(query, *labels, name=title)
+        level = None if goal is None else GoalLine(f"{goal:g}", goal)
+        return plots.over_time(lines, title, self.span, goal=level, faults=self.faults)
 
     def end(self) -> None:
         """End a lab of the notebook's own; one that was running before goes on."""
@@ -140,7 +156,7 @@ def begin(name: str, **plan: Any) -> Stage:
 
     Args:
         name: of the notebook; names the folder of its record.
-        plan: fields of `Plan`, for a lab that is started here.
+        plan: fields of `Plan` that its lab must have.
 
     Raises:
         CannotRun: the lab named by LAB_NAME is not up, or has no Prometheus.
@@ -149,8 +165,8 @@ def begin(name: str, **plan: Any) -> Stage:
     alt.renderers.enable("png", scale_factor=1.5)  # pictures can be read without running anything
     opened = ExitStack()
     try:
-        substrate, folder = _place(opened)
         chosen = make_plan(**{"seed": SEED, "matches": 40, "monitoring": True, **plan})
+        substrate, folder, why = _place(opened, chosen, plan)
         lab = opened.enter_context(session(name, substrate, chosen, runs=folder))
         asked = opened.enter_context(Prometheus(_watcher(lab.endpoints)))
         wait_until_seen(asked)
@@ -160,24 +176,52 @@ def begin(name: str, **plan: Any) -> Stage:
         opened.close()
         raise
     atexit.register(opened.close)
-    own = "" if isinstance(substrate, Shared) else ", started for this notebook"
-    print(f"a lab with {lab.plan.workers} workers, seed {lab.plan.seed}{own}")  # noqa: T201
+    print(f"a lab with {lab.plan.workers} workers, seed {lab.plan.seed}{why}")  # noqa: T201
     return stage
 
 
-def _place(opened: ExitStack) -> tuple[Substrate, Path]:
-    """Where the notebook's system runs, and the folder for its record."""
+def _place(opened: ExitStack, chosen: Plan, wanted: Iterable[str]) -> tuple[Substrate, Path, str]:
+    """Where the notebook's system runs, the folder for its record, and why there.
+
+    Args:
+        wanted: the fields of the plan that have to be as chosen.
+    """
     kind, named = os.environ.get("LAB_SUBSTRATE", registry.DEFAULT), os.environ.get("LAB_NAME")
     folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lab-notebook-")))
+    why = ", started for this notebook"
     if named or registry.kept("default", kind):
-        return registry.keeping(kind).attach(named or "default"), folder
+        kept = registry.keeping(kind).attach(named or "default")
+        other = _other(kept, chosen, wanted)
+        if not other:
+            return kept, folder, ""
+        if named:
+            return kept, folder, f"; it has {other}, and the notebook is meant for another"
+        why += f": the one that is up has {other}"
     own = registry.find(kind).opened(f"notebook-{os.getpid()}", folder / "lab")
-    return opened.enter_context(own), folder
+    return opened.enter_context(own), folder, why
+
+
+def _other(kept: Substrate, chosen: Plan, wanted: Iterable[str]) -> str:
+    """In what a lab that is up is another one than the notebook needs; empty if in nothing."""
+    if not isinstance(kept, Shared):
+        return ""
+    kept.up(chosen)
+    try:
+        plan = kept.kept_plan()
+    finally:
+        kept.down()
+    known = {each.name for each in fields(Plan)} - {"monitoring"}
+    differing = [
+        f"{name}={getattr(plan, name)}"
+        for name in wanted
+        if name in known and getattr(plan, name) != getattr(chosen, name)
+    ]
+    return ", ".join(differing)
 
 
 def _watcher(ends: Endpoints) -> str:
     if ends.prometheus_url is None:
-        raise CannotRun("this lab runs without Prometheus; start one with `lab up`")
+        raise CannotRun(f"this lab runs without Prometheus; start one with `{lab_command('up')}`")
     return ends.prometheus_url
 
 

@@ -17,7 +17,12 @@ from lab.experiment.lab import Lab
 from lab.experiment.plugin import staged
 from lab.workload.scraper import Scraper
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 DYING = "system.tests.weakened.dying"
 ATTEMPTED = "system.scraper.journal:Journal.attempted"

@@ -70,8 +70,9 @@ def _database_outage(lab: Lab, seconds: float) -> None:
 
 
 @pytest.mark.services
+@pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_everything_commits_after_the_database_was_away_for_a_while(open_lab: OpenLab) -> None:
     """Some 1,200 messages."""
     _database_outage(open_lab(objectives={LATENCY_MEAN: None}), seconds=15)

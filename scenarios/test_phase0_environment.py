@@ -30,7 +30,12 @@ from scenarios.support import machine, versions
 from scenarios.support.cluster import Cluster
 from scenarios.support.machine import HOST, State
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 SMALL = ("--workers", "1", "--concurrency", "1", "--matches", "40")
 NAME = "phase0"

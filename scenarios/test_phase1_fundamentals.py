@@ -16,15 +16,17 @@ from celery.result import AsyncResult
 from lab.clients import amqp
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence
-from lab.wait import eventually
+from lab.wait import eventually, stopwatch
 from scenarios.support import consumers, hello
 from scenarios.support.playground import Playground
 from system.contract.envelope import new_message_id
 from system.contract.topology import LEARN_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 CONCURRENCY, PREFETCH_MULTIPLIER = 2, 4
+MESSAGES = 24
+"""That two consumers share."""
 PLAN = {"workers": 1, "concurrency": CONCURRENCY}
 KEYS = ("match.u14.northeast", "match.u14.florida", "match.u15.northeast", "table.u14")
 
@@ -41,6 +43,8 @@ def test_the_life_of_a_task(lab: Lab, evidence: Evidence) -> None:
         with amqp.channel(lab.endpoints.broker_urls["operator"]) as on:
             method, properties, body = on.basic_get(LEARN_QUEUE, auto_ack=False)
             on.basic_nack(method.delivery_tag, requeue=True)  # looked at, and put back
+        # The broker writes to disk that it is back, and nobody is told when it has.
+        eventually("it to be back in its queue", lambda: hello.waiting(lab) == 1, within_s=60)
         assert properties.headers is not None
         evidence("2 in the queue: messages", hello.waiting(lab))
         evidence("2 in the queue: header `task`", properties.headers["task"])
@@ -57,7 +61,7 @@ def test_the_life_of_a_task(lab: Lab, evidence: Evidence) -> None:
     evidence("4 in Redis: key", hello.key(message_id))
     evidence("4 in Redis: value", {name: kept[name] for name in ("status", "result")})
     with hello.caller(lab) as app:
-        output = AsyncResult(message_id, app=app).get(timeout=10)
+        output = AsyncResult(message_id, app=app).get(timeout=60)
     evidence("5 the caller reads", output)
     assert kept["status"] == "SUCCESS"
     assert output == "Hello, Phase 1!"
@@ -174,11 +178,25 @@ def test_prefetch_bounds_what_a_worker_holds(lab: Lab, evidence: Evidence) -> No
     """A worker takes no more than pool children x prefetch multiplier; the rest stays in the queue.
 
     So others can have the rest, and a worker that dies takes little with it. What it holds is what
-    was sent, less what is in the queue and what has been answered.
+    was sent, less what is in the queue and what has been answered. The first tasks are long, so
+    that nothing has been answered when the worker has taken all that it may.
     """
     allowed = CONCURRENCY * PREFETCH_MULTIPLIER
+    for seconds in (4, 12, 24):
+        most = _most_held(lab, 3 * allowed, seconds)
+        if most >= allowed:
+            break  # else a busy machine looked too late: again, with longer tasks
+    evidence("children, and multiplier", [CONCURRENCY, PREFETCH_MULTIPLIER])
+    evidence("messages sent", 3 * allowed)
+    evidence("the most that the worker held at once", most)
+    assert most == allowed
+
+
+def _most_held(lab: Lab, count: int, seconds: float) -> int:
+    """Send so many tasks, the first ones of so many seconds; the most that the worker held."""
     with hello.no_worker(lab):
-        ids = hello.send(lab, 3 * allowed, seconds=0.4)
+        ids = hello.send(lab, CONCURRENCY, seconds=seconds)
+        ids += hello.send(lab, count - CONCURRENCY, seconds=0.1)
     held: list[int] = []
 
     def look() -> bool:
@@ -187,30 +205,27 @@ def test_prefetch_bounds_what_a_worker_holds(lab: Lab, evidence: Evidence) -> No
         held.append(len(ids) - ready - done)
         return done == len(ids)
 
-    eventually("every task to be answered", look, within_s=90)
-    evidence("children, and multiplier", [CONCURRENCY, PREFETCH_MULTIPLIER])
-    evidence("messages sent", len(ids))
-    evidence("the most that the worker held at once", max(held))
-    assert max(held) == allowed
+    eventually("every task to be answered", look, within_s=120)
+    return max(held)
 
 
 def test_prefetch_decides_about_fairness(lab: Lab, evidence: Evidence) -> None:
     """With prefetch 1 the quick worker gets most of the work; with much prefetch each gets half.
 
-    Two consumers share a queue. One needs 50 ms for a message, the other nothing. Without a bound
+    Two consumers share a queue. One needs 250 ms for a message, the other nothing. Without a bound
     the broker hands out in turn, long before it can know who is slow.
     """
     shares = {}
     with Playground(lab.endpoints.broker_urls["admin"]) as ground:
         for prefetch in (100, 1):
             queue = ground.queue(f"shared-{prefetch}")
-            shares[prefetch] = consumers.share(ground, queue, prefetch=prefetch, messages=60)
+            shares[prefetch] = consumers.share(ground, queue, prefetch=prefetch, messages=MESSAGES)
             for who, count in shares[prefetch].counts.items():
                 evidence(f"prefetch {prefetch}: messages of the {who} consumer", count)
             evidence(f"prefetch {prefetch}: seconds until all were done", shares[prefetch].seconds)
-    assert shares[100].counts == {"slow": 30, "quick": 30}
+    assert shares[100].counts == {"slow": MESSAGES // 2, "quick": MESSAGES // 2}
     assert shares[1].counts["quick"] > 2 * shares[1].counts["slow"]
-    assert sum(shares[1].counts.values()) == 60
+    assert sum(shares[1].counts.values()) == MESSAGES
 
 
 def test_a_result_is_kept_for_an_hour(lab: Lab, evidence: Evidence) -> None:
@@ -219,12 +234,13 @@ def test_a_result_is_kept_for_an_hour(lab: Lab, evidence: Evidence) -> None:
     `PENDING` means "nothing known", not "on its way". So the system never asks Redis whether a
     match was stored: its receipt is in the database, in the same transaction as the match.
     """
-    (asked,) = hello.send(lab)
     stored = lab.send(external_match_id="phase-1-result")
-    hello.wait_for(lab, [asked])
     eventually("the match's receipt", lambda: _receipt(lab, stored), within_s=60)
-    with hello.results(lab) as client, hello.caller(lab) as app:
+    with stopwatch() as seconds, hello.results(lab) as client, hello.caller(lab) as app:
+        (asked,) = hello.send(lab)
+        hello.wait_for(lab, [asked])
         ttl = int(client.ttl(hello.key(asked)))
+        passed = seconds()
         before = AsyncResult(asked, app=app).state
         client.pexpire(hello.key(asked), 1)  # as if the hour were over
         eventually("the answer to expire", lambda: not client.exists(hello.key(asked)), within_s=30)
@@ -234,7 +250,7 @@ def test_a_result_is_kept_for_an_hour(lab: Lab, evidence: Evidence) -> None:
     evidence("state before and after it expired", [before, after])
     evidence("state of a task that was never sent", never)
     evidence("a stored match: its answer in Redis", hello.answer(lab, stored))
-    assert 3600 - 60 <= ttl <= 3600
+    assert 3600 - passed - 1 <= ttl <= 3600
     assert (before, after, never) == ("SUCCESS", "PENDING", "PENDING")
     assert hello.answer(lab, stored) is None
 

@@ -24,19 +24,30 @@ from scenarios.support.playground import Playground
 from system.contract.envelope import BROKER_DEATHS
 from system.contract.topology import LEARN_QUEUE, PROCESS_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PLAN = {"workers": 1, "concurrency": 2}
 EARLY_ACKS = {Role.WORKER: "system.tests.weakened.late_acks"}
+LONG_TASKS = {
+    Role.WORKER: {
+        "MISSING_TABLE_SOFT_TIME_LIMIT_S": "200",
+        "MISSING_TABLE_HARD_TIME_LIMIT_S": "210",
+    }
+}
 TEN = [f"message {number}" for number in range(10)]
 
 
 def test_a_late_ack_survives_a_killed_worker(lab: Lab, evidence: Evidence) -> None:
     """A worker that acknowledges after its work loses nothing when it is killed in the middle."""
-    ids = hello.send(lab, 2, seconds=4)
-    eventually("the worker to have both", lambda: hello.waiting(lab) == 0, within_s=60)
-    killable(lab).kill(Role.WORKER)
-    done = hello.count_answers(lab, ids)
+    for seconds in (4, 12, 24):
+        ids = hello.send(lab, 2, seconds=seconds)
+        eventually("the worker to have both", lambda: hello.waiting(lab) == 0, within_s=60)
+        killable(lab).kill(Role.WORKER)
+        done = hello.count_answers(lab, ids)
+        if not done:
+            break
+        killable(lab).start(Role.WORKER)  # a busy machine was too late: with longer tasks
+        hello.wait_for(lab, ids)
     evidence("answers when the worker was killed", done)
     assert done == 0
     eventually("the broker to notice", lambda: hello.waiting(lab) == 2, within_s=60)
@@ -52,12 +63,12 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
     The same worker, with `task_acks_late` as Celery has it by default. A third message, sent
     afterwards, shows that the new worker works and has nothing else left to do.
     """
-    lab = open_lab(wrapper=EARLY_ACKS, concurrency=2)
-    ids = hello.send(lab, 2, seconds=30)
+    lab = open_lab(wrapper=EARLY_ACKS, settings=LONG_TASKS, concurrency=2)
+    ids = hello.send(lab, 2, seconds=100)  # it will not live to see their end
     eventually(
         "the broker to have two acks, while the worker still works",
         lambda: lab.endpoints.management.queue(LEARN_QUEUE).acked == 2,
-        within_s=25,
+        within_s=80,
         tolerate=(LabError,),
     )
     done = hello.count_answers(lab, ids)
@@ -72,7 +83,7 @@ def test_an_early_ack_does_not(open_lab: OpenLab, evidence: Evidence) -> None:
     eventually(
         "the broker to have the third ack, and nothing left",
         lambda: lab.endpoints.management.queue(LEARN_QUEUE) == QueueCounts(0, 0, 3),
-        within_s=30,
+        within_s=60,
         tolerate=(LabError,),
     )
     evidence("messages left anywhere in the queue", 0)

@@ -28,7 +28,7 @@ from scenarios.support.drivers import PLAIN
 from system.contract.envelope import new_message_id
 from system.contract.topology import DEAD_LETTER_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PLAN = {"workers": 1, "concurrency": 2}
 WORKERS, OBSERVATIONS = 4, 400

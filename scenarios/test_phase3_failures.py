@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from lab.clients import amqp
 from lab.experiment.lab import Lab
-from lab.experiment.plugin import Evidence, OpenLab
+from lab.experiment.plugin import Evidence, OpenLab, needs
 from lab.paths import PROJECT
 from lab.substrates.abilities import Killable, SharesFiles
 from lab.substrates.plan import Link, Role
@@ -22,7 +23,7 @@ from scenarios.support.drivers import PLAIN, AttemptLine
 from system.contract.envelope import new_message_id
 from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SOFT_S, HARD_S = "MISSING_TABLE_SOFT_TIME_LIMIT_S", "MISSING_TABLE_HARD_TIME_LIMIT_S"
 PLAN: dict[str, Any] = {
@@ -147,6 +148,50 @@ def test_a_task_that_cannot_be_told_is_killed_and_its_message_comes_again(
     assert drivers.log_lines(lab, ids, "failed") == []
 
 
+@needs(SharesFiles)  # by a file the worker is told how broken it is
+def test_a_bad_version_of_the_worker_costs_time_and_no_message(
+    open_lab: OpenLab, tmp_path: Path, evidence: Evidence
+) -> None:
+    """A worker that fails at every match leaves them in the queue, and tries one now and then.
+
+    Its code is broken: each match meets an error that nobody foresaw, and none is at fault. After
+    five different ones in a row (ten usually) it takes no more, pauses for a second, tries one, and
+    pauses for two. Then it is repaired: the next try takes effect, and so does everything else.
+    """
+    broken = tmp_path / "share"
+    broken.write_text("1 bug")
+    brake = {"MESSAGES": "5", "PAUSE_S": "1", "PAUSE_MAX_S": "4"}
+    lab = open_lab(
+        workers=1,
+        settings={
+            Role.WORKER: {
+                "WEAKENED": str(broken),
+                **{f"MISSING_TABLE_BRAKE_{name}": value for name, value in brake.items()},
+            }
+        },
+        wrapper={Role.WORKER: "system.tests.weakened.refusing"},
+    )
+    ids = [new_message_id() for _ in range(200)]
+    drivers.send_by_queue(lab, [_match(id_, f"bad-{n}") for n, id_ in enumerate(ids)])
+    pauses = eventually(
+        "a second pause",
+        lambda: found if len(found := _entries(lab, "paused")) >= 2 else [],
+        within_s=drivers.WITHIN_S,
+    )
+    untouched = len(ids) - len({each.message_id for each in drivers.log_lines(lab, ids, "failed")})
+    evidence("pauses, in seconds", [each["seconds"] for each in pauses])
+    evidence("of 200 matches, left in their queue", untouched)
+    assert untouched > 100
+    broken.unlink()
+    drivers.wait_for_receipts(lab, ids)
+    (released,) = _entries(lab, "released")
+    evidence("released after so many pauses", released["pauses"])
+    evidence("matches that took effect", len(drivers.receipts(lab, ids)))
+    dead = amqp.dead_letters(lab.endpoints.broker_urls["operator"])
+    evidence("dead letters", len(dead))
+    assert dead == []
+
+
 def test_both_sinks_leave_the_same_database(
     lab: Lab, open_lab: OpenLab, evidence: Evidence
 ) -> None:
@@ -176,21 +221,21 @@ def test_both_sinks_leave_the_same_database(
     }
 
 
+@needs(SharesFiles)  # the programs look below `.lab`
 def test_a_task_can_be_run_from_a_shell(lab: Lab, tmp_path: Path, evidence: Evidence) -> None:
     """The two programs of this phase's page run as they are printed there, and do what it says.
 
     `ask.py` uses Celery's client, `send.py` pika and the contract. Both find the addresses where
     `lab up` writes them down; here that place leads to this lab.
     """
-    if not isinstance(lab.substrate, SharesFiles):
-        pytest.skip("the programs look below `.lab`, and this lab keeps nothing there")
+    assert isinstance(lab.substrate, SharesFiles)
     (tmp_path / ".lab").mkdir()
     (tmp_path / ".lab/default").symlink_to(lab.substrate.place(".").parent)
     output = {name: _run(code, tmp_path) for name, code in _programs(GUIDE).items()}
     for name, answer in output.items():
         evidence(f"{name} says", answer)
-    validation = json.loads(output["ask.py"])
-    message_id = output["send.py"].split()[-1]
+    validation = json.loads(output[".lab/ask.py"])
+    message_id = output[".lab/send.py"].split()[-1]
     drivers.wait_for_receipts(lab, [message_id])
     (receipt,) = drivers.receipts(lab, [message_id])
     evidence("receipt of what send.py sent", {n: receipt[n] for n in ("identity", "effect", "way")})
@@ -228,6 +273,13 @@ def _events(lab: Lab, beginning: str) -> list[str]:
     texts = [text for log in lab.substrate.logs(Role.WORKER) for text in log.text().splitlines()]
     entries = [json.loads(text) for text in texts if beginning in text and text.endswith("}")]
     return [each["event"] for each in entries if each["event"].startswith(beginning)]
+
+
+def _entries(lab: Lab, event: str) -> list[dict[str, Any]]:
+    """What workers logged under this event, oldest first."""
+    texts = [text for log in lab.substrate.logs(Role.WORKER) for text in log.text().splitlines()]
+    entries = [json.loads(text) for text in texts if text[:1] == "{" and text.endswith("}")]
+    return [each for each in entries if each["event"] == event]
 
 
 def _counted(words: Any) -> dict[str, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,27 @@ import pytest
 from lab.checker import cross_check
 from lab.checker.cross_check import wait_until_seen
 from lab.clients.prometheus.client import Prometheus
+from lab.clients.prometheus.results import NoData, ScrapeTarget
 from lab.dev.terminal import Terminal
+from lab.errors import NotWithin
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
 from lab.monitoring import scrape
 from lab.substrates.abilities import Killable
 from lab.substrates.plan import Role
-from lab.wait import eventually
+from lab.wait import eventually, stopwatch
 from scenarios.support import drivers
 from system.contract.reasons import OWN_FAULT
+from system.contract.topology import DEAD_LETTER_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 WINDOW_S = 15
+SEEN_WITHIN_S = 60.0
+_FAILED = f'missing_table_dead_lettered_total{{reason!~"{"|".join(sorted(OWN_FAULT))}"}}'
+"""What was dead-lettered though nothing was wrong with it."""
+_last_judged_s = [0.0]
+"""How long the last `lab slo` took."""
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +68,16 @@ def prometheus(lab: Lab) -> Iterator[Prometheus]:
 
 
 def judged(lab: Lab, evidence: Evidence, since: float) -> tuple[int, dict[str, str]]:
-    """Type `lab slo` for the time since a moment; the exit code, and each objective's verdict."""
-    window = f"{math.ceil(time.time() - since)}s"
+    """Type `lab slo` for the time since a moment; the exit code, and each objective's verdict.
+
+    It looks back from when it has started, which takes seconds on a busy machine. So it is told to
+    look back further by as much as the last one took: nothing was sent meanwhile.
+    """
+    window = f"{math.ceil(time.time() - since + _last_judged_s[0])}s"
     typed = ("slo", "--url", str(lab.endpoints.prometheus_url), "--window", window)
-    output = Terminal(lab.folder.absolute()).lab(*typed, "--json")
+    with stopwatch() as seconds:
+        output = Terminal(lab.folder.absolute()).lab(*typed, "--json")
+        _last_judged_s[0] = seconds()
     assert output.out, output.complaints
     found: dict[str, Any] = json.loads(output.out)
     evidence(f"the last {window}", f"{found['verdict']}, exit code {output.code}")
@@ -95,6 +110,38 @@ def assert_latency_as_in_receipts(
             assert verdicts[f"latency-{name}"] == "violated"
 
 
+def value_that(prometheus: Prometheus, query: str, is_right: Callable[[float], bool]) -> float:
+    """The value of a query, asked for until it is right, but not for ever; then the last one.
+
+    On a busy machine a scrape is late now and then, and its series are gone until the next.
+    """
+    seen = [math.nan]
+
+    def look() -> bool:
+        seen.append(prometheus.value(query))
+        return is_right(seen[-1])
+
+    with suppress(NotWithin):
+        eventually(query, look, within_s=SEEN_WITHIN_S, every_s=0.25, tolerate=(NoData,))
+    return seen[-1]
+
+
+def by_worker(lab: Lab, prometheus: Prometheus, query: str) -> dict[str, float]:
+    """The values of a query by worker, once there is one of each."""
+
+    def look() -> dict[str, float]:
+        found = {each.labels["instance"]: each.value for each in prometheus.vector(query)}
+        return found if len(found) == lab.plan.workers else {}
+
+    return eventually(
+        f"{query} of {lab.plan.workers} workers",
+        look,
+        within_s=SEEN_WITHIN_S,
+        every_s=0.25,
+        tolerate=(NoData,),
+    )
+
+
 def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence) -> None:
     """Everything that runs is scraped: broker, workers, API, scraper, stores, and the watchers.
 
@@ -107,12 +154,16 @@ def test_every_target_is_up(lab: Lab, prometheus: Prometheus, evidence: Evidence
         "flower": lab.plan.flower,
     }
     wanted = {job for job in scrape.JOBS if optional.get(job, True)}
-    eventually(
-        "the lab itself, which comes last, to be scraped",
-        lambda: {each.job for each in prometheus.targets() if each.health == "up"} >= wanted,
-        within_s=30,
+
+    def all_are_up() -> list[ScrapeTarget]:
+        found = prometheus.targets()
+        up = {each.job for each in found if each.health == "up"}
+        return found if up >= wanted and {each.health for each in found} == {"up"} else []
+
+    # The lab itself comes last; and on a busy machine one or another misses a scrape.
+    seen = eventually(
+        "every target to be up", all_are_up, within_s=SEEN_WITHIN_S, tolerate=(NoData,)
     )
-    seen = prometheus.targets()
     for job in scrape.JOBS:
         here = [each for each in seen if each.job == job]
         evidence(job, {each.instance: each.health for each in here} or "not here")
@@ -168,16 +219,21 @@ def test_metrics_and_ledger_agree(lab: Lab, prometheus: Prometheus, evidence: Ev
     audit = lab.audit()
     assert audit.latency is not None
     name = "missing_table_message_latency_seconds"
-    mean_ms = 1000 * prometheus.value(f"sum({name}_sum) / sum({name}_count)")
-    timed = prometheus.value(f"sum({name}_count)")
+    # A receipt has the time just before its commit, the metric that after it: on a busy machine
+    # some milliseconds lie between them, whatever the latency is.
+    near = pytest.approx(audit.latency.mean, rel=0.1, abs=20)
+    mean = f"1000 * sum({name}_sum) / sum({name}_count)"
+    mean_ms = value_that(prometheus, mean, lambda found: found == near)
+    # What was rightly given up has none.
+    all_of_them = len(lab.ledger.effects)
+    timed = value_that(prometheus, f"sum({name}_count)", lambda found: found == all_of_them)
     evidence("messages whose latency was taken", timed)
-    assert timed == len(lab.ledger.effects)  # what was rightly given up has none
+    assert timed == all_of_them
     evidence("mean latency, ms", {"ledger": audit.latency.mean, "Prometheus": mean_ms})
-    assert mean_ms == pytest.approx(audit.latency.mean, rel=0.1, abs=5)
-    ratio = prometheus.value(cross_check.EFFECTS) / (
-        prometheus.value(cross_check.EFFECTS) + prometheus.value(_failed())
-    )
+    assert mean_ms == near
     success = next(each for each in audit.objectives if each.name == "success_ratio")
+    share = f"{cross_check.EFFECTS} / ({cross_check.EFFECTS} + sum({_FAILED}))"
+    ratio = value_that(prometheus, share, lambda found: found == success.value)
     evidence("success ratio", {"ledger": success.value, "Prometheus": ratio})
     assert ratio == success.value
 
@@ -196,21 +252,42 @@ def test_counters_survive_the_death_of_workers(
         lab.send()
     lab.settle()
     wait_until_seen(prometheus)
-    before = {each.labels["instance"]: each.value for each in prometheus.vector(counted)}
+    before = by_worker(lab, prometheus, counted)
     with lab.fault("worker-child-killed"):
         pass
     for index in range(lab.plan.workers):
         with lab.fault("worker-killed", index=index):
             pass
     wait_until_seen(prometheus)
-    after = {each.labels["instance"]: each.value for each in prometheus.vector(counted)}
+    after = by_worker(lab, prometheus, counted)
     evidence("processed, before", before)
     evidence("processed, after SIGKILL and a new start", after)
     assert after == before
     assert sum(before.values()) > 0
-    running = prometheus.value("sum(missing_table_tasks_in_flight)")
+    in_flight = "sum(missing_table_tasks_in_flight)"
+    running = value_that(prometheus, in_flight, lambda found: found == 0)
     evidence("tasks in flight, reported by the dead", running)
     assert running == 0
+
+
+def fail_once_in_each_worker(lab: Lab, prometheus: Prometheus, unlucky: Path) -> None:
+    """What a counter has at its first scrape was counted before, as far as anybody can know."""
+    unlucky.write_text("1")
+    failed = f"sum by (instance) (last_over_time({_FAILED}[2m]))"
+
+    def look() -> bool:
+        lab.send()
+        return len(prometheus.vector(failed)) == lab.plan.workers
+
+    eventually(
+        "a failure of each worker to be scraped",
+        look,
+        within_s=2 * SEEN_WITHIN_S,
+        every_s=1.0,
+        tolerate=(NoData,),
+    )
+    lab.settle()
+    wait_until_seen(prometheus)
 
 
 def test_one_failure_in_a_hundred_violates(
@@ -220,12 +297,18 @@ def test_one_failure_in_a_hundred_violates(
 
     The objective lets one in a thousand fail, so the budget is spent ten times over.
     """
-    since = time.time()
+    fail_once_in_each_worker(lab, prometheus, unlucky)
+    since, dead = time.time(), lab.ledger.depths()[DEAD_LETTER_QUEUE]
     unlucky.write_text("0.01")
     with lab.load("steady"):
         lab.run_for(WINDOW_S)
+        eventually(
+            "two of them to fail",
+            lambda: lab.ledger.depths()[DEAD_LETTER_QUEUE] > dead + 1,
+            within_s=SEEN_WITHIN_S,
+        )
+    lab.settle()  # a worker that is behind would be lucky with what it does later
     unlucky.unlink()
-    lab.settle()
     wait_until_seen(prometheus)
     code, verdicts = judged(lab, evidence, since)
     assert code == 1
@@ -259,9 +342,3 @@ def test_without_prometheus_nothing_is_judged(lab: Lab, evidence: Evidence) -> N
         lab.substrate.start(Role.PROMETHEUS)
     assert code == 2
     assert set(verdicts.values()) == {"unknown"}
-
-
-def _failed() -> str:
-    """What was dead-lettered though nothing was wrong with it."""
-    own = "|".join(sorted(OWN_FAULT))
-    return f'sum(missing_table_dead_lettered_total{{reason!~"{own}"}})'

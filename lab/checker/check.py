@@ -10,7 +10,7 @@ effect twice is a violation. A claim is valid, invalid or unknown, and unknown n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,6 +78,7 @@ class Audit:
         latency: None if no message ended.
         throughput_per_s: effects a second; None if the run was too short.
         arrivals_per_s: messages published a second; None if the run was too short.
+        settings: of the run, as its history has them.
         story: for the page.
     """
 
@@ -96,6 +97,7 @@ class Audit:
     throughput_per_s: float | None = None
     arrivals_per_s: float | None = None
     faults: tuple[Fault, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     story: Story = field(default_factory=Story)
 
     @property
@@ -151,8 +153,14 @@ def audit(events: Iterable[Event], *, name: str = "unnamed") -> Audit:
         throughput_per_s=throughput,
         arrivals_per_s=arrivals,
         faults=tuple(seen.faults),
+        settings=_settings(seen.started),
         story=Story(ways, _deaths(seen), seen.rows, seen.depths),
     )
+
+
+def _settings(started: Event | None) -> Mapping[str, Any]:
+    found = started.fields.get("settings") if started else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def undecided(why: str, *, name: str) -> Audit:
@@ -199,7 +207,7 @@ def as_document(result: Audit) -> dict[str, Any]:
 def _counts(seen: Tally, outcomes: Outcomes, ways: list[Passage]) -> Counts:
     effects = Counter(receipt.effect for receipt in outcomes.effects.values())
     ways_by = Counter(way.outcome for way in ways)
-    changed = effects[Effect.CREATED] + effects[Effect.UPDATED]
+    changed = sum(effects[each] for each in (Effect.CREATED, Effect.UPDATED, Effect.FILLED))
     return Counts(
         attempted=len(seen.attempted),
         accepted=len(seen.accepted),

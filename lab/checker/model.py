@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from system.contract.match import Match
+from system.contract.match import SILENT_IF_NULL, Match
 
+NUMBER = "external_match_id"
 FIELDS = (
     "home_team",
     "away_team",
@@ -55,19 +56,46 @@ def of(match: Match) -> dict[str, Any]:
     }
 
 
+def after(before: Mapping[str, Any] | None, match: Match) -> dict[str, Any]:
+    """A match as the API should show it after a newer observation: what that leaves out stays.
+
+    A score stays with its team, also if the sides are turned.
+    """
+    shown = of(match)
+    said = {
+        name
+        for name in match.model_fields_set
+        if getattr(match, name) is not None or name not in SILENT_IF_NULL
+    }
+    if "match_time" in said:
+        said.add("kickoff")
+    if said & {"match_status", "home_score"}:
+        said |= {"match_status", "home_score", "away_score"}
+    stays = dict(before or shown)
+    if stays["home_team"].casefold() == shown["away_team"].casefold():
+        stays |= {"home_score": stays["away_score"], "away_score": stays["home_score"]}
+    return shown | {name: stays[name] for name in FIELDS if name not in said}
+
+
 def compare(
-    stored: Iterable[Mapping[str, Any]], truth: Mapping[str, Mapping[str, Any]]
+    stored: Iterable[Mapping[str, Any]],
+    truth: Mapping[str, Mapping[str, Any]],
+    aliases: Mapping[str, str] | None = None,
 ) -> list[Mismatch]:
     """Every difference between the database and the truth, both ways. Pure.
+
+    A match whose number is not true yet may hold it all the same: others may have told it.
 
     Args:
         stored: matches as the API shows them.
         truth: by identity, each with FIELDS.
+        aliases: other identities under which a match of the truth may be stored.
     """
     found: list[Mismatch] = []
     left = dict(truth)
     for match in stored:
         identity = str(match["identity"])
+        identity = (aliases or {}).get(identity, identity)
         true = left.pop(identity, None)
         if true is None:
             found.append(Mismatch(identity, "(unexpected)", match.get("match_date"), None))
@@ -76,6 +104,7 @@ def compare(
             Mismatch(identity, field, match.get(field), true.get(field))
             for field in FIELDS
             if _value(field, match.get(field)) != _value(field, true.get(field))
+            and not (field == NUMBER and true.get(field) is None and match.get(field) == identity)
         )
     found.extend(
         Mismatch(identity, "(missing)", None, true["match_date"]) for identity, true in left.items()
@@ -84,18 +113,19 @@ def compare(
 
 
 def compare_newest(
-    stored: Iterable[Mapping[str, Any]], newest: Mapping[str, tuple[datetime, str]]
+    stored: Iterable[Mapping[str, Any]], newest: Mapping[int, tuple[datetime, str]]
 ) -> list[Mismatch]:
     """Every stored match that is not the newest observation of it that has a receipt. Pure.
 
     Args:
         stored: matches as the API shows them.
-        newest: by identity, `observed_at` and message id of the newest receipt.
+        newest: by the id of a match, `observed_at` and message id of its newest receipt.
     """
     found = []
     for match in stored:
         identity = str(match["identity"])
-        true = dict(zip(("observed_at", "message_id"), newest.get(identity, ("", "")), strict=True))
+        age = newest.get(match["id"], ("", ""))
+        true = dict(zip(("observed_at", "message_id"), age, strict=True))
         found += [
             Mismatch(identity, field, match.get(field), value)
             for field, value in true.items()
@@ -105,7 +135,9 @@ def compare_newest(
 
 
 def _value(field: str, shown: Any) -> Any:
-    """A time is one moment, however it is written."""
+    """A time is one moment, however it is written, and so is a team."""
+    if field in ("home_team", "away_team") and isinstance(shown, str):
+        return shown.casefold()
     if field in ("kickoff", "observed_at") and isinstance(shown, str):
         try:
             return datetime.fromisoformat(shown)

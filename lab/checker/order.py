@@ -20,6 +20,9 @@ from itertools import groupby
 from lab.checker.records import Receipt
 from system.contract.submission import Effect
 
+_OLDER = frozenset({Effect.STALE, Effect.FILLED})
+"""Of an observation than which a newer one was stored already."""
+
 _Age = tuple[datetime, str]
 _NEVER: _Age = (datetime.min.replace(tzinfo=UTC), "")
 
@@ -67,18 +70,18 @@ def _judge(story: Sequence[Receipt], found: Disorder, *, stale_is_known: bool) -
     clock = sorted({receipt.committed_at for receipt in story})
     by_clock = _NewestUpTo(len(clock))
     for receipt in story:
-        if receipt.effect is not Effect.STALE:
+        if receipt.effect not in _OLDER:
             by_clock.put(_rank(clock, receipt), receipt.age)
 
     before = _NewestUpTo(len(clock))  # of those that come earlier by cursor
     newest, created = _NEVER, False
     for _, transaction in groupby(story, key=lambda receipt: receipt.received_at):
         together = list(transaction)
-        effective = [each for each in together if each.effect is not Effect.STALE]
+        effective = [each for each in together if each.effect not in _OLDER]
         newest = max([newest, *(each.age for each in effective)])
         for each in together:
             rank = _rank(clock, each)
-            if each.effect is Effect.STALE:
+            if each.effect in _OLDER:
                 if stale_is_known and max(newest, by_clock.get(rank)) < each.age:
                     found.wrongly_stale.append(each.message_id)
             elif each.effect is not Effect.UNCHANGED and before.get(rank) > each.age:

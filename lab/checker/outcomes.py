@@ -102,7 +102,7 @@ def determine(seen: Tally) -> Outcomes:
 def outcome(message_id: str, seen: Tally, outcomes: Outcomes) -> Outcome:
     """What became of one attempted message. In two places at once, the effect decides."""
     if receipt := outcomes.effects.get(message_id):
-        changed = receipt.effect in (Effect.CREATED, Effect.UPDATED)
+        changed = receipt.effect in (Effect.CREATED, Effect.UPDATED, Effect.FILLED)
         return Outcome.COMMITTED if changed else Outcome.UNCHANGED
     if message_id in seen.dead or message_id in seen.aside:
         valid = seen.attempted[message_id].valid

@@ -21,7 +21,7 @@ from lab.checker.verdict import Verdict
 from lab.history.log import TORN, Event
 from system.contract.submission import Effect
 
-EFFECTS = frozenset({Effect.CREATED, Effect.UPDATED, Effect.UNCHANGED, Effect.STALE})
+EFFECTS = frozenset(Effect) - {Effect.DUPLICATE, Effect.INVALID}
 """What a receipt can say; the other outcomes leave none."""
 
 
@@ -241,6 +241,7 @@ _HANDLERS = {
         Depth(event.at, event.text("queue"), event.number("ready"))
     ),
     "fault": _fault,
+    "scaled": lambda to, event: None,
     "check": _check,
     "looked": lambda to, event: to.looks.update(
         {event.text("what"): (event.truth("ok"), _loose(event, "detail")[0])}

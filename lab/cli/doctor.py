@@ -8,14 +8,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lab.cli.options import COULD_NOT_RUN, AsJson, SubstrateName, out
+from lab.cli.options import COULD_NOT_RUN, AsJson, ContextName, SubstrateName, out
 from lab.errors import CannotRun
 from lab.substrates import registry
 from lab.substrates.provider import GOOD, MISSING, WARNING, Examines, Finding
 
 
-def doctor(substrate: SubstrateName = registry.DEFAULT, as_json: AsJson = False) -> None:
-    """Say what this machine has and lacks. Exit code: 0 all there, 2 something is missing."""
+def doctor(
+    substrate: SubstrateName = registry.DEFAULT,
+    context: ContextName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine has and lacks; or a cluster, if a context names one.
+
+    Exit code: 0 all there, 2 something is missing.
+    """
+    if context and substrate == registry.DEFAULT:
+        substrate = registry.ON_A_CLUSTER
     provider = registry.find(substrate)
     if not isinstance(provider, Examines):
         raise CannotRun(f"the substrate {substrate!r} cannot say what it needs of this machine")

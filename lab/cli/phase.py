@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lab.cli.options import SubstrateName
+from lab.cli.options import ContextName, SubstrateName
 from lab.substrates import registry
 from lab.substrates.protocol import Substrate
 
@@ -17,9 +17,10 @@ from lab.substrates.protocol import Substrate
 def phase(
     number: Annotated[int, typer.Argument(min=0, max=6, help="0 to 6.")],
     substrate: SubstrateName = registry.DEFAULT,
+    context: ContextName = None,
     only: Annotated[str, typer.Option(help="Run only experiments whose name has this in it.")] = "",
 ) -> None:
-    """Run the experiments of a phase, and show each claim with what was seen.
+    """Run a phase: show each claim with what was seen.
 
     Starts what it needs, and leaves nothing but the run's folder in `.runs/`. Exit code: 0 every
     claim holds, 1 one does not, 2 not decided or could not run.
@@ -29,6 +30,8 @@ def phase(
 
     modules = runner.find(number)
     provider = registry.find(substrate)
+    if only:
+        runner.check_choice(modules, only)
     # A descriptor of its own: pytest catches what is written to the usual one.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
         width = None if terminal.isatty() else render.COLUMNS_MAX

@@ -20,7 +20,8 @@ from lab.clients.prometheus.extent import extent
 from lab.clients.prometheus.promql import seconds
 from lab.clients.prometheus.results import NoData
 from lab.errors import CannotRun
-from lab.experiment.runs import RUNS
+from lab.experiment.runs import with_series
+from lab.paths import lab_command
 from lab.slo import evaluate, query, spec
 from lab.slo.evaluate import EvaluationWindow, SloResult, SloState
 from lab.substrates import registry
@@ -31,8 +32,6 @@ PRODUCTION_FRESH_S = 120.0
 """In production a scrape comes every 15 to 30 seconds."""
 ENDING_S = 60.0
 """At the end of a run its parts end one after the other, and Prometheus may be the last of them."""
-SERIES = "prometheus"
-"""The folder of the stored series, in the folder of a run."""
 
 
 class View(NamedTuple):
@@ -46,7 +45,9 @@ class View(NamedTuple):
 def command(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Of a run, to judge its stored series.", show_default=".runs/latest"),
+        typer.Argument(
+            help="Of a run, to judge its stored series.", show_default="the latest that has any"
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="A lab that is up.")] = None,
     url: Annotated[str | None, typer.Option(help="Any Prometheus, http://host:port.")] = None,
@@ -56,11 +57,15 @@ def command(
     ] = None,
     substrate: SubstrateName = registry.DEFAULT,
     as_json: AsJson = False,
+    idle_is_fine: Annotated[
+        bool, typer.Option("--idle-is-fine", help="0 instead of 2 if nothing was sent yet.")
+    ] = False,
 ) -> None:
     """Judge the service level objectives of lab/slo/slo.yaml.
 
-    Those of the lab `default` if it is up, else of the latest run. Exit code: 0 met, 1 violated,
-    2 unknown: no traffic, no data, incomplete data, or no Prometheus that answers.
+    Those of the lab `default` if it is up, else of the latest run with series, as `lab run` leaves
+    one. Exit code: 0 met, 1 violated, 2 unknown: no traffic, no data, incomplete data, or no
+    Prometheus that answers.
     """
     slos = spec.load()
     length_s = _length_s(window)
@@ -79,7 +84,22 @@ def command(
     else:
         out.print(query.as_table(results))
         out.print(_conclusion(results, what, span, verdict))
+    if idle := folder is None and url is None and is_idle(results):
+        load, season = (
+            lab_command(*words, *(("--name", name) if name else ()))
+            for words in (("load", "--for", "1m"), ("season",))
+        )
+        out.print(f"Give it some work, and ask again: `{load}`, or `{season}`.", markup=False)
+    if idle and idle_is_fine:
+        raise typer.Exit(0)
     raise typer.Exit(EXIT_CODES[verdict])
+
+
+def is_idle(results: list[SloResult]) -> bool:
+    """Whether nothing is known for the only reason that nothing happened. Pure."""
+    return all(
+        each.verdict is SloState.UNKNOWN and each.because == evaluate.NO_TRAFFIC for each in results
+    )
 
 
 @contextmanager
@@ -106,8 +126,7 @@ def _view(
             span = query.window(begin, end, FRESH_S, from_zero=True)
             yield View(asked, span, f"the lab {lab.name!r}")
     else:
-        run = folder or RUNS / "latest"
-        series = run / SERIES if (run / SERIES).is_dir() else run
+        run, series = with_series(folder)
         with registry.stored_series(series) as address, Prometheus(address) as asked:
             whole = extent(asked, series)
             # A second earlier than the first scrape, where every counter was 0.

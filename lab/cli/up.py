@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +14,9 @@ from urllib.parse import urlsplit
 
 import typer
 
+from lab.cli.addresses import addresses, lines, secrets
 from lab.cli.options import (
+    Brokers,
     Concurrency,
     LabName,
     Monitoring,
@@ -25,10 +30,12 @@ from lab.errors import CannotRun
 from lab.faults import registry as faults
 from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
+from lab.paths import lab_command
+from lab.room import door
+from lab.room.actions import Target
 from lab.substrates import registry
 from lab.substrates.plan import Link, Plan, from_json
-from lab.substrates.protocol import Endpoints
-from lab.substrates.provider import Kept
+from lab.substrates.provider import DASHBOARDS, Beside, Say, silent
 
 WEBHOOK = "MISSING_TABLE_WEBHOOK_URL"
 REMOTE_WRITE_URL = "MISSING_TABLE_REMOTE_WRITE_URL"
@@ -42,6 +49,7 @@ class Extra(StrEnum):
     """What runs only if it is asked for."""
 
     FLOWER = "flower"
+    GRAFANA = "grafana"
 
 
 def up(
@@ -50,6 +58,7 @@ def up(
     matches: Annotated[int, typer.Option(min=1, help="In the season.")] = 1000,
     workers: Workers = 2,
     concurrency: Concurrency = 2,
+    brokers: Brokers = 1,
     page_delay_ms: PageDelay = 100,
     monitoring: Monitoring = True,
     breakable: Annotated[
@@ -85,27 +94,38 @@ def up(
     provider = registry.keeping(substrate)
     chosen = frozenset(extras or ())
     remote = sent_on(name, remote_write_url, remote_write_user, remote_write_password_file)
+    if Extra.GRAFANA in chosen and not monitoring:
+        raise CannotRun("Grafana shows what Prometheus records: leave --no-monitoring out")
     plan = Plan(
         seed=seed,
         matches=matches,
         workers=workers,
         concurrency=concurrency,
+        brokers=brokers,
         page_delay_ms=page_delay_ms,
         monitoring=watch.monitoring(webhook_url=webhook, remote_write=remote)
         if monitoring
         else None,
         flower=Extra.FLOWER in chosen,
+        dashboards=watch.dashboards() if Extra.GRAFANA in chosen else None,
         relayed=frozenset(Link) if breakable else frozenset(),
     )
     if foreground:
-        raise typer.Exit(provider.hold(name, plan, out.print, faults.striker))
+        room = with_room(name, substrate, out.print)
+        raise typer.Exit(provider.hold(name, plan, out.print, faults.striker, room))
     lab = provider.start(name, plan, out.print)
-    if lab.endpoints is not None:
-        _show(lab, lab.endpoints)
-        if show_secrets:
-            _show_secrets(lab.endpoints)
-    named = "" if name == "default" else f" --name {name}"
-    out.print(f"\nLook at it with `lab status{named}`, end it with `lab down{named}`.")
+    out.print(f"\n[bold]The lab {lab.name!r} is up.[/bold]")
+    found = addresses(lab)
+    if lab.endpoints is not None and show_secrets:
+        found |= secrets(lab.endpoints)
+    for line in lines(found):
+        out.print(line, markup=False)
+    if lab.endpoints is not None and not lab.endpoints.grafana_url and DASHBOARDS in lab.places:
+        out.print("\nThere is no Grafana here. An engine runs one beside this lab, at port 3000:")
+        out.print(f"  {grafana_elsewhere(lab.places[DASHBOARDS])}", markup=False)
+    out.print("")
+    for line in next_steps(name):
+        out.print(line, markup=False)
 
 
 def sent_on(
@@ -145,6 +165,41 @@ def sent_on(
     return RemoteWrite(url, user, str(password_file.absolute()), labels)
 
 
+def grafana_elsewhere(folder: str) -> str:
+    """How Docker runs a Grafana beside a lab, on this machine's own network.
+
+    It is the chart's image, and runs as the user who typed this: what it has to read is in a
+    folder of this user alone.
+    """
+    place = Path(folder).absolute()
+    boards = "/var/lib/grafana-dashboards"
+    given = {
+        "MISSING_TABLE_DASHBOARDS": boards,
+        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+    }
+    mounted = {"provisioning": "/etc/grafana/provisioning", "dashboards": boards}
+    words = [f"--env {name}={value}" for name, value in given.items()]
+    words += [f"--volume {shlex.quote(f'{place / name}:{at}:ro')}" for name, at in mounted.items()]
+    image = registry.image("grafana")
+    return f'docker run --rm --network host --user "$(id -u)" {" ".join(words)} {image}'
+
+
+def next_steps(name: str) -> list[str]:
+    """What one can do with a lab that is up, as it can be typed. Pure but for the place."""
+    named = () if name == "default" else ("--name", name)
+    steps = {
+        ("load", "--for", "1m"): "some work for it",
+        ("season",): "a whole season goes by, and is judged",
+        ("scrape",): "read the league's site once",
+        ("status",): "these addresses, and every process",
+        ("down",): "its end",
+    }
+    typed = {lab_command(*words, *named): what for words, what in steps.items()}
+    width = max(map(len, typed))
+    return [f"{command:{width}}  {what}" for command, what in typed.items()]
+
+
 def hold(
     name: Annotated[str, typer.Argument(help="Which lab.")],
     substrate: SubstrateName = registry.DEFAULT,
@@ -152,28 +207,17 @@ def hold(
     """Hold a lab in the foreground; reads its plan from standard input. `lab up` starts this."""
     plan = from_json(sys.stdin.buffer.read(PLAN_BYTES_MAX))
     provider = registry.keeping(substrate)
-    raise typer.Exit(provider.hold(name, plan, out.print, faults.striker))
+    room = with_room(name, substrate)
+    raise typer.Exit(provider.hold(name, plan, out.print, faults.striker, room))
 
 
-def _show(lab: Kept, ends: Endpoints) -> None:
-    out.print(f"\n[bold]The lab {lab.name!r} is up.[/bold]")
-    answers = {
-        "league site": ends.site_url,
-        "backend API": ends.api_url,
-        "RabbitMQ": f"{ends.management_url}  (user admin)",
-        "Prometheus": ends.prometheus_url,
-        "Alertmanager": ends.alertmanager_url,
-        "Flower": ends.flower_url,
-        **lab.places,
-    }
-    for what, place in answers.items():
-        if place:
-            out.print(f"  {what:12} {place}")
+def with_room(name: str, substrate: str, say: Say = silent) -> Beside:
+    """What keeps the address of a lab's control room for as long as the lab is kept."""
 
+    @contextmanager
+    def beside() -> Iterator[Mapping[str, str]]:
+        with door.opened(Target(name, substrate)) as room:
+            say(f"{door.PLACE}: {room.url}")
+            yield {door.PLACE: room.url}
 
-def _show_secrets(ends: Endpoints) -> None:
-    out.print(f"  API token    {ends.api_token}")
-    out.print(f"  results      {ends.results_url}")
-    out.print(f"  database     {ends.database_url}")
-    for user, url in ends.broker_urls.items():
-        out.print(f"  broker       {url}  ({user})")
+    return beside

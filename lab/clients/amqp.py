@@ -7,11 +7,12 @@ API are seconds old.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
@@ -19,9 +20,10 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from lab.errors import LabError
 from system.contract import envelope as wire
+from system.contract.addresses import addresses
 from system.contract.topology import (
-    DEAD_LETTER_QUEUE,
     EXCHANGE,
+    KEPT_QUEUES,
     PROCESS_QUEUE,
     RETRY_DELAYS_S,
     retry_queue,
@@ -29,11 +31,13 @@ from system.contract.topology import (
 
 WORK = (PROCESS_QUEUE, *map(retry_queue, RETRY_DELAYS_S))
 """The queues in which a message waits for its effect."""
-WATCHED = (*WORK, DEAD_LETTER_QUEUE)
+WATCHED = (*WORK, *KEPT_QUEUES)
 
 
 CONNECTION_NAME = "lab"
 """The name of the lab's own connections at the broker."""
+
+T = TypeVar("T")
 
 
 class BrokerSilent(LabError):  # noqa: N818
@@ -69,24 +73,26 @@ class DeadLetter:
 
 @contextmanager
 def channel(
-    url: str, *, timeout_s: float = 5.0, heartbeat_s: int = 30
+    url: str, *, timeout_s: float = 20.0, heartbeat_s: int = 30
 ) -> Iterator[BlockingChannel]:
     """Open a channel on a connection of its own.
 
     Args:
+        url: of a cluster several, with `;` between them; the first that answers is taken.
         timeout_s: bounds connecting.
         heartbeat_s: a broker that hangs is noticed after about twice this.
 
     Raises:
         BrokerSilent: the broker cannot be reached, or refuses.
     """
-    parameters = pika.URLParameters(url)
-    parameters.socket_timeout = parameters.stack_timeout = timeout_s
-    parameters.blocked_connection_timeout = timeout_s
-    parameters.heartbeat = heartbeat_s
-    parameters.client_properties = {"connection_name": CONNECTION_NAME}
+    nodes = [pika.URLParameters(each) for each in addresses(url)]
+    for parameters in nodes:
+        parameters.socket_timeout = parameters.stack_timeout = timeout_s
+        parameters.blocked_connection_timeout = timeout_s
+        parameters.heartbeat = heartbeat_s
+        parameters.client_properties = {"connection_name": CONNECTION_NAME}
     try:
-        connection = pika.BlockingConnection(parameters)
+        connection = pika.BlockingConnection(nodes)
     except Exception as error:  # pika raises several unrelated classes here
         raise BrokerSilent(f"no connection to the broker: {error!r}") from error
     try:
@@ -94,6 +100,47 @@ def channel(
     finally:
         if connection.is_open:
             connection.close()
+
+
+class Watcher:
+    """Asks a broker again and again on one connection, which is opened anew once it is lost.
+
+    To open one costs both sides ten times what a question costs. For any number of threads.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._connected = ExitStack()
+        self._on: BlockingChannel | None = None
+
+    def ask(self, question: Callable[[BlockingChannel], T]) -> T:
+        """The answer to a question that changes nothing, and so may be asked twice.
+
+        Raises:
+            TROUBLE: the broker did not answer.
+        """
+        with self._lock:
+            if self._on is not None:
+                with suppress(*TROUBLE):
+                    return question(self._on)
+                self._close()
+            self._on = self._connected.enter_context(channel(self._url, heartbeat_s=5))
+            try:
+                return question(self._on)
+            except TROUBLE:
+                self._close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one; a later question opens another."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        self._on = None
+        with suppress(*TROUBLE):
+            self._connected.close()
 
 
 def depths(on: BlockingChannel) -> dict[str, int]:
@@ -107,14 +154,16 @@ def depth(on: BlockingChannel, queue: str) -> int:
 
 
 def dead_letters(url: str, limit: int = 100_000) -> list[DeadLetter]:
-    """Read every dead letter, and leave all of them in the queue."""
+    """Read every dead letter and unroutable message, and leave all of them in their queues."""
     found: list[DeadLetter] = []
     with channel(url) as on:  # what is not acknowledged goes back when the channel closes
-        while len(found) < limit:
-            method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)
+        queues = list(KEPT_QUEUES)
+        while queues and len(found) < limit:
+            method, properties, body = on.basic_get(queues[0], auto_ack=False)
             if method is None:
-                break
-            found.append(_dead_letter(properties, body))
+                del queues[0]
+                continue
+            found.append(_dead_letter(properties, body, method.exchange))
     return found
 
 
@@ -133,7 +182,7 @@ def send(
         properties: of AMQP: content_type, headers, message_id and so on.
 
     Raises:
-        NotTaken: unroutable or refused.
+        NotTaken: refused; or unroutable, and marked as `envelope.wrap` marks it.
     """
     try:
         on.basic_publish(
@@ -169,11 +218,11 @@ def publish(
             send(on, envelope.body, exchange=EXCHANGE, key=key, properties=properties)
 
 
-def _dead_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
+def _dead_letter(properties: pika.BasicProperties, body: bytes, exchange: str) -> DeadLetter:
     headers = properties.headers or {}
     return DeadLetter(
         message_id=str(properties.message_id or headers.get("id") or _id_within(body)),
-        reason=wire.reason_of(headers),
+        reason=wire.reason_of(headers, exchange),
         detail=str(headers.get(wire.DEAD_DETAIL, "")),
         where=str(headers.get(wire.DEAD_WHERE, "")),
         queue=str(headers.get(wire.DEAD_QUEUE, "")),

@@ -70,6 +70,19 @@ class Backend:
                 raise self._not_as_promised("/api/matches", f"after {cursor!r} it comes again")
             cursor = following
 
+    def table(self, season: str, age_group: str, league: str, division: str) -> list[str]:
+        """The teams of a league table, best first.
+
+        Raises:
+            BackendSilent: as `get` does; also if it has no rows of teams.
+        """
+        group = {"season": season, "age_group": age_group, "league": league, "division": division}
+        rows = self.get("/api/table", group).get("rows")
+        try:
+            return [str(row["team"]) for row in rows or ()]
+        except (KeyError, TypeError) as error:
+            raise self._not_as_promised("/api/table", error) from error
+
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """GET `path` and return its JSON.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 import urllib3
 
 from lab.clients.amqp import BrokerSilent
+from system.contract.addresses import addresses
 from system.contract.topology import VHOST
 
 AGE_S = 5.0
 """How old its numbers may be."""
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+_NUMBER = re.compile(r"-(\d+)(?=[@.]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,10 @@ class QueueCounts:
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """The management API of one broker.
+    """The management API of a broker. Of a cluster, the first node that answers is asked.
 
     Attributes:
-        url: `http://host:port`.
+        url: `http://host:port`; of a cluster several, with `;` between them.
         login: an AMQP URL of the user to log in as; only its name and password are used.
     """
 
@@ -51,12 +54,25 @@ class Management:
         Raises:
             BrokerSilent: no answer in time, one too large, or a status of 400 or above.
         """
-        user = urlsplit(self.login)
+        silent = _silent("has no address")
+        for node in self.url.split(";"):
+            try:
+                status, answer = self._ask(node, method, path, body)
+            except BrokerSilent as error:
+                silent = error
+                continue
+            if status >= 400:
+                raise _silent(f"answered {path} {status}: {answer}")
+            return answer
+        raise silent
+
+    def _ask(self, node: str, method: str, path: str, body: Any) -> tuple[int, Any]:
+        user = urlsplit(addresses(self.login)[0])
         login = f"{unquote(user.username or '')}:{unquote(user.password or '')}"
         try:
             with urllib3.request(
                 method,
-                f"{self.url}/api/{path}",
+                f"{node}/api/{path}",
                 headers=urllib3.make_headers(basic_auth=login),
                 json=body,
                 timeout=urllib3.Timeout(connect=3, read=10),
@@ -66,12 +82,9 @@ class Management:
                 content = response.read(ANSWER_BYTES_MAX + 1)
             if len(content) > ANSWER_BYTES_MAX:
                 raise _silent(f"answered {path} without end")
-            answer = json.loads(content) if content else None
+            return response.status, json.loads(content) if content else None
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise _silent(f"does not answer {path}: {error}") from error
-        if response.status >= 400:
-            raise _silent(f"answered {path} {response.status}: {answer}")
-        return answer
 
     def get(self, path: str) -> Any:
         """GET `path`; raises BrokerSilent as `call` does."""
@@ -99,6 +112,22 @@ class Management:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _silent(f"has no count of {name}") from error
+
+    def leader(self, queue: str) -> int:
+        """The number of the broker's node that leads a quorum queue, counted from 0.
+
+        It is the last number in the node's name: `broker-1@localhost`, `rabbit@rabbitmq-1.…`; a
+        name without one is the first node's.
+
+        Raises:
+            BrokerSilent: as `call` does; also while the queue has no leader.
+        """
+        about = self.get(f"queues/{quote(VHOST, safe='')}/{quote(queue, safe='')}")
+        name = about.get("leader") if isinstance(about, dict) else None
+        if not isinstance(name, str):
+            raise _silent(f"knows no leader of {queue}")
+        numbers = _NUMBER.findall(name)
+        return int(numbers[-1]) if numbers else 0
 
     def held(self, queues: Iterable[str]) -> int:
         """The number of messages in these queues together, delivered ones included.

@@ -10,21 +10,30 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lab.dev import layout, rules, tests_page
+from lab.dev import chart, faults_page, layout, rules, substrates_page, tests_page
 from lab.monitoring.dashboards import files as dashboards
 from lab.paths import PROJECT
 from lab.sabotage import page as guards
+from lab.sabotage import table_page as sabotage
 
 Pages = Callable[[], Mapping[Path, str]]
 GENERATORS: tuple[Pages, ...] = (
     lambda: {guards.FILE: guards.render()},
-    lambda: {rules.FILE: rules.render()},
+    lambda: {sabotage.PAGE: sabotage.page()},
+    lambda: {faults_page.FILE: faults_page.page()},
+    lambda: {substrates_page.FILE: substrates_page.page()},
+    rules.pages,
     lambda: {tests_page.FILE: tests_page.page()},
     dashboards.pages,
     layout.pages,
+    chart.pages,
 )
 """Each gives files and what they should hold."""
-ONLY_GENERATED = {dashboards.FOLDER: "*.json"}
+ONLY_GENERATED = {
+    dashboards.FOLDER: "*.json",
+    chart.FILES / "rules": "*.yaml",
+    chart.FILES / "dashboards": "*.json",
+}
 """Folders where a file that no generator makes any more is removed."""
 SYSTEM = (sys.executable, "-m", "system.reference")
 """The system writes its own reference; the lab calls it as anybody else would."""

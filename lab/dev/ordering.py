@@ -8,6 +8,7 @@ pytest 9.2, xdist's own `--dist loadgroup` does not keep groups together; hence 
 from __future__ import annotations
 
 import ast
+import gc
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Record in the process that sees every result."""
+    """Record in the process that sees every result; let collecting tests make no garbage rounds."""
+    gc.disable()
     if config.getoption(RECORD) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Recorder(config.getoption(FILE)))
 
@@ -90,6 +92,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [
         item for its in sorted(groups, key=lambda its: -seconds[its]) for item in groups[its]
     ]
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded for the tests stays: no round of the garbage collector looks at it again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -2,26 +2,31 @@
 
 The pages that are checked in carry real outputs, so that they can be read where nothing runs. What
 differs from run to run without meaning anything (times of cells, counts of executions) is left out.
+What a notebook says about its pictures is looked at, too; see `lab.dev.notebook_claims`.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from lab.dev.notebook_claims import CLAIMS, Claim
 from lab.errors import LabError
 from lab.paths import PROJECT
 
 FOLDER = PROJECT / "notebooks"
-CELL_WITHIN_S = 180
+CELL_WITHIN_S = 600
+"""The first cell starts a lab, on a machine that may do other things as well."""
+OURS = "claim"
+"""Marks a cell that is no part of the notebook."""
 
 
 def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
@@ -31,9 +36,15 @@ def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
         folder: where the kernel works; it finds the labs that were started there.
 
     Raises:
-        LabError: a cell failed; names the notebook and ends with the cell's own words.
+        LabError: a cell failed, or showed something else than the notebook says; names the notebook
+            and ends with the cell's own words.
     """
     notebook: NotebookNode = nbformat.read(path, as_version=4)
+    notebook.cells = [
+        each
+        for cell in notebook.cells
+        for each in (cell, *_looking(cell, CLAIMS.get(path.stem, ())))
+    ]
     # The kernel is spoken to by files of this user, not by ports that everybody could listen to.
     with tempfile.TemporaryDirectory(prefix="lab-kernel-") as private:
         client = NotebookClient(
@@ -46,11 +57,19 @@ def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
         )
         try:
             client.execute()
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError) as error:
             raise LabError(f"{path.name}: {error}") from error
+    notebook.cells = [cell for cell in notebook.cells if OURS not in cell.metadata]
     for cell in notebook.cells:
         cell.metadata.clear()
     return notebook
+
+
+def _looking(cell: NotebookNode, claims: Sequence[Claim]) -> Iterator[NotebookNode]:
+    """The cells that hold what is said about what a cell shows."""
+    for claim in claims:
+        if claim.cell == cell.id:
+            yield nbformat.v4.new_code_cell(claim.source, metadata={OURS: True})
 
 
 def main(names: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.paths import PROJECT
 
-COMMAND_WITHIN_S = 180.0
+COMMAND_WITHIN_S = 400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,16 @@ from lab.dev.reading import tests
 from lab.paths import PROJECT
 
 FILE = PROJECT / "docs" / "reference" / "tests.md"
-ROOMS = ("scenarios", "chaos", "load", "system", "lab")
-"""Where tests are; the claims of the first three are listed one by one."""
-_SPELLED = ROOMS[:3]
+ROOMS = ("scenarios", "chaos", "load", "helm", "system", "lab")
+"""Where tests are; the claims of the first four are listed one by one."""
+_SPELLED = ROOMS[:4]
 _HEAD = """\
 # Tests, by tier
 
 Made from the tests by `make docs`. Do not edit.
 
 `make test` runs what every change needs: {usual}. `make test-all` adds {beyond}.
-`make test-unit`, `test-integration`, `test-long`, `test-chaos` and `test-load` run one tier.
+`make test-<tier>` runs one tier.
 
 | tier | needs | tests |
 |---|---|---|

@@ -10,36 +10,51 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from lab.dev import durations
+from lab.errors import LabError
 from lab.paths import PROJECT
+from lab.substrates.docker import engine, images
+from lab.substrates.kubernetes import kubectl
+from lab.substrates.provider import CONTEXT
 
 UNIT, INTEGRATION = "unit", "integration"
 NEEDS: Mapping[str, str] = {
     UNIT: "nothing but Python and the programs that check files",
     INTEGRATION: "real services: RabbitMQ, Redis, PostgreSQL, Prometheus, on this machine",
+    "faults": "as integration: what can be broken, one after the other, and each crash point",
+    "laboratory": "as integration: how labs start, break, mend, end, and are watched and shared",
+    "pages": "as integration: the notebooks and the examples of docs/, as a reader runs them",
+    "browser": "as integration, and Chromium: a page is used as a person uses it",
+    "controls": "as integration: a guard is switched off, and the lab or a test has to notice",
     "long": "as integration, and minutes for each test",
-    "chaos": "experiments of the Chaos Toolkit, run against a lab",
+    "chaos": "as integration, and minutes: hunts, and experiments of the Chaos Toolkit",
     "load": "Locust against a lab, and a machine that does nothing else",
-    "docker": "a Docker daemon",
-    "kubernetes": "a cluster of one's own",
+    "docker": "a Docker engine, and the images on it or in reach; else it says what is missing",
+    "kubernetes": f"a cluster, whose context {CONTEXT} names; else it says so",
 }
-"""The tiers, and what each needs."""
+"""The tiers, and what each needs: the later, the more."""
 BEYOND = tuple(name for name in NEEDS if name not in (UNIT, INTEGRATION))
 """Not part of `make test`; each is a marker, too."""
-MAY_BE_EMPTY = ("chaos", "load", "docker", "kubernetes")
-NOTHING = 5
-"""pytest's exit code if there is no test to run."""
 _NOT_BEYOND = " and ".join(f"not {name}" for name in BEYOND)
+
+
+def _only(name: str) -> str:
+    """A test with the markers of several tiers is in the last of them."""
+    return " and not ".join([name, *BEYOND[BEYOND.index(name) + 1 :]])
+
+
 MARKED = {
     UNIT: f"not services and {_NOT_BEYOND}",
     INTEGRATION: f"services and {_NOT_BEYOND}",
     "test": _NOT_BEYOND,
-    **{name: name for name in BEYOND},
+    **{name: _only(name) for name in BEYOND},
 }
 """What a tier's tests are marked with, as pytest's `-m` takes it."""
 _GROUPS = {"all": ("test", *BEYOND)}
+BUILD_S = 900.0
 MARGIN = 1.5
 """A machine that is not the one of the record may be slower."""
 
@@ -47,7 +62,7 @@ MARGIN = 1.5
 def tier(markers: Collection[str]) -> str:
     """The tier of a test with these markers."""
     return next(
-        (name for name in BEYOND if name in markers),
+        (name for name in reversed(BEYOND) if name in markers),
         INTEGRATION if "services" in markers else UNIT,
     )
 
@@ -57,13 +72,17 @@ def jobs(name: str) -> int:
 
     Load and chaos are about a machine that does nothing else.
     """
-    if name in (UNIT, INTEGRATION, "test"):
+    if name in (UNIT, INTEGRATION, "test", "faults", "laboratory", "pages", "controls"):
         return min(max(2 * (os.cpu_count() or 1), 2), 8)
     return 2 if name == "long" else 1
 
 
 def run(name: str, options: Sequence[str]) -> int:
-    """Run one tier; return pytest's exit code, 0 if a tier has no tests yet."""
+    """Run one tier; return pytest's exit code, 0 if what it needs is not there."""
+    why = _WITHOUT.get(name, lambda: "")()
+    if why:
+        _say(f"{name}: left out, {why}")
+        return 0
     parts = [UNIT, INTEGRATION] if name == "test" else [name]
     known = durations.of(parts)
     if known:
@@ -71,7 +90,7 @@ def run(name: str, options: Sequence[str]) -> int:
             f"{name}: takes {durations.words(durations.total(known, jobs(name)))}, by the "
             f"{len(known)} tests that were measured; the slowest follow at the end"
         )
-    code = subprocess.run(
+    return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-m", MARKED[name], "-n", str(jobs(name))),
             *("-p", "lab.dev.ordering", "--durations=20", "--durations-min=1", *options),
@@ -81,23 +100,52 @@ def run(name: str, options: Sequence[str]) -> int:
         env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         check=False,
     ).returncode
-    if code == NOTHING and name in MAY_BE_EMPTY:
-        _say(f"{name}: there are no such tests yet")
-        return 0
-    return code
+
+
+def without_docker() -> str:
+    """Why no test can run in containers; empty if they can. Builds and pulls what is missing."""
+    try:
+        engine.need()
+        built = subprocess.run(
+            ["make", "image"], cwd=PROJECT, capture_output=True, timeout=BUILD_S, check=False
+        )
+        if built.returncode:
+            said = built.stderr.decode("utf-8", "replace").strip().splitlines()
+            return f"the system's image cannot be built: {said[-1] if said else 'no word why'}"
+        images.need()
+    except (LabError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return ""
+
+
+def without_kubernetes() -> str:
+    """Why no test can run on a cluster; empty if they can. It starts no cluster."""
+    try:
+        kubectl.need()
+    except LabError as error:
+        return str(error)
+    return ""
+
+
+_WITHOUT = {"docker": without_docker, "kubernetes": without_kubernetes}
+"""Tiers whose needs cannot be brought here: why they are left out."""
 
 
 def what_fits(within_s: float, known: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
-    """Those tests that end in time by their record, by tier, the short ones first.
+    """Those files of tests that end in time by their record, by tier, the short ones first.
 
     Args:
-        known: seconds by test, by tier. A test that was never measured is left to a full run.
+        known: seconds by test, by tier. A test that was never measured is left to a full run,
+            unless its file is chosen: one test may sum up what its neighbours saw.
     """
     chosen: dict[str, list[str]] = {}
     for name, tests in known.items():
-        for test, seconds in sorted(tests.items(), key=lambda item: item[1]):
+        files: dict[str, float] = defaultdict(float)
+        for test, seconds in tests.items():
+            files[test.partition("::")[0]] += seconds
+        for file, seconds in sorted(files.items(), key=lambda item: item[1]):
             if seconds * MARGIN <= within_s:
-                chosen.setdefault(name, []).append(test)
+                chosen.setdefault(name, []).append(file)
                 within_s -= seconds * MARGIN / jobs(name)
     return chosen
 
@@ -107,8 +155,9 @@ def run_what_fits(within_s: float, options: Sequence[str]) -> int:
     known = {name: durations.of([name]) for name in BEYOND}
     chosen = what_fits(within_s, known)
     for name, tests in known.items():
-        for test in tests.keys() - chosen.get(name, ()):
-            _say(f"{name}: {test} does not fit, it takes {durations.words(tests[test])}")
+        for test, seconds in tests.items():
+            if test.partition("::")[0] not in chosen.get(name, ()):
+                _say(f"{name}: {test} does not fit, it takes {durations.words(seconds)}")
     return max((run(name, [*tests, *options]) for name, tests in chosen.items()), default=0)
 
 

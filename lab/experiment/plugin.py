@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from lab.experiment.plan import make_plan
 from lab.experiment.session import session
 from lab.report.formatting import format_value
 from lab.substrates import registry
-from lab.substrates.provider import Pools, Provider
+from lab.substrates.provider import Pools, Provider, RunsPython, lacking
 
 EVIDENCE = "evidence"
 """The name under which evidence is kept among a test's `user_properties`."""
@@ -37,6 +39,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)  # faults are what tests ar
 _numbers = itertools.count(1)
 Evidence = Callable[[str, Any], None]
 OpenLab = Callable[..., Lab]
+RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Labs:
         self._lab = None
 
 
+LACKING = pytest.StashKey[str]()
+"""Of a test that was not run: which abilities the substrate lacks, in words."""
 STAGE = pytest.StashKey[Stage]()
 """Set by `lab phase`; a plain run of pytest keeps everything in its temporary folders."""
 
@@ -103,6 +108,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--substrate", default=registry.DEFAULT, help="where labs run (default: %(default)s)"
     )
+
+
+def needs(*abilities: Any) -> pytest.MarkDecorator:
+    """Mark a test that needs these abilities of the substrate; it is skipped where one is missing.
+
+    They are protocols, which the type checker does not take for types here.
+    """
+    return pytest.mark.needs.with_args(*abilities)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs an ability that the substrate lacks, see `needs`."""
+    needed = [each for mark in item.iter_markers("needs") for each in mark.args]
+    if needed:
+        kind = registry.find(_stage_of(item.config, Path()).substrate)
+        if missing := lacking(kind.substrate, needed):
+            item.stash[LACKING] = f"the substrate {kind.name!r} is not {', '.join(missing)}"
+            pytest.skip(item.stash[LACKING])
 
 
 def pytest_configure() -> None:
@@ -169,6 +192,28 @@ def labs(
         yield those
 
 
+@pytest.fixture(scope="session")
+def run_python(substrates: Provider) -> RunPython:
+    """Give a function that runs `python -m` with its arguments to its end, and soon.
+
+    It takes the environment as `env`, all of it, and may be given the folder, `cwd`, and the
+    longest time, `within_s`.
+    """
+
+    def run(
+        *arguments: str, env: Mapping[str, str], cwd: Path | None = None, within_s: float = 180.0
+    ) -> subprocess.CompletedProcess[str]:
+        cwd, argv = cwd or Path.cwd(), [sys.executable, "-m", *arguments]
+        if isinstance(substrates, RunsPython):
+            done = substrates.run_python(*arguments, env=env, cwd=cwd, within_s=within_s)
+            return subprocess.CompletedProcess(argv, done.code, done.stdout, done.stderr)
+        return subprocess.run(
+            argv, env=env, cwd=cwd, timeout=within_s, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
 @pytest.fixture
 def evidence(request: pytest.FixtureRequest) -> Evidence:
     """Give a function that records what was seen: `evidence("queue after sending", 20)`."""
@@ -225,6 +270,9 @@ def running(
 
 
 def _stage(request: pytest.FixtureRequest, folder: Path) -> Stage:
-    """Where this test's labs are: where `lab phase` said, or else below a temporary folder."""
-    chosen = request.config.stash.get(STAGE, None)
-    return chosen or Stage.below(folder, request.config.getoption("--substrate"))
+    return _stage_of(request.config, folder)
+
+
+def _stage_of(config: pytest.Config, folder: Path) -> Stage:
+    """Where a test's labs are: where `lab phase` said, or else below a temporary folder."""
+    return config.stash.get(STAGE, None) or Stage.below(folder, config.getoption("--substrate"))

@@ -14,9 +14,9 @@ from lab.clients.backend import Backend
 from lab.errors import NotWithin
 from lab.history.ledger import Ledger
 from lab.wait import eventually
-from system.contract.topology import DEAD_LETTER_QUEUE
+from system.contract.topology import KEPT_QUEUES
 
-GIVEN_BACK_WITHIN_S = 10.0
+GIVEN_BACK_WITHIN_S = 30.0
 """A dead letter that was just read is not in its queue until the broker has put it back."""
 
 
@@ -47,12 +47,18 @@ def look_everywhere(ledger: Ledger, outbox: Outbox) -> None:
 
 
 def compare_store(
-    ledger: Ledger, backend: Backend, true: Mapping[str, Mapping[str, Any]], *, settled: bool
+    ledger: Ledger,
+    backend: Backend,
+    true: Mapping[str, Mapping[str, Any]],
+    aliases: Mapping[str, str],
+    *,
+    settled: bool,
 ) -> None:
     """Compare every stored match with the expected state, and with the receipts.
 
     Args:
         true: by identity, the expected match; see `lab.checker.model`.
+        aliases: other identities of these matches.
         settled: if not, the missing change may be on its way, and nothing is known.
     """
     try:
@@ -61,17 +67,24 @@ def compare_store(
     except Exception as error:  # as above
         ledger.history.write("looked", what="truth", ok=False, detail=repr(error))
         return
-    newest: Mapping[str, Any] = ledger.newest
     if ledger.shared:  # what others hold as newest says nothing about this run
-        true = {key: match for key, match in true.items() if ledger.decided_here(key)}
-        newest = {key: age for key, age in newest.items() if key in true}
-        stored = [match for match in stored if match["identity"] in true]
+        stored = [match for match in stored if ledger.decided_here(match["id"])]
+        decided = {
+            identity
+            for identity, match_id in ledger.match_ids.items()
+            if ledger.decided_here(match_id)
+        }
+        decided |= {aliases[each] for each in decided & aliases.keys()}
+        true = {key: match for key, match in true.items() if key in decided}
     ledger.history.write("looked", what="truth", ok=True, detail=f"{len(stored)} matches")
     differences = {
-        "every stored match equals the season's truth": (None, model.compare(stored, true)),
+        "every stored match equals the season's truth": (
+            None,
+            model.compare(stored, true, aliases),
+        ),
         "every stored match is the newest observation that took effect": (
             3,
-            model.compare_newest(stored, newest),
+            model.compare_newest(stored, ledger.newest),
         ),
     }
     for name, (law, found) in differences.items():
@@ -106,7 +119,7 @@ def _dead_letters(ledger: Ledger) -> str:
 def _queues(ledger: Ledger) -> str:
     depths = ledger.depths()
     for queue, ready in depths.items():
-        if ready and queue != DEAD_LETTER_QUEUE and not ledger.shared:
+        if ready and queue not in KEPT_QUEUES and not ledger.shared:
             where = "retry" if ".retry." in queue else "queue"
             ledger.history.write("pending", where=where, count=ready)
     return f"{len(depths)} queues"

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from lab.clients.backend import Backend
 from lab.errors import CannotRun, LabError
+from lab.experiment import by_hand
 from lab.experiment.lab import Lab
 from lab.experiment.metrics import JOB, LabMetrics
-from lab.experiment.runs import RUNS, keep_logs, new_folder
+from lab.experiment.runs import RUNS, SERIES, keep_logs, new_folder
 from lab.history import log
+from lab.history.journals import SCRAPER
 from lab.history.ledger import Ledger
 from lab.history.log import History
 from lab.substrates.abilities import KeepsSeries, RunsPrograms, Shared, Watchable
@@ -21,9 +23,6 @@ from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints, Substrate
 from lab.workload.league.season import Season
 from lab.workload.scraper import Scraper
-
-SERIES = "prometheus"
-"""The folder of the recorded series, in the folder of a run."""
 
 
 @contextmanager
@@ -79,20 +78,22 @@ def session(
             if isinstance(substrate, Shared):
                 ledger.begin_at_present()
             with ledger, _reported(substrate, plan, ledger, name) as metrics:
+                lab = Lab(
+                    substrate,
+                    endpoints,
+                    plan,
+                    folder,
+                    record,
+                    ledger,
+                    Season.generate(plan.seed, plan.matches),
+                    _scraper(substrate, folder, seed, scraper_wrapper),
+                    random.Random(seed),
+                    metrics,
+                    seed,
+                )
                 try:
-                    yield Lab(
-                        substrate,
-                        endpoints,
-                        plan,
-                        folder,
-                        record,
-                        ledger,
-                        Season.generate(plan.seed, plan.matches),
-                        _scraper(substrate, folder, seed, scraper_wrapper),
-                        random.Random(seed),
-                        metrics,
-                        seed,
-                    )
+                    with by_hand.followed(lab):
+                        yield lab
                 finally:
                     _keep(substrate, ledger, folder)
         finally:
@@ -113,6 +114,8 @@ def _scraper(place: RunsPrograms, folder: Path, seed: int, wrapper: str | None) 
 def _keep(substrate: Substrate, ledger: Ledger, folder: Path) -> None:
     """Leave the scraper's journals and the recorded series in the run's folder."""
     for journal in ledger.journals:
+        if journal.sender != SCRAPER:
+            continue  # those of a load are in the run's folder from the beginning
         with suppress(OSError), (folder / journal.name).open("wb") as copy:
             while piece := journal.read(copy.tell()):
                 copy.write(piece)

@@ -10,7 +10,7 @@ from lab.errors import NotWithin
 from lab.faults.residue import Residue
 from lab.history.ledger import Ledger
 from lab.wait import eventually, stopwatch
-from system.contract.topology import DEAD_LETTER_QUEUE
+from system.contract.topology import KEPT_QUEUES
 
 RECONNECT_MAX_S = 32.0
 """kombu's longest pause between two attempts to reach a broker."""
@@ -108,5 +108,5 @@ def _all_ended(ledger: Ledger) -> bool:
         return False
     # What was never confirmed may be in a queue all the same. In a shared lab others' may be there.
     return ledger.shared or not any(
-        n for queue, n in ledger.depths().items() if queue != DEAD_LETTER_QUEUE
+        n for queue, n in ledger.depths().items() if queue not in KEPT_QUEUES
     )

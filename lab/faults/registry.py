@@ -8,9 +8,12 @@ does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -18,7 +21,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from lab.errors import CannotRun
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import History
-from lab.substrates.abilities import Shared
+from lab.substrates.abilities import IN_WORDS, Shared
 from lab.substrates.protocol import Endpoints, Substrate
 from lab.substrates.provider import Strike
 from lab.wait import stopwatch
@@ -56,6 +59,9 @@ class Fault:
         summary: what it does, in one line.
         needs: abilities that the substrate must have.
         leaves: what it may leave waiting.
+        survivable: whether all laws hold in spite of it. Hunts draw no other, and where another one
+            was struck, the verdict is invalid.
+        strikes: the part that it breaks, with names of parameters in braces; see `part`.
         parameters: what can be chosen, with the default of each.
         strike: given the target and the parameters, breaks on entry and cures on exit.
     """
@@ -64,29 +70,64 @@ class Fault:
     summary: str
     needs: tuple[type, ...]
     leaves: Leaves
+    strikes: str
     parameters: Mapping[str, Any]
     strike: Callable[..., AbstractContextManager[None]]
+    survivable: bool = True
+
+    @property
+    def needs_in_words(self) -> str:
+        """What a substrate must be able to do, for people; empty if nothing special is needed."""
+        return " and ".join(IN_WORDS[each] for each in self.needs)
 
     def lacking(self, substrate: Substrate) -> str | None:
         """Why the fault is not possible on this substrate; None if it is."""
-        missing = [each.__name__ for each in self.needs if not isinstance(substrate, each)]
+        missing = [IN_WORDS[each] for each in self.needs if not isinstance(substrate, each)]
         if not missing:
             return None
         return (
-            f"the fault {self.name!r} needs a substrate that is {' and '.join(missing)}, "
-            f"and {type(substrate).__name__} is not"
+            f"the fault {self.name!r} needs a substrate that can {' and '.join(missing)}, "
+            f"and {substrate.name!r} cannot"
         )
+
+    def completed(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Every parameter with its value: as given, in words or as a value, or its default.
+
+        Raises:
+            CannotRun: there is no such parameter, or it cannot have this value.
+        """
+        if strange := parameters.keys() - self.parameters.keys():
+            raise CannotRun(
+                f"the fault {self.name!r} has no parameter {', '.join(sorted(strange))}; "
+                f"it has: {', '.join(self.parameters) or 'none'}"
+            )
+        return {
+            key: _value(self.name, key, default, parameters.get(key, default))
+            for key, default in self.parameters.items()
+        }
+
+    def part(self, parameters: Mapping[str, Any]) -> str:
+        """What it breaks with these parameters. Two faults must not break one part at a time."""
+        return self.strikes.format_map({**self.parameters, **parameters})
 
 
 _registry: dict[str, Fault] = {}
+_adding = threading.Lock()
+"""Held while a residue grows: faults of one run may end at the same time."""
 
 
 def fault(
-    name: str, *needs: type, leaves: Leaves = Leaves.NOTHING
+    name: str,
+    *needs: type,
+    leaves: Leaves = Leaves.NOTHING,
+    strikes: str = "",
+    survivable: bool = True,
 ) -> Callable[[Callable[P, Iterator[None]]], Callable[P, AbstractContextManager[None]]]:
     """Register a generator function `(target, **parameters)` as the fault `name`.
 
-    Everything before its `yield` strikes; the cure belongs into a `finally`.
+    Everything before its `yield` strikes; the cure belongs into a `finally`. `strikes` is what no
+    other fault may break at the same time, as `worker-{index}`; its own name if left out. For the
+    rest see `Fault`.
     """
 
     def register(
@@ -99,8 +140,10 @@ def fault(
             (inspect.getdoc(function) or "").partition("\n")[0],
             needs,
             leaves,
+            strikes or name,
             {each.name: each.default for each in parameters},
             strike,
+            survivable,
         )
         return strike
 
@@ -123,20 +166,33 @@ def find(name: str) -> Fault:
     return faults[name]
 
 
+def given(words: Iterable[str]) -> dict[str, str]:
+    """Parameters as a person writes them, each as `name=value`.
+
+    Raises:
+        CannotRun: one is not written so, or is there twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, is_, value = word.partition("=")
+        if not (name and is_ and value):
+            raise CannotRun(f"a parameter of a fault is written name=value, not {word!r}")
+        if name in found:
+            raise CannotRun(f"the parameter {name} is there twice: {found[name]} and {value}")
+        found[name] = value
+    return found
+
+
 def checked(name: str, substrate: Substrate, parameters: Mapping[str, Any]) -> Fault:
     """The fault of this name, if it is possible here with these parameters.
 
     Raises:
-        CannotRun: no such fault, no such parameter, or the substrate lacks an ability.
+        CannotRun: no such fault, no such parameter or value, or the substrate lacks an ability.
     """
     found = find(name)
     if why := found.lacking(substrate):
         raise CannotRun(why)
-    if strange := parameters.keys() - found.parameters.keys():
-        raise CannotRun(
-            f"the fault {name!r} has no parameter {', '.join(sorted(strange))}; "
-            f"it has: {', '.join(found.parameters) or 'none'}"
-        )
+    found.completed(parameters)
     return found
 
 
@@ -148,11 +204,12 @@ def struck(name: str, target: Target[Substrate], **parameters: Any) -> Iterator[
         CannotRun: see `checked`.
     """
     found = checked(name, target.substrate, parameters)
+    chosen = found.completed(parameters)
     if isinstance(target.substrate, Shared):
-        with target.substrate.struck(name, parameters):
+        with target.substrate.struck(name, chosen):
             yield
     else:
-        with found.strike(target, **parameters):
+        with found.strike(target, **chosen):
             yield
 
 
@@ -171,13 +228,47 @@ def striker(substrate: Substrate, endpoints: Endpoints) -> Strike:
 def applied(name: str, target: Recorded, **parameters: Any) -> Iterator[None]:
     """Break `target` as `struck` does, record from when to when, and note what that leaves."""
     found = checked(name, target.substrate, parameters)
-    given = {**found.parameters, **parameters}
-    detail = ", ".join(f"{key}={value}" for key, value in given.items()) or found.summary
+    detail = in_words(found, found.completed(parameters))
     target.history.write("fault", name=name, phase="begin", detail=detail)
     with stopwatch() as seconds:
         try:
             with struck(name, target, **parameters):
                 yield
         finally:
-            target.residue = target.residue.after(found.leaves, seconds())
+            leave(target, found, seconds())
             target.history.write("fault", name=name, phase="end", detail=detail)
+
+
+def leave(target: Recorded, fault: Fault, lasted_s: float) -> None:
+    """Note what a fault may have left waiting."""
+    with _adding:
+        target.residue = target.residue.after(fault.leaves, lasted_s)
+
+
+def in_words(fault: Fault, parameters: Mapping[str, Any]) -> str:
+    """What was chosen; what the fault does, if there was nothing to choose."""
+    return ", ".join(f"{key}={value}" for key, value in parameters.items()) or fault.summary
+
+
+def _value(fault: str, name: str, default: Any, value: Any) -> Any:
+    """A parameter's value, of the kind of its default."""
+    kind = type(default)
+    result = _converted(kind, value)
+    if result is None:
+        if issubclass(kind, StrEnum):
+            wanted = f"one of: {', '.join(kind)}"
+        else:
+            wanted = {int: "a whole number from 0", float: "a number from 0"}.get(kind, "text")
+        raise CannotRun(f"the fault {fault!r} takes {name} as {wanted}; not {value!r}")
+    return result
+
+
+def _converted(kind: type, value: Any) -> Any:
+    """A value as one of a kind; None if it cannot be one."""
+    try:
+        result = kind(value)
+        number = float(result) if isinstance(result, int | float) else 0.0
+        right = 0 <= number < math.inf and (kind is not int or float(value) == result)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return result if right and not isinstance(value, bool) else None

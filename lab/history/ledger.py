@@ -17,7 +17,7 @@ from typing import Any
 from lab.clients import amqp
 from lab.clients.amqp import DeadLetter
 from lab.clients.backend import Backend, BackendSilent
-from lab.history.journals import Journal, JournalReader
+from lab.history.journals import SCRAPER, Journal, JournalReader
 from lab.history.log import History, HistoryError
 from lab.history.receipts import ReceiptReader
 from system.contract.submission import Effect, Receipt
@@ -38,7 +38,8 @@ class Ledger:
         effects: ids with a receipt.
         dead: ids seen in the dead-letter queue.
         accepted_by, effects_by: how many were accepted, and took effect, by each way.
-        newest: by the identity of a match, `observed_at` and message id of its newest receipt.
+        newest: by the id of a match, `observed_at` and message id of its newest receipt.
+        match_ids: by identity, the id of the match that its receipts name.
         shared: whether others may use the lab, too.
     """
 
@@ -52,14 +53,16 @@ class Ledger:
         self.dead: set[str] = set()
         self.accepted_by: Counter[str] = Counter()
         self.effects_by: Counter[str] = Counter()
-        self.newest: dict[str, tuple[datetime, str]] = {}
+        self.newest: dict[int, tuple[datetime, str]] = {}
+        self.match_ids: dict[str, int] = {}
         self.rows_refused = 0
         self._receipts = ReceiptReader(backend, history, self._take_in_receipts)
         self._operator = operator_url
+        self._asker = amqp.Watcher(operator_url)
         self._journals = JournalReader()
         self.shared = False
         self._left_out: set[str] = set()
-        self._stale: set[str] = set()
+        self._older: set[str] = set()
         self._doubts: set[str] = set()
         self._lock = threading.RLock()  # of one look at a time, which may take seconds
         self._sets = threading.Lock()  # of the sets above, and never held for long
@@ -73,6 +76,7 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(timeout=30)
+        self._asker.close()
 
     @property
     def waiting(self) -> set[str]:
@@ -126,11 +130,11 @@ class Ledger:
             self._doubts.add(detail)
         self.history.write("doubt", detail=detail)
 
-    def decided_here(self, identity: str) -> bool:
+    def decided_here(self, match_id: int) -> bool:
         """Whether a message of this run is the newest that a match is known to hold."""
         with self._sets:
-            message_id = self.newest[identity][1] if identity in self.newest else ""
-            return message_id in self.attempted and message_id not in self._stale
+            message_id = self.newest[match_id][1] if match_id in self.newest else ""
+            return message_id in self.attempted and message_id not in self._older
 
     @property
     def journals(self) -> list[Journal]:
@@ -151,7 +155,7 @@ class Ledger:
             self._left_out = {letter.message_id for letter in amqp.dead_letters(self._operator)}
 
     def follow(self, journal: Journal) -> None:
-        """Follow a scraper's journal from now on."""
+        """Follow a journal from now on."""
         with self._lock:
             self._journals.follow(journal)
 
@@ -164,7 +168,7 @@ class Ledger:
         with self._lock:
             for journal, entry in self._journals.read_on():
                 try:
-                    self._take_in(entry)
+                    self._take_in(entry, journal.sender)
                 except (KeyError, TypeError, AttributeError, HistoryError) as error:
                     self.doubt(f"a line of {journal.name} is not as a journal promises: {error!r}")
             self._receipts.read_on()
@@ -211,8 +215,15 @@ class Ledger:
         Raises:
             amqp.TROUBLE: the broker did not answer, or a queue is not there.
         """
-        with amqp.channel(self._operator) as on:
-            return amqp.depths(on)
+        return self._asker.ask(amqp.depths)
+
+    def depth(self, queue: str) -> int:
+        """How many messages any one queue holds now.
+
+        Raises:
+            amqp.TROUBLE: as `depths` does.
+        """
+        return self._asker.ask(lambda on: amqp.depth(on, queue))
 
     def _ended(self) -> set[str]:
         return self.effects | self.dead | self.refused
@@ -244,25 +255,27 @@ class Ledger:
             for receipt in receipts:
                 self.effects.add(receipt.message_id)
                 self.effects_by[receipt.way] += 1
-                if receipt.effect is Effect.STALE:
-                    self._stale.add(receipt.message_id)
+                if receipt.effect in (Effect.STALE, Effect.FILLED):
+                    self._older.add(receipt.message_id)
                 age = receipt.observed_at, receipt.message_id
-                self.newest[receipt.identity] = max(age, self.newest.get(receipt.identity, age))
+                self.newest[receipt.match_id] = max(age, self.newest.get(receipt.match_id, age))
+                self.match_ids[receipt.identity] = receipt.match_id
 
-    def _take_in(self, entry: Any) -> None:
+    def _take_in(self, entry: Any, sender: str) -> None:
         event = entry["event"]
         if event not in _JOURNAL_EVENTS:
             return
         fields = {name: value for name, value in entry.items() if name not in ("event", "at")}
         if event == "attempted":
-            fields |= {"sender": "scraper", "expect": "effect"}
+            fields |= {"sender": sender, "expect": "effect"}
         self.history.write(event, **fields)
         with self._sets:
             if event == "attempted":
                 self.attempted.add(fields["message_id"])
             elif event == "accepted":
                 self.accepted.add(fields["message_id"])
-                self.scraped.add(fields["message_id"])
+                if sender == SCRAPER:
+                    self.scraped.add(fields["message_id"])
                 self.refused.discard(fields["message_id"])
                 self.accepted_by[fields["way"]] += 1
             elif event == "refused":
@@ -273,22 +286,14 @@ class Ledger:
     def _watch(self) -> None:
         while not self._stop.wait(EVERY_S):
             try:
-                self._look_on()
+                self._look_if_there()
+                for queue, ready in self.depths().items():
+                    self.history.write("depth", queue=queue, ready=ready)
             except amqp.TROUBLE:
                 pass  # the broker may be away on purpose; the final look says whether it came back
             except Exception as error:  # a recorder that ended silently would look like a quiet run
                 with suppress(HistoryError):  # a history that takes nothing says so by its torn end
                     self.doubt(f"the recorder failed: {error!r}")
-
-    def _look_on(self) -> None:
-        """Look on for as long as the broker answers."""
-        self._look_if_there()
-        # One connection for as long as it lasts: opening one costs the broker more than a look.
-        with amqp.channel(self._operator, heartbeat_s=5) as on:
-            while not self._stop.wait(EVERY_S):
-                self._look_if_there()
-                for queue, ready in amqp.depths(on).items():
-                    self.history.write("depth", queue=queue, ready=ready)
 
     def _look_if_there(self) -> None:
         with suppress(BackendSilent):  # it may be away on purpose, and what it has is read later

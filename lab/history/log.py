@@ -44,6 +44,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
         "pending": "where",
         "depth": "queue ready",
         "fault": "name phase detail",
+        "scaled": "role count",
         "check": "name verdict detail",
         "looked": "what ok detail",
         "doubt": "detail",

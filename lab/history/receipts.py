@@ -87,4 +87,4 @@ class ReceiptReader:
 
 def _mark(receipt: Receipt) -> tuple[str, int]:
     """Its message, and a hash of all that it says."""
-    return receipt.message_id, hash(receipt)
+    return receipt.message_id, hash(receipt.model_dump_json())

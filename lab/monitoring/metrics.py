@@ -6,7 +6,7 @@ A mean over no event would be 0/0; here such a query gives no value, and a dashb
 from __future__ import annotations
 
 LATENCY = "missing_table_message_latency_seconds"
-TOOK_EFFECT = 'missing_table_effects_total{effect=~"created|updated|unchanged|stale"}'
+TOOK_EFFECT = 'missing_table_effects_total{effect=~"created|updated|unchanged|filled|stale"}'
 ACCEPTED = "missing_table_accepted_total"
 PROCESSED = "missing_table_messages_processed_total"
 RETRIED = "missing_table_retries_total"

@@ -24,10 +24,10 @@ JOBS = (
 """Every job, in the order of a message's way; those without a target scrape nothing."""
 
 _PATHS: Mapping[str, dict[str, Any]] = {
-    # All queues in one scrape: the plain endpoint gives sums only.
+    # All queues in one scrape: the plain endpoint gives sums only, and nothing of bindings.
     RABBITMQ_DETAILED: {
         "metrics_path": "/metrics/detailed",
-        "params": {"family": ["queue_coarse_metrics", "queue_consumer_count"]},
+        "params": {"family": ["queue_coarse_metrics", "queue_consumer_count", "exchange_bindings"]},
     },
 }
 _KEPT = "missing_table_.*|slo:.*|queue:.*|up|rabbitmq_.*|process_.*|redis_.*|pg_.*|ALERTS"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import yaml
 
 from lab.monitoring import alertmanager, scrape
@@ -10,9 +13,17 @@ from lab.monitoring.scrape import RemoteWrite
 from lab.paths import PROJECT
 from lab.substrates.plan import Monitoring
 
+DASHBOARDS = PROJECT / "lab" / "monitoring" / "dashboards"
 RULES = PROJECT / "lab" / "monitoring" / "rules"
 TIME_SCALE = 60.0
 """The factor by which the rules' durations are shorter than in production: an hour is a minute."""
+
+
+def dashboards() -> dict[str, Any]:
+    """What Grafana shows, by the names of its files."""
+    return {
+        path.name: json.loads(path.read_text("utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))
+    }
 
 
 def monitoring(

@@ -10,7 +10,7 @@ import pytest
 
 from lab.checker.verdict import Verdict
 from lab.errors import NotWithin
-from lab.experiment.plugin import EVIDENCE, STAGE, Stage
+from lab.experiment.plugin import EVIDENCE, LACKING, STAGE, Stage
 from lab.phases.result import BECAUSE_MAX, Claim, Seen, split
 from lab.report import formatting
 
@@ -81,10 +81,13 @@ class Recorder:
                 verdict=Verdict.UNKNOWN if before is Verdict.VALID else before,
                 because=f"{word}: {because}" if before is not Verdict.INVALID else claim.because,
             )
+        lacking = item.stash.get(LACKING, "")
         self.claims[item.nodeid] = replace(
             claim,
+            because=lacking or claim.because,
             seconds=round(time.monotonic() - self._begun, 2),
             seen=_evidence(item),
+            lacking=lacking,
         )
         if call.excinfo is not None and call.excinfo.errisinstance(SystemExit):
             item.session.shouldstop = "asked to end"  # a signal; pytest would take it for a failure

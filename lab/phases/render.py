@@ -49,6 +49,7 @@ def _claim(claim: Claim) -> list[RenderableType]:
     parts: list[RenderableType] = [row]
     if claim.because:
         word = "because" if claim.verdict is Verdict.INVALID else "not decided:"
+        word = "not asked:" if claim.lacking else word
         parts.append(Padding(Text(f"{word} {claim.because}"), (0, 0, 0, 4)))
     if claim.seen:
         seen = Table.grid(padding=(0, 2))

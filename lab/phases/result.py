@@ -39,6 +39,7 @@ class Claim:
         experiment: how it is shown; empty if the claim says all.
         because: why it does not hold or could not be decided; empty if it holds.
         seconds: how long the experiment took.
+        lacking: what the substrate lacks for it, in words; then nothing was asked.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Claim:
     because: str = DID_NOT_RUN
     seconds: float = 0.0
     seen: tuple[Seen, ...] = ()
+    lacking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,21 @@ class Account:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all claims; unknown if the phase could not run."""
-        said = [each.verdict for each in self.claims]
+        """The worst of all claims that were asked; unknown if the phase could not run."""
+        said = [each.verdict for each in self.asked]
         return worst([*said, Verdict.UNKNOWN] if self.trouble else said)
+
+    @property
+    def asked(self) -> list[Claim]:
+        """The claims that can be shown on this substrate."""
+        return [each for each in self.claims if not each.lacking]
 
     @property
     def why(self) -> str:
         """One line for the verdict."""
-        total = len(self.claims)
-        broken = [each for each in self.claims if each.verdict is Verdict.INVALID]
-        open_ones = [each for each in self.claims if each.verdict is Verdict.UNKNOWN]
+        total, left_out = len(self.asked), len(self.claims) - len(self.asked)
+        broken = [each for each in self.asked if each.verdict is Verdict.INVALID]
+        open_ones = [each for each in self.asked if each.verdict is Verdict.UNKNOWN]
         if broken:
             return f"{len(broken)} of {total} claims do not hold; the first: {broken[0].text}"
         if self.trouble:
@@ -90,6 +97,8 @@ class Account:
                 f"{len(open_ones)} of {total} claims could not be decided; the first: {first.text}"
                 f" ({first.because})"
             )
+        if left_out and total:
+            return f"all {total} claims hold that can be shown here; {left_out} cannot"
         return f"all {total} claims hold" if total else "there were no claims to check"
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from contextlib import redirect_stdout
@@ -30,6 +31,8 @@ _OPTIONS = (
     # Instead of the usual options: everything, and no folders in the reader's place.
     *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:benchmark"),
     *("--strict-markers", "--tb=long"),
+    # A test's time is its own; the start of a lab is bounded by itself, and slow in containers.
+    *("-o", "timeout_func_only=true"),
 )
 
 
@@ -85,6 +88,45 @@ def run(
     (folder / JSON_FILE).write_text(content + "\n", "utf-8")
     (folder / PAGE_FILE).write_text(render.markdown(account), "utf-8")
     return account, folder
+
+
+class _Names:
+    """Notes the names of the experiments that there are, and of those that were chosen."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self.chosen: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Before any is left out."""
+        self.all = [each.name for each in items]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What is left."""
+        self.chosen = [each.name for each in session.items]
+
+
+def check_choice(modules: list[Path], only: str) -> None:
+    """See whether `only` chooses anything, before a run is made.
+
+    Raises:
+        CannotRun: it chooses none; lists what there is.
+    """
+    names = _Names()
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    with redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(
+            [*_OPTIONS, "--collect-only", "-q", "-k", only, *map(str, modules)],
+            plugins=[plugin, names],
+        )
+    if names.chosen:
+        return
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and not names.all:
+        why = formatting.clean(said.getvalue(), BECAUSE_MAX)
+        raise CannotRun(f"--only {only!r} cannot be read: {why}")
+    there = "".join(f"\n  {name.removeprefix('test_')}" for name in names.all)
+    raise CannotRun(f"no experiment matches --only {only!r}; there are:{there}")
 
 
 def title(module: Path) -> str:

@@ -27,7 +27,7 @@ OUTCOME_COLOURS = {
     Outcome.LOST: "#d62839",
 }
 COLOURS = ["#4f86c6", "#e09f3e", "#2a9d8f", "#9d8ec7", "#c9737f", "#8d99a6"]
-_BLUE, _AMBER, RED, _GREY = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6"
+_BLUE, _AMBER, RED, _GREY, _GREEN = "#4f86c6", "#e09f3e", "#d62839", "#8d99a6", "#2a9d8f"
 _SECONDS = "seconds into the run"
 
 
@@ -51,11 +51,12 @@ def outcomes(rows: Rows, faults: Rows, time: RunClock) -> dict[str, Any]:
 
 
 def distribution(rows: Rows, measured: Latency, objective_ms: float | None) -> dict[str, Any]:
-    """The distribution of latency over all messages, on a log scale, with its percentiles."""
+    """The distribution of latency over all messages, on a log scale; with the mean, its goal."""
     percentiles = {"p50": measured.p50, "p95": measured.p95, "p99": measured.p99}
     marks = [(name, value, _AMBER) for name, value in percentiles.items()]
+    marks.append(("mean", measured.mean, _GREEN))
     if objective_ms is not None:
-        marks.append(("goal", objective_ms, RED))
+        marks.append(("goal of the mean", objective_ms, RED))
     marks.sort(key=lambda mark: mark[1])
     # Leave room for the name of the last mark, to its right.
     reach = [
@@ -112,7 +113,7 @@ def latency(
         .encode(
             x=_along(time, "at"),
             y=y,
-            color=_coloured("percentile", {"p50": _BLUE, "p99": _AMBER}, "stroke"),
+            color=_coloured("percentile", {"mean": _GREEN, "p50": _BLUE, "p99": _AMBER}, "stroke"),
         )
     )
     layers = dots + lines
@@ -185,12 +186,12 @@ def _mark(ms: float, name: str, colour: str, top: int) -> list[alt.Chart]:
 
 
 def _coloured(field: str, colours: Mapping[str, str], symbol: str) -> alt.Color:
-    """A colour for each value of a field, and a legend below the plot."""
+    """A colour for each value of a field, and a legend below; the page sets its columns."""
     return alt.Color(
         f"{field}:N",
         title=None,
         scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-        legend=alt.Legend(orient="bottom", columns=2, symbolType=symbol),
+        legend=alt.Legend(orient="bottom", symbolType=symbol),
     )
 
 

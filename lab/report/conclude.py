@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -11,9 +12,11 @@ from lab.checker import verdict
 from lab.checker.check import Audit
 from lab.errors import LabError
 from lab.history import log
+from lab.paths import lab_command
 from lab.report import terminal
 
 PAGE_FILE = "report.html"
+EVIDENCE = (verdict.FILE, log.FILE, "logs", "prometheus")
 
 
 class ReportError(LabError):
@@ -44,10 +47,26 @@ def conclude(run_folder: Path) -> Audit:
 
     try:
         # Half a surrogate pair cannot be encoded as UTF-8; the page gets a question mark instead.
-        (run_folder / PAGE_FILE).write_text(html.render(audit), "utf-8", "replace")
+        (run_folder / PAGE_FILE).write_text(
+            html.render(audit, _beside(run_folder)), "utf-8", "replace"
+        )
     except OSError as error:
         raise ReportError(f"cannot write {run_folder / PAGE_FILE}: {error}") from error
     return audit
+
+
+def cut_short(run_folder: Path, console: Console) -> None:
+    """Conclude a run that was ended before its end, and say what is kept of it."""
+    with suppress(LabError):
+        conclude(run_folder)
+    again = lab_command("report", str(run_folder))
+    console.print(f"\nCut short. What was recorded so far is in {run_folder};", markup=False)
+    console.print(f"`{again}` judges it.", markup=False)
+
+
+def _beside(run_folder: Path) -> list[str]:
+    """What of the evidence is there, for links of the page."""
+    return [name for name in EVIDENCE if (run_folder / name).exists()]
 
 
 def show(audit: Audit, console: Console, run_folder: Path | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from lab.checker.check import Audit
 from lab.checker.measures import LATENCY_MEAN
 from lab.checker.verdict import Verdict
-from lab.report import charts, formatting, series
+from lab.report import charts, formatting, series, words
 
 DEATHS_MAX = 50
 REASONS_MAX = 20
@@ -24,8 +25,12 @@ CHECKS_MAX = 50
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
-def render(audit: Audit) -> str:
-    """The whole page."""
+def render(audit: Audit, beside: Sequence[str] = ()) -> str:
+    """The whole page.
+
+    Args:
+        beside: files and folders beside the page, to link to.
+    """
     story = audit.story
     by_reason = Counter(formatting.clean(row.reason) or "(no reason)" for row in story.rows)
     example = {formatting.clean(row.reason) or "(no reason)": row for row in reversed(story.rows)}
@@ -38,8 +43,12 @@ def render(audit: Audit) -> str:
         all_valid=audit.verdict is Verdict.VALID,
         plots=plots,
         notes=notes,
-        deaths=deaths[:DEATHS_MAX],
+        title=words.title(audit),
+        words=words,
+        beside=beside,
+        deaths=words.by_reason(deaths, DEATHS_MAX),
         deaths_total=len(deaths),
+        deaths_shown=min(len(deaths), DEATHS_MAX),
         rows=[
             (reason, count, example[reason]) for reason, count in by_reason.most_common(REASONS_MAX)
         ],
@@ -96,13 +105,14 @@ def _plots(audit: Audit) -> tuple[list[dict[str, Any]], list[str]]:
         add(
             "latency",
             "Latency over time",
-            f"By time of publishing; {sampled}, lines are over all messages.{shaded}",
+            f"By time of publishing; {sampled}, lines are over all messages; the goal is for the"
+            f" mean.{shaded}",
             charts.latency(points, series.latency_bands(story.ways, time), faults, time, objective),
         )
         notes.append(f"Times below {series.LATENCY_MS_MIN:g} ms are drawn at that value.")
     if story.depths:
         rows, left_out = series.queue_depths(story.depths, time)
-        others = f" {left_out} shallower queues are not drawn." if left_out else ""
+        others = f" {left_out} shallower or empty queues are not drawn." if left_out else ""
         add(
             "depths",
             "Queue depth",

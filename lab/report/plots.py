@@ -1,7 +1,7 @@
 """Plots of Prometheus' series for notebooks: lines over time, goals as lines, faults shaded.
 
-Pure: series in, an Altair chart out. Time is counted in seconds from the first point, so that two
-runs can be compared by eye.
+Pure: series in, an Altair chart out. Time is counted in seconds from the beginning of a span that
+all pictures of a page share, so that they can be compared by eye.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ GAP_STEPS = 1.5
 """Two points are normally one step apart; if they are further apart, a sample is missing."""
 
 Chart = alt.LayerChart | alt.FacetChart
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +42,38 @@ class GoalLine:
 
 
 def latency(
-    lines: Mapping[str, Series], goal_ms: float, faults: Sequence[FaultWindow] = ()
+    lines: Mapping[str, Series],
+    goal_ms: float,
+    faults: Sequence[FaultWindow] = (),
+    span: Span | None = None,
 ) -> Chart:
     """Latency over time against its objective; the series are in seconds, the plot in ms."""
     goal = GoalLine(f"{goal_ms:g} ms", goal_ms)
-    return over_time(_times(1000, lines), "latency, ms", goal=goal, faults=faults)
+    return over_time(_times(1000, lines), "latency, ms", span, goal=goal, faults=faults)
 
 
 def success(
-    lines: Mapping[str, Series], objective: float, faults: Sequence[FaultWindow] = ()
+    lines: Mapping[str, Series],
+    objective: float,
+    faults: Sequence[FaultWindow] = (),
+    span: Span | None = None,
 ) -> Chart:
     """The share of messages that took effect, over time, against its objective; both 0 to 1."""
     goal, percent = GoalLine(f"{objective:.1%}", objective * 100), _times(100, lines)
-    return over_time(percent, "took effect, %", goal=goal, faults=faults, from_zero=False)
+    return over_time(percent, "took effect, %", span, goal=goal, faults=faults, from_zero=False)
 
 
-def depth(lines: Mapping[str, Series], faults: Sequence[FaultWindow] = ()) -> Chart:
+def depth(
+    lines: Mapping[str, Series], faults: Sequence[FaultWindow] = (), span: Span | None = None
+) -> Chart:
     """Messages ready in each queue, over time."""
-    return over_time(lines, "messages ready", faults=faults)
+    return over_time(lines, "messages ready", span, faults=faults)
 
 
 def over_time(
     lines: Mapping[str, Series],
     title: str,
+    span: Span | None = None,
     *,
     goal: GoalLine | None = None,
     faults: Sequence[FaultWindow] = (),
@@ -75,6 +85,7 @@ def over_time(
         lines: by their names in the legend. If points are missing or not finite, the line is
             broken: a gap must not look like a value.
         title: of the y axis, with the unit.
+        span: from when to when, in seconds since the epoch; without it, as far as there are points.
         goal: drawn across, with its name.
         faults: shaded, with their names on top.
         from_zero: whether the y axis begins at 0.
@@ -85,7 +96,7 @@ def over_time(
     moments = [at for series in lines.values() for at, _ in series.points]
     if not moments:
         raise ValueError(f"nothing to draw for {title!r}: no series has a point")
-    begin, end = min(moments), max(moments)
+    begin, end = span or (min(moments), max(moments))
     rows = [
         {"line": name, "at": round(at - begin, 3), "value": value}
         for name, each in lines.items()

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from statistics import fmean
 from typing import Any
 
 from lab.checker.measures import Passage, nearest_rank
 from lab.checker.outcomes import Outcome
 from lab.checker.records import Depth, Fault
+from system.contract.topology import PROCESS_QUEUE
 
 BINS = 60
 POINTS_MAX = 1500
@@ -109,8 +112,15 @@ def latency_bins(ways: Iterable[Passage]) -> Rows:
     ]
 
 
+_BANDS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": fmean,
+    "p50": partial(nearest_rank, share=0.5),
+    "p99": partial(nearest_rank, share=0.99),
+}
+
+
 def latency_bands(ways: Iterable[Passage], time: RunClock) -> Rows:
-    """p50 and p99 of the messages published in each bin, over all of them."""
+    """Mean, p50 and p99 of the messages published in each bin, over all of them."""
     bins: dict[int, list[float]] = defaultdict(list)
     for at, ms in _ended(ways):
         bins[time.bin(at)].append(ms)
@@ -118,10 +128,10 @@ def latency_bands(ways: Iterable[Passage], time: RunClock) -> Rows:
         {
             "at": round((number + 0.5) * time.bin_s, 4),
             "percentile": name,
-            "ms": round(nearest_rank(sorted(bins[number]), share), 3),
+            "ms": round(of(sorted(bins[number])), 3),
         }
         for number in sorted(bins)
-        for name, share in (("p50", 0.5), ("p99", 0.99))
+        for name, of in _BANDS.items()
     ]
 
 
@@ -136,7 +146,8 @@ def latency_points(ways: Iterable[Passage], time: RunClock) -> tuple[Rows, int]:
 def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
     """The greatest depth of each queue in each bin; and the number of queues left out.
 
-    If there are more than `QUEUES_MAX` queues, only the deepest ones are drawn.
+    Queues in which nothing ever waited are left out, but for the one that matches go by; if more
+    than `QUEUES_MAX` are left, only the deepest ones are drawn.
     """
     deepest: dict[str, float] = defaultdict(float)
     bins: dict[tuple[str, int], float] = defaultdict(float)
@@ -144,7 +155,8 @@ def queue_depths(depths: Sequence[Depth], time: RunClock) -> tuple[Rows, int]:
         deepest[depth.queue] = max(deepest[depth.queue], depth.ready)
         key = depth.queue, time.bin(depth.at)
         bins[key] = max(bins[key], depth.ready)
-    drawn = set(sorted(deepest, key=lambda queue: (-deepest[queue], queue))[:QUEUES_MAX])
+    used = [queue for queue in deepest if deepest[queue] or queue == PROCESS_QUEUE]
+    drawn = set(sorted(used, key=lambda queue: (-deepest[queue], queue))[:QUEUES_MAX])
     rows = [
         {"at": round((number + 0.5) * time.bin_s, 4), "queue": queue, "ready": ready}
         for (queue, number), ready in sorted(bins.items())

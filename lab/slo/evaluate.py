@@ -97,6 +97,9 @@ class SloResult:
     because: str = ""
 
 
+NO_TRAFFIC = "no message was counted in the window"
+
+
 class _Unknown(Exception):  # noqa: N818 - it is no error, it ends the evaluation of one objective
     """The samples do not suffice. The text says why."""
 
@@ -164,7 +167,7 @@ def _ratio(
         _added(counters, samples, window) for counters in (ratio.total, ratio.good, ratio.bad)
     )
     if total <= 0:
-        raise _Unknown("no message was counted in the window")
+        raise _Unknown(NO_TRAFFIC)
     share = (bad if ratio.bad else total - good) / total
     # Rounded, because 1 - 0.9 is a little less than 0.1: using up exactly the budget meets it.
     return share / round(1 - target, 12), total, 1 - share
@@ -176,7 +179,7 @@ def _mean(
     """The part of the bound that was used, the number of events, their mean."""
     count, summed = (_added(counters, samples, window) for counters in (mean.count, mean.sum))
     if count <= 0:
-        raise _Unknown("no message was counted in the window")
+        raise _Unknown(NO_TRAFFIC)
     return summed / count / bound, count, summed / count
 
 

@@ -46,9 +46,9 @@ def evaluate_slos(
 
 def as_table(results: Sequence[SloResult]) -> Table:
     """The results for people: value, goal, budget, burn rate, verdict."""
-    table = Table(
-        "objective", "value", "goal", "budget left", "burn rate", "events", "verdict", box=None
-    )
+    # Two headings on two lines: so a goal is not broken on 80 columns.
+    headings = ("objective", "value", "goal", "budget\nleft", "burn\nrate", "events", "verdict")
+    table = Table(*headings, box=None)
     for result in results:
         table.add_row(
             result.objective,

@@ -12,12 +12,39 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from lab.substrates.answering import Answer
 from lab.substrates.plan import Link, Plan, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A fault that is at work in a lab that is kept.
+
+    Attributes:
+        number: of this strike, in this lab.
+        fault, parameters: what was asked for; parameters as text.
+        since, until: seconds since the epoch; `until` is None if it lasts until it is cured.
+        by_hand: whether it is held by the keeper; else it ends with the program that asked for it.
+        failed: why its cure failed when its time was over; empty otherwise.
+    """
+
+    number: int
+    fault: str
+    parameters: Mapping[str, str]
+    since: float
+    until: float | None
+    by_hand: bool
+    failed: str = ""
+
+    def __str__(self) -> str:
+        """As one would strike it: `link-cut link=worker-api`."""
+        return " ".join([self.fault, *(f"{key}={value}" for key, value in self.parameters.items())])
 
 
 class Program(StrEnum):
     """A command of the system that people and timers run beside the roles."""
 
+    BACKEND = "system.backend"
     SCRAPER = "system.scraper"
     WORKER = "system.worker"
     DEAD_LETTERS = "system.worker.dead_letters"
@@ -33,6 +60,48 @@ class Shared(Protocol):
 
     def struck(self, fault: str, parameters: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Let the keeper break the lab for the block, and cure it, even if the caller is killed."""
+        ...
+
+
+@runtime_checkable
+class HoldsFaults(Protocol):
+    """A lab that is kept, and stays broken without the one who broke it, until it is cured."""
+
+    def strike(self, fault: str, parameters: Mapping[str, Any], for_s: float | None) -> Breach:
+        """Let the keeper break the lab and hold that, also when the caller has gone.
+
+        Args:
+            for_s: cured after so many seconds; None: when it is asked for, or the lab ends.
+
+        Raises:
+            CannotRun: there is no such fault, or it is at work already.
+            SubstrateError: it could not be done, or only half; what was done is cured.
+        """
+        ...
+
+    def cure(self, fault: str | None) -> list[Breach]:
+        """Cure what is held of one fault, or all that is held; return what that was.
+
+        Raises:
+            SubstrateError: a cure failed; the others were done.
+        """
+        ...
+
+    def breaches(self) -> list[Breach]:
+        """Every fault that is at work, whoever asked for it, in the order of their begin."""
+        ...
+
+
+@runtime_checkable
+class HoldsScale(Protocol):
+    """A lab that is kept, and has as many processes as it was told, also without the teller."""
+
+    def scale_for_good(self, role: Role, count: int) -> None:
+        """Let the keeper start or politely end processes until the role has `count`.
+
+        Raises:
+            SubstrateError: a process did not start or end.
+        """
         ...
 
 
@@ -88,7 +157,7 @@ class RunsPrograms(Protocol):
         *arguments: str,
         settings: Mapping[str, str | None] = {},
         wrapper: str | None = None,
-        within_s: float = 60.0,
+        within_s: float = 180.0,
     ) -> Finished:
         """Run a command to its end.
 
@@ -117,7 +186,7 @@ class RunsPrograms(Protocol):
         ...
 
     def write(self, file: str, content: bytes) -> None:
-        """Make a file, or replace it."""
+        """Make a file, or replace it in one step; it may hold a secret."""
         ...
 
 
@@ -127,6 +196,15 @@ class SharesFiles(Protocol):
 
     def place(self, file: str) -> Path:
         """Where a file of the working folder is."""
+        ...
+
+
+@runtime_checkable
+class SharesLoopback(Protocol):
+    """Its programs and this process reach each other's servers, at one address."""
+
+    def loopback(self) -> str:
+        """The address, such as `127.0.0.1`."""
         ...
 
 
@@ -194,6 +272,10 @@ class Measurable(Protocol):
         ...
 
 
+CHILD_WITHIN_S = 60.0
+"""A worker that lost its broker ends its children, and makes new ones once it is connected."""
+
+
 @runtime_checkable
 class ChildKillable(Protocol):
     """Can end one pool child of a worker, as the system does where memory runs out."""
@@ -201,9 +283,20 @@ class ChildKillable(Protocol):
     def kill_child(self, role: Role, index: int = 0) -> None:
         """SIGKILL for one child of the process; the process itself goes on.
 
+        A worker has none while it connects to its broker anew, so one is waited for.
+
         Raises:
-            SubstrateError: it has no child.
+            SubstrateError: it had no child for a minute.
         """
+        ...
+
+
+@runtime_checkable
+class ParentKillable(Protocol):
+    """Can end a worker alone and leave its pool children behind, as it is where memory runs out."""
+
+    def kill_parent(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for the process alone; its children go on, and find out by themselves."""
         ...
 
 
@@ -233,16 +326,30 @@ class Watchable(Protocol):
 class Partitionable(Protocol):
     """Can break a link between two roles while both of them run. One breach replaces another."""
 
-    def cut(self, link: Link) -> None:
-        """Close the connections, and refuse new ones."""
+    def cut(self, link: Link, node: int | None = None) -> None:
+        """Close the connections, and refuse new ones; of a cluster, those of one node if given.
+
+        Raises:
+            SubstrateError: there is no such node.
+        """
         ...
 
     def stall(self, link: Link) -> None:
         """Let nothing pass; connections stay open, and new ones are taken and get no answer."""
         ...
 
-    def slow(self, link: Link, *, latency_s: float = 0.0, bytes_per_s: float = 0.0) -> None:
-        """Delay what passes, each way by `latency_s`, and bound each connection's rate (0: not)."""
+    def slow(
+        self,
+        link: Link,
+        *,
+        latency_s: float = 0.0,
+        bytes_per_s: float = 0.0,
+        jitter_s: float = 0.0,
+    ) -> None:
+        """Delay what passes, each way by `latency_s`, and bound each connection's rate (0: not).
+
+        Each piece waits up to `jitter_s` longer, and none overtakes another.
+        """
         ...
 
     def half_open(self, link: Link) -> None:
@@ -255,3 +362,25 @@ class Partitionable(Protocol):
     def heal(self, link: Link) -> None:
         """Let everything pass again. Does nothing if it does already."""
         ...
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """Can answer the HTTP requests of a link in the place of the role that they are for."""
+
+    def answer(self, link: Link, how: Answer) -> None:
+        """Answer every request, and let none pass, until the link is healed; see `Answer`."""
+        ...
+
+
+IN_WORDS: Mapping[type, str] = {
+    Killable: "end processes",
+    Pausable: "pause processes",
+    Scalable: "change the number of workers",
+    ChildKillable: "end single pool children",
+    ParentKillable: "end a worker without its pool children",
+    Controllable: "run the broker's own tool",
+    Partitionable: "break links (`--breakable`)",
+    Answering: "answer for the API",
+}
+"""What a substrate can do that has the ability: for people. Those that a fault may need."""

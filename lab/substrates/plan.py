@@ -24,6 +24,7 @@ class Role(StrEnum):
     PROMETHEUS = "prometheus"
     ALERTMANAGER = "alertmanager"
     FLOWER = "flower"
+    GRAFANA = "grafana"
 
 
 class Link(StrEnum):
@@ -54,6 +55,10 @@ class Monitoring:
     alertmanager: Mapping[str, Any]
 
 
+BROKERS = (1, 3)
+"""How many nodes RabbitMQ may have: a cluster of two has no majority when one is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to start.
@@ -61,6 +66,7 @@ class Plan:
     Attributes:
         workers: worker processes, each with a pool of its own.
         concurrency: pool children of each worker.
+        brokers: nodes of RabbitMQ: 1, or 3 that are a cluster.
         seed: of the league site's season.
         matches: of the league site's season.
         page_delay_ms: how long the league site lets each page wait.
@@ -72,18 +78,31 @@ class Plan:
             a relay takes part of the processor, and so of the throughput.
         monitoring: what Prometheus, Alertmanager and the exporters do; they do not run if None.
         flower: whether Flower runs, and the workers send the events that it shows.
+        dashboards: what Grafana shows, by the names of their files, in its own JSON; it does not
+            run if None, or where there is none.
     """
 
     seed: int
     matches: int
     workers: int = 2
     concurrency: int = 2
+    brokers: int = 1
     page_delay_ms: int = 100
     settings: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
     wrapper: Mapping[Role, str] = field(default_factory=dict)
     relayed: frozenset[Link] = frozenset()
     monitoring: Monitoring | None = None
     flower: bool = False
+    dashboards: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a cluster without a majority when one node is lost.
+
+        Raises:
+            ValueError: it has two nodes.
+        """
+        if self.brokers not in BROKERS:
+            raise ValueError(f"{self.brokers} brokers: there can be 1, or 3 that are a cluster")
 
 
 def as_json(plan: Plan) -> bytes:

@@ -21,14 +21,17 @@ class Endpoints:
     Attributes:
         api_url: `http://host:port` of the backend.
         api_token: the bearer token that writing needs.
-        broker_urls: AMQP URLs, by user: `scraper`, `worker`, `operator`, `admin`. The scraper's is
-            the only one that a fault of the link `scraper-broker` breaks; the others are direct.
+        broker_urls: AMQP URLs, by user: `scraper`, `earlier-sender`, `worker`, `operator`,
+            `admin`. The scraper's is the only one that a fault of the link `scraper-broker` breaks;
+            the others are direct. Of a cluster, the URLs of its nodes with `;` between them.
         management_url: `http://host:port` of RabbitMQ's management API; log in as a broker user.
-        metrics_url: `http://host:port/metrics` of the broker, for Prometheus.
+            Of a cluster, as above.
+        metrics_url: `http://host:port/metrics` of the (first) broker, for Prometheus.
         results_url: `redis://…`.
         database_url: `postgresql://…`, as the owner of the system's tables.
         site_url: `http://host:port` of the league site.
-        prometheus_url, alertmanager_url, flower_url: `http://host:port`; None: it does not run.
+        prometheus_url, alertmanager_url, flower_url, grafana_url: `http://host:port`; None: it does
+            not run.
     """
 
     api_url: str
@@ -42,6 +45,7 @@ class Endpoints:
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
     flower_url: str | None = None
+    grafana_url: str | None = None
 
     @property
     def management(self) -> Management:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from lab.substrates.abilities import Breach, Finished
 from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints, Substrate
+
+CONTEXT = "MISSING_TABLE_KUBE_CONTEXT"
+"""The setting that names the cluster, for a substrate on one: a context of the user's kubectl."""
 
 Say = Callable[[str], None]
 """Called with each line of progress."""
@@ -18,15 +22,35 @@ Strike = Callable[[str, Mapping[str, Any]], AbstractContextManager[None]]
 Striker = Callable[[Substrate, Endpoints], Strike]
 """Gives the `Strike` of a lab that is up. Faults are above this layer, so it is handed in."""
 
+Beside = Callable[[], AbstractContextManager[Mapping[str, str]]]
+"""What runs beside a lab for as long as it is kept; gives places of it, by their names for people.
+
+It is entered by the process that runs the lab, and before the lab is up."""
+
+
+def nothing() -> AbstractContextManager[Mapping[str, str]]:
+    """Nothing runs beside it."""
+    return nullcontext({})
+
+
+def lacking(substrate: type[Substrate], abilities: Iterable[type]) -> list[str]:
+    """The names of those abilities that the labs of a kind lack."""
+    return [each.__name__ for each in abilities if not issubclass(substrate, each)]
+
 
 def silent(line: str) -> None:
     """Print nothing."""
 
 
 class Provider(Protocol):
-    """One kind of substrate."""
+    """One kind of substrate.
+
+    Attributes:
+        substrate: the class of its labs, which tells their abilities before there is one.
+    """
 
     name: str
+    substrate: type[Substrate]
 
     def opened(self, lab: str, base: Path, say: Say = silent) -> AbstractContextManager[Substrate]:
         """A substrate of one's own, not up yet; nothing is left of it after the block.
@@ -62,6 +86,25 @@ class Pools(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsPython(Protocol):
+    """Starts this project's programs sooner than Python itself does."""
+
+    def run_python(
+        self, *arguments: str, env: Mapping[str, str], cwd: Path, within_s: float
+    ) -> Finished:
+        """Run `python -m ARGUMENTS…` to its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it still ran after `within_s`; then it is killed.
+        """
+        ...
+
+
+DASHBOARDS = "dashboards"
+"""The place of what a Grafana needs to know of a lab, if one was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A lab that is kept up.
@@ -69,13 +112,17 @@ class Kept:
     Attributes:
         endpoints: None while it starts.
         since: when it began, seconds since the epoch.
-        places: where its logs and passwords are, for people.
+        places: where its control room, its logs and passwords are, for people.
+        breaches: the faults that are at work.
+        doing: the command that it is there for, as `lab up` or `lab phase 3`.
     """
 
     name: str
     endpoints: Endpoints | None
     since: float
     places: Mapping[str, str] = field(default_factory=dict)
+    breaches: list[Breach] = field(default_factory=list)
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +144,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a lab is. `verdict` is `up`, `degraded` (also while it starts or ends) or `none`."""
+    """How a lab is. `verdict` is `up`, `degraded` (also while it starts or ends) or `none`.
+
+    Attributes:
+        breaches: the faults that are at work.
+    """
 
     name: str
     verdict: str
     phase: str
     lines: list[Line]
+    breaches: list[Breach] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """As JSON."""
@@ -122,7 +174,9 @@ class Keeps(Protocol):
         """
         ...
 
-    def hold(self, lab: str, plan: Plan, say: Say, striker: Striker) -> int:
+    def hold(
+        self, lab: str, plan: Plan, say: Say, striker: Striker, beside: Beside = nothing
+    ) -> int:
         """Keep a lab until a signal asks for its end; return the exit code."""
         ...
 
@@ -151,6 +205,19 @@ class Keeps(Protocol):
         ...
 
 
+@runtime_checkable
+class Sweeps(Protocol):
+    """Cannot keep a lab up, and can remove what labs have left whose process was killed."""
+
+    def sweep(self) -> list[str]:
+        """Remove it; return the names of the labs.
+
+        Raises:
+            CannotRun: the place where it would be does not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A program to run: its path and arguments, and its whole environment, passwords included."""
@@ -170,6 +237,16 @@ class HasTools(Protocol):
 
         Raises:
             CannotRun: there is no such tool, it is not installed, or the lab is not up.
+        """
+        ...
+
+    def settings_file(self, lab: str) -> Path:
+        """Write what a person's own programs need to know of a lab that is up, for a shell.
+
+        Only its owner can read the file; it goes with the lab.
+
+        Raises:
+            CannotRun: the lab is not up.
         """
         ...
 

@@ -6,18 +6,24 @@ It has to pass lab/tests/test_conformance.py as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from lab.errors import CannotRun
-from lab.substrates.protocol import Endpoints
+from lab.paths import lab_command
+from lab.substrates import elsewhere as elsewhere_
+from lab.substrates.protocol import Endpoints, Substrate
 from lab.substrates.provider import Keeps, Kept, Provider
 
 DEFAULT = "local"
+ON_A_CLUSTER = "kubernetes"
+"""The one that a context of kubectl leads to."""
 _PROVIDERS = {
     "local": "lab.substrates.local.provider:LocalProvider",
+    "docker": "lab.substrates.docker.provider:DockerProvider",
+    "kubernetes": "lab.substrates.kubernetes.provider:KubernetesProvider",
     "fake": "lab.substrates.fake.provider:FakeProvider",
 }
 HIDDEN = frozenset({"fake"})
@@ -67,8 +73,29 @@ def endpoints(lab: str = "default", substrate: str = DEFAULT) -> Endpoints:
     """
     found = kept(lab, substrate)
     if found is None or found.endpoints is None:
-        raise CannotRun(f"no lab named {lab!r} is up here; start it with `lab up`")
+        raise CannotRun(f"no lab named {lab!r} is up here; start it with `{lab_command('up')}`")
     return found.endpoints
+
+
+def endpoints_elsewhere(api_url: str, environment: Mapping[str, str]) -> Endpoints:
+    """Where a system answers that runs somewhere else; see `lab.substrates.elsewhere`.
+
+    Raises:
+        CannotRun: the environment lacks an address or a password.
+    """
+    return elsewhere_.endpoints(api_url, environment)
+
+
+def elsewhere(known: Endpoints) -> Substrate:
+    """A system that runs somewhere else."""
+    return elsewhere_.Elsewhere(known)
+
+
+def image(*at: str) -> str:
+    """The container image that the chart's values name at a place, tag included."""
+    from lab.substrates.containers.images import in_chart
+
+    return in_chart(*at)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ from pathlib import Path
 from lab.errors import LabError, NotWithin
 from lab.wait import eventually
 
-STEP_WITHIN_S = 180.0
-AGAIN_WITHIN_S = 60.0
+STEP_WITHIN_S = 400.0
+AGAIN_WITHIN_S = 180.0
 _FENCE = re.compile(r"^```(\w+) runnable( again)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -53,7 +54,7 @@ def steps(page: str) -> list[Step]:
         language, again, body = block.group(1), bool(block.group(2)), block.group(3)
         first = page.count("\n", 0, block.start()) + 2
         if language == "python":
-            found.append(Step(first, ("python", "-c", body)))
+            found.append(Step(first, (sys.executable, "-c", body)))
             continue
         for offset, line in enumerate(body.splitlines()):
             if line.startswith("$ "):

@@ -12,9 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 import urllib3
 
@@ -42,10 +40,11 @@ from lab.substrates.abilities import (
 from lab.substrates.local import Local, control, detached
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import Instance
+from lab.substrates.local.processes import Command, Handle, Spawner
 from lab.substrates.plan import Link, Plan, Role
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.laboratory, pytest.mark.services, pytest.mark.timeout(600)]
 
 WITHIN_S = 40.0
 ABILITIES = (
@@ -167,6 +166,57 @@ def test_what_a_caller_leaves_broken_is_mended_when_it_leaves(
         ),
         within_s=WITHIN_S,
     )
+
+
+def test_what_was_scaled_for_good_stays_when_the_caller_leaves(
+    kept: Lab, instance: Instance
+) -> None:
+    def workers() -> int:
+        state = instance.read()
+        assert state is not None
+        return sum(each.name.startswith("worker-") for each in state.processes)
+
+    before = workers()
+    for count in (before + 1, before):
+        caller = Attached(instance)
+        caller.up(Plan(seed=1, matches=40))
+        caller.pause(Role.WORKER)  # is mended after whatever came later
+        caller.scale_for_good(Role.WORKER, count)
+        caller.down()
+        eventually(
+            "the pause to be mended",
+            lambda: detached.status(instance).verdict == "up",
+            within_s=WITHIN_S,
+        )
+        assert workers() == count
+
+
+def test_a_load_that_is_ended_by_ctrl_c_is_judged_by_what_was_sent(
+    kept: Lab, instance: Instance, tmp_path: Path
+) -> None:
+    (tmp_path / ".lab").symlink_to(instance.folder.parent)
+    words = ("load", "--profile", "steady", "--for", "10m", "--may-be-late")
+    with subprocess.Popen(
+        [sys.executable, "-m", "lab", *words, "--name", instance.name],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        text=True,
+        stdout=subprocess.PIPE,
+    ) as load:
+
+        def is_offered() -> bool:
+            histories = tmp_path.glob(".runs/*-load-steady/history.jsonl")
+            return any('"accepted"' in each.read_text() for each in histories)
+
+        eventually("messages to be accepted", is_offered, within_s=WITHIN_S)
+        load.send_signal(signal.SIGINT)
+        said, _ = load.communicate(timeout=120)
+
+    assert load.returncode == 0, said
+    assert "Stopped by hand" in said
+    judged = json.loads((tmp_path / ".runs/latest/verdict.json").read_text())
+    assert judged["verdict"] == "valid"
+    assert 0 < judged["counts"]["accepted"] < 10 * 60 * 40
 
 
 @pytest.mark.parametrize("how", ["kill", "strike"])
@@ -320,20 +370,24 @@ def test_a_folder_with_a_long_path_can_be_kept_too(kept: Lab, tmp_path: Path) ->
     assert list(folder.iterdir()) == []
 
 
-def test_two_that_start_the_same_process_start_one(kept: Lab) -> None:
+def test_two_that_start_the_same_process_start_one(
+    kept: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As two sessions do whose faults end together."""
     local = kept.substrate
     assert isinstance(local, Local)
+    started: list[Command] = []
+    spawn = Spawner.spawn
+
+    def counted(self: Spawner, command: Command, log: Path) -> Handle:
+        started.append(command)
+        return spawn(self, command, log)
+
+    monkeypatch.setattr(Spawner, "spawn", counted)
     local.kill(Role.SITE)
     both = [threading.Thread(target=local.start, args=(Role.SITE,)) for _ in range(2)]
     for thread in both:
         thread.start()
     for thread in both:
         thread.join(60)
-    port = urlsplit(kept.endpoints.site_url).port
-    sites = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.cmdline()[-6:].count(str(port))
-    ]
-    assert len(sites) == 1
+    assert len(started) == 1

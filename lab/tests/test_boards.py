@@ -140,7 +140,7 @@ def test_prometheus_understands_every_query(tmp_path: Path) -> None:
         [programs.need("promtool"), "check", "rules", file],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -17,10 +17,16 @@ from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData, Series
 from lab.experiment.plugin import staged
 from lab.monitoring.dashboards.files import FOLDER
+from lab.monitoring.metrics import RUNTIME
 from lab.tests.grafana import substituted
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 FAULT = "worker-paused"
 PAGES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
@@ -56,7 +62,7 @@ def seen(prometheus: Prometheus, condition: str) -> None:
     eventually(
         f"Prometheus to see {condition}",
         lambda: bool(prometheus.vector(condition)),
-        within_s=30,
+        within_s=60,
         tolerate=(NoData,),
         every_s=0.2,
     )
@@ -76,6 +82,9 @@ def look(
             wait_until_seen(prometheus)
             with lab.load("steady"):
                 lab.scrape(lab.season.moments(1)[0], 0)
+                # Paused, the worker is not scraped, and what is left for it afterwards may be done
+                # between two scrapes: its rates must have been seen before.
+                seen(prometheus, f"sum(rate({RUNTIME}_count[5s])) > 0")
                 with lab.fault(FAULT):
                     seen(prometheus, "max(missing_table_lab_fault_active) == 1")
                     seen(prometheus, "sum(queue:messages_ready:sum) > 50")

@@ -17,6 +17,7 @@ import pytest
 from lab.errors import CannotRun, SubstrateError
 from lab.substrates import registry
 from lab.substrates.abilities import (
+    Answering,
     ChildKillable,
     Controllable,
     Killable,
@@ -26,20 +27,29 @@ from lab.substrates.abilities import (
     RunsPrograms,
     Scalable,
 )
+from lab.substrates.answering import Answer
 from lab.substrates.plan import Link, Plan, Role
 from lab.substrates.protocol import Endpoints, Substrate
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(600)]
 
 PLAN = Plan(seed=7, matches=40, workers=1, concurrency=1, relayed=frozenset(Link))
-ANSWERS_S = 2.0
+SILENT_S = 2.0
+"""Who has not answered for so long is silent: for what must not answer."""
+ANSWERS_S = 60.0
+"""How long an answer may take that has to come."""
 BACK_WITHIN_S = 60.0
 AMQP = b"AMQP\x00\x00\x09\x01"
 A = TypeVar("A")
 
 
-KINDS = ["fake", *(pytest.param(name, marks=pytest.mark.services) for name in registry.names())]
+NEEDS = {"docker": pytest.mark.docker, "kubernetes": pytest.mark.kubernetes}
+"""What a kind needs beyond the services of this machine."""
+KINDS = [
+    "fake",
+    *(pytest.param(name, marks=NEEDS.get(name, pytest.mark.services)) for name in registry.names()),
+]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -87,15 +97,15 @@ def address(ends: Endpoints, role: Role) -> tuple[str, int]:
 def accepts(ends: Endpoints, role: Role) -> bool:
     """Whether somebody takes connections for a role."""
     try:
-        with socket.create_connection(address(ends, role), timeout=ANSWERS_S):
+        with socket.create_connection(address(ends, role), timeout=SILENT_S):
             return True
     except OSError:
         return False
 
 
-def is_ready(ends: Endpoints) -> bool:
+def is_ready(ends: Endpoints, within_s: float = ANSWERS_S) -> bool:
     """Whether the API says that it is ready."""
-    connection = http.client.HTTPConnection(*address(ends, Role.API), timeout=ANSWERS_S)
+    connection = http.client.HTTPConnection(*address(ends, Role.API), timeout=within_s)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -105,12 +115,11 @@ def is_ready(ends: Endpoints) -> bool:
         connection.close()
 
 
-def greets(ends: Endpoints) -> bool:
+def greets(ends: Endpoints, within_s: float = ANSWERS_S) -> bool:
     """Whether the broker answers the scraper, by the way that a fault of its link can break."""
     at = urlsplit(ends.broker_urls["scraper"])
     try:
-        with socket.create_connection((at.hostname, at.port), timeout=ANSWERS_S) as line:
-            line.settimeout(ANSWERS_S)
+        with socket.create_connection((at.hostname, at.port), timeout=within_s) as line:
             line.sendall(AMQP)
             return bool(line.recv(1))
     except OSError:
@@ -150,7 +159,7 @@ def test_every_role_has_its_log_and_all_of_them_can_be_had(
 ) -> None:
     (log,) = place.logs(Role.API)
     assert log.name == "api-0"
-    eventually("it to have written something", log.text, within_s=10)
+    eventually("it to have written something", log.text, within_s=60)
     names = {each.name for each in place.logs()}
     assert {"api-0", "worker-0", "broker-0"} <= names
 
@@ -161,7 +170,7 @@ def test_a_killed_process_is_gone_and_comes_back_at_the_same_address(
     killable = able(place, Killable)
     killable.kill(Role.API)
     killable.kill(Role.API)  # twice does no harm
-    assert not is_ready(ends)
+    assert not is_ready(ends, SILENT_S)
     killable.start(Role.API)
     killable.start(Role.API)
     assert is_ready(ends)
@@ -184,7 +193,7 @@ def test_a_paused_process_says_nothing_until_it_goes_on(place: Substrate, ends: 
     pausable = able(place, Pausable)
     pausable.pause(Role.API)
     try:
-        assert not is_ready(ends)
+        assert not is_ready(ends, SILENT_S)
     finally:
         pausable.resume(Role.API)
         pausable.resume(Role.API)
@@ -222,11 +231,11 @@ def test_a_broken_link_lets_nothing_through_until_it_is_healed(
     place: Substrate, ends: Endpoints, how: str
 ) -> None:
     links = able(place, Partitionable)
-    given: dict[str, Any] = {"latency_s": 10.0} if how == "slow" else {}
+    given: dict[str, Any] = {"latency_s": 2 * ANSWERS_S} if how == "slow" else {}
     assert greets(ends)
     getattr(links, how)(Link.SCRAPER_BROKER, **given)
     try:
-        assert not greets(ends)
+        assert not greets(ends, SILENT_S)
     finally:
         links.heal(Link.SCRAPER_BROKER)
         links.heal(Link.SCRAPER_BROKER)
@@ -237,7 +246,6 @@ def test_a_half_open_link_serves_new_connections(place: Substrate, ends: Endpoin
     links = able(place, Partitionable)
     at = urlsplit(ends.broker_urls["scraper"])
     with socket.create_connection((at.hostname, at.port), timeout=ANSWERS_S) as line:
-        line.settimeout(ANSWERS_S)
         line.sendall(AMQP)
         assert line.recv(1)
         links.half_open(Link.SCRAPER_BROKER)
@@ -248,10 +256,27 @@ def test_a_half_open_link_serves_new_connections(place: Substrate, ends: Endpoin
             links.heal(Link.SCRAPER_BROKER)
 
 
+def test_requests_on_a_link_are_answered_in_its_targets_place_until_it_is_healed(
+    place: Substrate, ends: Endpoints
+) -> None:
+    answers, links = able(place, Answering), able(place, Partitionable)
+    at = urlsplit(ends.broker_urls["scraper"])
+    answers.answer(Link.SCRAPER_BROKER, Answer.BUSY)
+    try:
+        connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=BACK_WITHIN_S)
+        connection.request("POST", "/api/matches", b"[]")
+        assert connection.getresponse().status == http.HTTPStatus.TOO_MANY_REQUESTS
+        connection.close()
+    finally:
+        links.heal(Link.SCRAPER_BROKER)
+    assert greets(ends)
+
+
 def test_programs_run_where_the_system_runs(place: Substrate, ends: Endpoints) -> None:
     programs = able(place, RunsPrograms)
-    done = programs.run(Program.SCRAPER, "waiting")
-    assert (done.code, done.stdout.strip()) == (0, "0"), done
+    done = programs.run(Program.SCRAPER, "waiting")  # there is no outbox yet
+    assert (done.code, done.stdout) == (2, ""), done
+    assert "outbox" in done.stderr
     wrong = programs.run(Program.WORKER, settings={"MISSING_TABLE_BROKER_URL": None})
     assert wrong.code == 2
     assert "MISSING_TABLE_BROKER_URL" in wrong.stderr

@@ -1,9 +1,9 @@
-"""The keeper's socket owes its callers' cures, however the first of them goes."""
+"""The keeper's socket owes its callers' cures, however they go and however a cure ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,5 +32,16 @@ def test_a_cure_that_fails_keeps_no_other_from_being_done(fails: str, tmp_path: 
         for fault in "first", "second":
             caller.call("strike", fault=fault, parameters={})
         caller.close()
-        eventually("both cures to be tried", lambda: len(tried) == 2, within_s=20)
+        eventually("both cures to be tried", lambda: len(tried) == 2, within_s=60)
     assert tried == ["second", "first"]  # the newest first
+
+
+def test_a_run_that_has_gone_is_not_missed_by_prometheus(tmp_path: Path) -> None:
+    """Its metrics went with it; as a target it would be unreachable for as long as the lab runs."""
+    local = Local(Instance.named("never-up", tmp_path))
+    with control.served(tmp_path, local, lambda *_: nullcontext()):
+        caller = control.Client(tmp_path)
+        caller.call("watch", "lab", "a run", "127.0.0.1:9")
+        assert local._watched == {"lab": {"a run": "127.0.0.1:9"}}
+        caller.close()
+        eventually("it to be forgotten", lambda: not local._watched["lab"], within_s=60)

@@ -19,7 +19,12 @@ from lab.substrates.local.instance import Instance
 from lab.tests import trees
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 QUICK = ("--workers", "1", "--concurrency", "1", "--matches", "40", "--no-monitoring")
 
@@ -45,7 +50,7 @@ class Terminal:
     def lab(self, *words: str) -> tuple[int, str]:
         """Type a command; return its exit code and what it prints."""
         command = self.begin(*words)
-        said, _ = command.communicate(timeout=120)
+        said, _ = command.communicate(timeout=400)
         return command.returncode, said
 
 
@@ -83,7 +88,7 @@ def test_a_lab_goes_on_until_it_is_taken_down(terminal: Terminal) -> None:
     broker = next(line for line in json.loads(said)["lines"] if line["name"] == "broker-0")
     psutil.Process(broker["pid"]).kill()
     eventually(
-        "a lab without broker to be degraded", lambda: terminal.lab("status")[0] == 1, within_s=20
+        "a lab without broker to be degraded", lambda: terminal.lab("status")[0] == 1, within_s=60
     )
 
     assert terminal.lab("down")[0] == 0
@@ -96,7 +101,7 @@ def test_a_lab_goes_on_until_it_is_taken_down(terminal: Terminal) -> None:
 def test_two_labs_come_up_in_the_same_moment(terminal: Terminal) -> None:
     both = [terminal.begin("up", "--name", name, *QUICK) for name in ("default", "other")]
     for each in both:
-        said, _ = each.communicate(timeout=150)
+        said, _ = each.communicate(timeout=400)
         assert each.returncode == 0, said
 
     assert [terminal.lab("status", "--name", name)[0] for name in ("default", "other")] == [0, 0]
@@ -143,10 +148,10 @@ def test_ctrl_c_while_it_starts_ends_all_of_it(terminal: Terminal) -> None:
         state = instance.read()
         return state is not None and len(state.processes) >= 3
 
-    eventually("some services to run", some_run, within_s=30)
+    eventually("some services to run", some_run, within_s=120)
     members = members_of(terminal.folder, "default")
     starting.send_signal(signal.SIGINT)
-    starting.communicate(timeout=60)
+    starting.communicate(timeout=200)
 
     trees.wait_gone(members, within_s=0)
     assert not (terminal.folder / ".lab").exists()

@@ -104,7 +104,7 @@ main()
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)},
         check=False,
-        timeout=50,
+        timeout=120,
     )
 
     assert done.returncode == 2, done.stderr

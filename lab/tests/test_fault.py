@@ -25,9 +25,17 @@ from system.contract.topology import RETRY_DELAYS_S
 ASKED_FOR = {
     "worker-killed",
     "worker-child-killed",
+    "worker-parent-killed",
     "worker-terminated",
     "worker-paused",
+    "workers-gone",
+    "matches-locked",
+    "messages-doubled",
+    "broker-leader-killed",
+    "broker-terminated",
+    "broker-disk-alarm",
     "broker-killed",
+    "broker-partitioned",
     "broker-paused",
     "broker-memory-alarm",
     "connections-closed",
@@ -36,6 +44,8 @@ ASKED_FOR = {
     "database-paused",
     "api-killed",
     "api-paused",
+    "api-errs",
+    "api-lies",
     "link-cut",
     "link-stalled",
     "link-slowed",
@@ -121,7 +131,10 @@ def test_every_fault_of_the_lab_is_found_and_says_what_it_does() -> None:
 def test_a_fault_skips_with_a_reason_where_the_substrate_lacks_an_ability() -> None:
     why = registry.find("link-cut").lacking(Bare())
 
-    assert why == "the fault 'link-cut' needs a substrate that is Partitionable, and Bare is not"
+    assert why == (
+        "the fault 'link-cut' needs a substrate that can break links (`--breakable`), "
+        "and 'bare' cannot"
+    )
     assert registry.find("worker-killed").lacking(Noting()) is None
     assert registry.find("queue-unbound").lacking(Bare()) is None
 
@@ -162,9 +175,11 @@ def test_it_is_cured_where_it_was_only_half_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
-        ("earthquake", {}, "there is no fault 'earthquake'; there are: api-killed,"),
+        ("earthquake", {}, "there is no fault 'earthquake'; there are: api-errs, api-killed,"),
         ("worker-killed", {"speed": 3}, "has no parameter speed; it has: index"),
-        ("link-cut", {}, "needs a substrate that is Partitionable"),
+        ("worker-killed", {"index": "one"}, "takes index as a whole number from 0; not 'one'"),
+        ("worker-killed", {"index": True}, "takes index as a whole number"),
+        ("link-cut", {}, "needs a substrate that can break links"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_broken(
@@ -211,3 +226,6 @@ def test_the_command_lists_every_fault() -> None:
     (cut,) = (each for each in listed if each["name"] == "link-cut")
     assert cut["parameters"] == {"link": "worker-broker"}
     assert cut["needs"] == ["Partitionable"]
+    assert "Can be chosen: link=worker-broker" in shown.stdout
+    classes = [each.__name__ for fault in registry.known().values() for each in fault.needs]
+    assert [name for name in classes if name in shown.stdout] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,15 +17,23 @@ from lab.clients import amqp
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import staged
 from lab.faults import registry
+from lab.faults.broker import COPIES
 from lab.substrates.abilities import Controllable
 from lab.substrates.local import Local
-from lab.substrates.local.processes import children, tree
+from lab.substrates.local.ports import HOST
+from lab.substrates.local.processes import children, is_alive, tree
 from lab.substrates.local.service import name_of
 from lab.substrates.plan import Link, Role
+from lab.substrates.protocol import Log
 from lab.wait import eventually, stopwatch
 from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, PROCESS_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 SOON_S = 60.0
 BRIEFLY_S = 1.0
@@ -81,12 +90,45 @@ def _database_is_silent(lab: Lab) -> bool:
     return _fails(knock, psycopg.OperationalError)
 
 
+def _writing_waits(lab: Lab) -> bool:
+    def write() -> None:
+        with psycopg.connect(lab.endpoints.database_url, connect_timeout=2) as connection:
+            connection.execute(f"SET lock_timeout TO {round(BRIEFLY_S * 1000)}")
+            connection.execute("LOCK TABLE matches IN ROW EXCLUSIVE MODE")
+
+    return _fails(write, psycopg.errors.LockNotAvailable)
+
+
 def _api_is_silent(lab: Lab) -> bool:
     url = f"{lab.endpoints.api_url}/healthz"
     return _fails(
         lambda: urllib3.request("GET", url, timeout=BRIEFLY_S, retries=False),
         urllib3.exceptions.HTTPError,
     )
+
+
+def _answer_to_worker(lab: Lab) -> urllib3.BaseHTTPResponse:
+    """What a worker is answered when it posts a message."""
+    assert isinstance(lab.substrate, Local)
+    return urllib3.request(
+        "POST",
+        f"http://{HOST}:{lab.substrate._up().way(name_of(Role.API), Link.WORKER_API)}/api/matches",
+        json=[{"message_id": "never-stored", "match": {}}],
+        headers={"Authorization": f"Bearer {lab.endpoints.api_token}"},
+        timeout=SOON_S,
+        retries=False,
+    )
+
+
+def _worker_is_refused(lab: Lab) -> bool:
+    """Whether a worker is answered wrongly, while the API itself is well."""
+    return _answer_to_worker(lab).status == 500 and not _api_is_silent(lab)
+
+
+def _worker_is_lied_to(lab: Lab) -> bool:
+    """Whether a worker is told that something is stored which breaks the contract."""
+    (outcome,) = _answer_to_worker(lab).json()["outcomes"]
+    return bool(outcome["effect"] == "created")
 
 
 def _way_is_slow(lab: Lab) -> bool:
@@ -111,23 +153,35 @@ SCRAPERS = {"link": Link.SCRAPER_BROKER}
 Seen = Callable[[Lab], bool]
 BITES: dict[str, tuple[dict[str, Any], Seen]] = {
     "worker-killed": ({}, _nobody_consumes),
+    "worker-parent-killed": ({}, _nobody_consumes),
     "worker-terminated": ({}, _nobody_consumes),
     "worker-paused": ({}, _worker_stands_still),
+    "workers-gone": ({}, _nobody_consumes),
     "broker-killed": ({}, _broker_is_silent),
+    "broker-leader-killed": ({}, _broker_is_silent),
+    "broker-terminated": ({}, _broker_is_silent),
     "broker-paused": ({}, _broker_is_silent),
     "broker-memory-alarm": ({}, lambda lab: lab.endpoints.management.alarms() == ["memory"]),
+    "broker-disk-alarm": ({}, lambda lab: lab.endpoints.management.alarms() == ["disk"]),
     "results-killed": ({}, _results_are_silent),
     "database-killed": ({}, _database_is_silent),
     "database-paused": ({}, _database_is_silent),
+    "matches-locked": ({}, lambda lab: _writing_waits(lab) and not _database_is_silent(lab)),
     "api-killed": ({}, _api_is_silent),
     "api-paused": ({}, _api_is_silent),
+    "api-errs": ({}, _worker_is_refused),
+    "api-lies": ({}, _worker_is_lied_to),
     "link-cut": (SCRAPERS, lambda lab: _broker_is_silent(lab, "scraper")),
+    "broker-partitioned": (
+        {},
+        lambda lab: _broker_is_silent(lab, "scraper") and not _broker_is_silent(lab),
+    ),
     "link-stalled": (SCRAPERS, lambda lab: _broker_is_silent(lab, "scraper")),
     "link-slowed": ({**SCRAPERS, "latency_s": 0.3}, _way_is_slow),
     "queue-unbound": ({}, _matches_are_unroutable),
     "dead-letter-route-away": ({}, _dead_letters_are_unroutable),
 }
-APART = {"worker-child-killed", "connections-closed", "link-half-open"}
+APART = {"worker-child-killed", "connections-closed", "link-half-open", "messages-doubled"}
 """These leave everything standing: what they do is seen in tests of their own."""
 
 
@@ -169,6 +223,31 @@ def test_a_killed_child_is_replaced_by_its_worker(lab: Lab) -> None:
     _works(lab)
 
 
+def test_a_killed_parent_leaves_children_that_end_with_what_they_have_in_hand(lab: Lab) -> None:
+    parent, was = _pid(lab, Role.WORKER), lab.substrate
+    assert isinstance(was, Local)
+    known = children(parent)
+    was.pause(Role.API)
+    try:
+        message = lab.send()
+        eventually("a child to have it in hand", lambda: _depth(lab) == 0, within_s=SOON_S)
+        with lab.fault("worker-parent-killed"):
+            assert any(map(is_alive, known))
+            was.resume(Role.API)
+            eventually(
+                "the children to end", lambda: not any(map(is_alive, known)), within_s=SOON_S
+            )
+    finally:
+        was.resume(Role.API)
+    assert _pid(lab, Role.WORKER) != parent
+    eventually("its effect", lambda: message in lab.ledger.effects, within_s=SOON_S)
+    _works(lab)
+
+
+def _depth(lab: Lab) -> int:
+    return lab.ledger.depths()[PROCESS_QUEUE]
+
+
 def test_closed_connections_come_back_as_others(lab: Lab) -> None:
     before = _connections(lab, "worker")
     assert before
@@ -192,6 +271,30 @@ def test_after_a_half_open_the_broker_still_counts_who_has_gone(lab: Lab) -> Non
             "the broker to notice", lambda: not _connections(lab, "scraper"), within_s=SOON_S
         )
     _works(lab)
+
+
+def test_a_doubled_message_comes_twice_and_takes_effect_once(lab: Lab) -> None:
+    (log,) = lab.substrate.logs(Role.WORKER)
+    with lab.fault("messages-doubled"):
+        message = lab.send()
+        eventually("its effect", lambda: message in lab.ledger.effects, within_s=SOON_S)
+        (effect,) = _deliveries(log, message)
+    eventually(
+        "its copy", lambda: _deliveries(log, message) == [effect, "duplicate"], within_s=SOON_S
+    )
+    assert effect != "duplicate"
+    with (
+        pytest.raises(pika.exceptions.AMQPError),
+        amqp.channel(lab.endpoints.broker_urls["admin"]) as on,
+    ):
+        amqp.depth(on, COPIES)
+    _works(lab)
+
+
+def _deliveries(log: Log, message: str) -> list[str]:
+    """What each delivery of a message did, by the worker's own word."""
+    lines = (json.loads(line) for line in log.text().splitlines() if message in line)
+    return [line["effect"] for line in lines if line["event"] == "applied"]
 
 
 def _connections(lab: Lab, user: str) -> set[str]:

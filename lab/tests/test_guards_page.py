@@ -39,7 +39,7 @@ def _names(tree: ast.AST, within: str = "") -> dict[str, ast.AST]:
     """Functions, classes, methods and constants, by their dotted names."""
     made: dict[str, ast.AST] = {}
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             made[within + node.name] = node
             made |= _names(node, f"{within}{node.name}.")
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -67,4 +67,4 @@ def test_a_place_a_setting_or_a_test_that_is_gone_is_named(tmp_path: Path) -> No
     assert "system/worker/app.py:configuration[task_acks_late]" in gone
     assert "system/worker/app.py:configuration[task_acks_on_failure]" not in gone
     assert "system/worker/gate.py:admit" in gone
-    assert any(each.startswith("scenarios/test_guards.py::") for each in gone)
+    assert any(each.startswith("scenarios/test_sabotage.py::") for each in gone)

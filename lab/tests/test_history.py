@@ -81,7 +81,7 @@ def test_what_was_written_survives_the_sudden_death_of_the_writer(tmp_path: Path
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     died = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "h")], check=False, timeout=30
+        [sys.executable, "-c", program, str(tmp_path / "h")], check=False, timeout=120
     )
     assert died.returncode == -signal.SIGKILL
     assert len(list(log.read(tmp_path / "h"))) == 100

@@ -35,7 +35,7 @@ class Guarded:
         """The process that does the work, once it waits."""
         number = self.folder / "work"
         eventually(
-            "the work to be waiting", lambda: number.exists() and number.read_text(), within_s=30
+            "the work to be waiting", lambda: number.exists() and number.read_text(), within_s=60
         )
         return psutil.Process(int(number.read_text()))
 
@@ -53,7 +53,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 def test_after_a_normal_end(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "lab.tests.trees", str(tmp_path), "leave"], check=False, timeout=30
+        [sys.executable, "-m", "lab.tests.trees", str(tmp_path), "leave"], check=False, timeout=120
     )
 
     assert done.returncode == 7
@@ -70,7 +70,7 @@ def test_after_a_signal(guarded: Guarded, number: signal.Signals, code: int) -> 
     guarded.work()
     guarded.keeper.send_signal(number)
 
-    assert guarded.keeper.wait(20) == code
+    assert guarded.keeper.wait(60) == code
     trees.wait_gone(guarded.tree, within_s=0)
     assert not (guarded.folder / ".lab").exists()
 
@@ -78,7 +78,7 @@ def test_after_a_signal(guarded: Guarded, number: signal.Signals, code: int) -> 
 def test_after_kill_9_of_the_work(guarded: Guarded) -> None:
     guarded.work().kill()
 
-    assert guarded.keeper.wait(20) == 128 + signal.SIGKILL
+    assert guarded.keeper.wait(60) == 128 + signal.SIGKILL
     trees.wait_gone(guarded.tree, within_s=0)
     # It ended badly, so its logs may say why; nothing else stays.
     assert {each.name for each in (guarded.folder / ".lab/guarded").iterdir()} == {"logs"}

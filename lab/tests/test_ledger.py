@@ -25,7 +25,7 @@ from lab.tests.histories import receipt
 from lab.wait import eventually
 
 NOBODY = "amqp://nobody:nothing@127.0.0.1:1/%2F"
-SOON_S = 10.0
+SOON_S = 60.0
 UNPROMISED: list[Any] = [
     {"receipts": [{"message_id": "x"}], "next": ""},
     {"receipts": {"a": 1}, "next": ""},
@@ -124,7 +124,7 @@ def test_matches_that_are_none_leave_the_truth_unknown(instead: Any, tmp_path: P
     store = Store()
     store.instead = instead
     with recording(tmp_path, store) as ledger, answering(store) as url:
-        compare_store(ledger, Backend(url), {}, settled=True)
+        compare_store(ledger, Backend(url), {}, {}, settled=True)
     (looked,) = told(tmp_path, "looked")
     assert (looked["what"], looked["ok"]) == ("truth", False)
 

@@ -30,7 +30,12 @@ from lab.substrates.plan import Role
 from lab.tests import trees
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 SEEN_WITHIN_S = 40.0
 EXPORTERS = {
@@ -118,13 +123,31 @@ def wait_seen(prometheus: Prometheus, job: str, instance: str, health: str | Non
     )
 
 
+def wait_value(prometheus: Prometheus, query: str, value: float) -> None:
+    """Wait until a query has this value: on a busy machine a scrape is late now and then."""
+    eventually(
+        f"{query} to be {value:g}",
+        lambda: prometheus.value(query) == value,
+        within_s=SEEN_WITHIN_S,
+        every_s=0.2,
+        tolerate=(NoData,),
+    )
+
+
 def test_all_that_runs_is_seen_from_the_start(prometheus: Prometheus) -> None:
     expected = ALWAYS | {seen for seen, program in EXPORTERS.items() if programs.find(program)}
 
-    up = {(each.job, each.instance) for each in prometheus.targets() if each.health == "up"}
+    def up() -> set[tuple[str, str]]:
+        return {(each.job, each.instance) for each in prometheus.targets() if each.health == "up"}
 
-    assert up - {each for each in up if each[0] == JOB} == expected
-    assert {job for job, _ in up} <= set(scrape.JOBS)
+    # On a busy machine one or another misses a scrape.
+    eventually(
+        f"just these to be up: {sorted(expected)}",
+        lambda: {each for each in up() if each[0] != JOB} == expected,
+        within_s=SEEN_WITHIN_S,
+        tolerate=(NoData,),
+    )
+    assert {job for job, _ in up()} <= set(scrape.JOBS)
 
 
 def test_the_rules_are_loaded_and_can_be_evaluated(prometheus: Prometheus) -> None:
@@ -177,7 +200,7 @@ def test_redis_and_postgresql_are_seen_from_inside(prometheus: Prometheus) -> No
     for (job, name), program in EXPORTERS.items():
         if programs.find(program):
             up = "redis_up" if job == "redis" else "pg_up"
-            assert prometheus.value(f'{up}{{job="{job}", instance="{name}"}}') == 1
+            wait_value(prometheus, f'{up}{{job="{job}", instance="{name}"}}', 1)
 
 
 def test_an_active_fault_and_what_it_strikes_show_and_go_again(
@@ -216,15 +239,19 @@ def test_workers_that_come_and_go_become_and_stay_no_targets(
 
 def test_a_workers_counters_go_on_after_its_death(local: Local, prometheus: Prometheus) -> None:
     processed = 'sum(missing_table_messages_processed_total{instance="worker-0"})'
-    before = prometheus.value(processed)
+    before = eventually(
+        "what it has processed",
+        lambda: prometheus.value(processed),
+        within_s=SEEN_WITHIN_S,
+        tolerate=(NoData,),
+    )
 
     local.kill(Role.WORKER)
     wait_seen(prometheus, "worker", "worker-0", "down")
     local.start(Role.WORKER)
     wait_seen(prometheus, "worker", "worker-0", "up")
 
-    assert before > 0
-    assert prometheus.value(processed) == before
+    wait_value(prometheus, processed, before)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from lab.paths import PROJECT
 
 PACKAGES = ("lab", "system")
-NOT_INSTALLED = {".sh", ".md", ".pyc"}
-"""How a checkout is set up, and what is read there."""
+NOT_INSTALLED = {".sh", ".md", ".pyc", ".lock", ".txt", ""}
+"""How a checkout is set up and the image is built (`Dockerfile`), and what is read there."""
 
 READ_EVERYTHING = """
 import sys
@@ -52,7 +52,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", *alone, "-w", str(folder), str(source)],
         check=True,
-        timeout=50,
+        timeout=120,
     )
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
@@ -80,7 +80,20 @@ def test_an_installed_lab_finds_its_schema_templates_styles_objectives_and_rules
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_program_compiles_the_grammars_that_only_jupyter_asks_for() -> None:
+    """Seconds of a processor in each program that draws or judges."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import lab, sys, jsonschema; print('lark' in sys.modules)"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == "False\n"

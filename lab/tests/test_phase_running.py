@@ -16,7 +16,7 @@ from lab.paths import PROJECT
 from lab.phases import runner
 from lab.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)  # each starts a Python and a pytest of its own
+pytestmark = pytest.mark.timeout(600)  # each starts a Python and a pytest of its own
 
 RUN = """
 import os, sys
@@ -36,8 +36,14 @@ EXPERIMENTS = '''"""Phase 9: endings.
 And more."""
 import signal, os, time
 import pytest
+from typing import Protocol, runtime_checkable
 from lab.errors import SubstrateError
+from lab.experiment.plugin import needs
 from lab.wait import eventually
+
+@runtime_checkable
+class Flying(Protocol):
+    def fly(self): ...
 
 def test_holds(evidence):
     """One holds.
@@ -64,6 +70,10 @@ def test_no_error():
 
 def test_skipped():
     pytest.skip("cannot partition")
+
+@needs(Flying)
+def test_cannot_be_asked():
+    assert 1 == 2
 
 def test_crashed():
     raise SubstrateError("died")
@@ -117,6 +127,7 @@ def test_each_ending_has_its_verdict(tmp_path: Path) -> None:
         "test_could_not_look": "unknown",
         "test_no_error": "invalid",
         "test_skipped": "unknown",
+        "test_cannot_be_asked": "unknown",
         "test_crashed": "unknown",
         "test_slow": "unknown",
         "test_untidy": "unknown",
@@ -127,14 +138,29 @@ def test_each_ending_has_its_verdict(tmp_path: Path) -> None:
     assert second["seen"] == [{"what": "queue", "value": 19}]
     assert "assert 1 == 2" in second["because"]
     assert (content["phase"], content["title"]) == (9, "endings")
-    assert "1/9  One holds." in said
+    assert "1/10  One holds." in said
     page = (tmp_path / "runs/latest/evidence.md").read_text()
     assert "## ✓ One holds." in page
+    (cannot,) = [each for each in content["claims"] if each["lacking"]]
+    assert (cannot["name"], cannot["because"]) == ("test_cannot_be_asked", cannot["lacking"])
+    assert cannot["lacking"] == "the substrate 'local' is not Flying"
 
 
 def test_a_phase_whose_claims_all_hold_ends_with_0(tmp_path: Path) -> None:
     process = phase(tmp_path, "holds")
     assert (process.communicate(timeout=150), process.returncode)[1] == 0
+
+
+def test_what_the_substrate_cannot_do_is_neither_shown_nor_undecided(tmp_path: Path) -> None:
+    process = phase(tmp_path, "holds or cannot_be_asked")
+    assert (process.communicate(timeout=150), process.returncode)[1] == 0
+    why = json.loads((tmp_path / "runs/latest/evidence.json").read_text())["why"]
+    assert why == "all 1 claims hold that can be shown here; 1 cannot"
+
+
+def test_a_phase_of_which_nothing_can_be_asked_is_unknown(tmp_path: Path) -> None:
+    process = phase(tmp_path, "cannot_be_asked")
+    assert (process.communicate(timeout=150), process.returncode)[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -186,7 +212,7 @@ def test_every_phase_of_the_repository_has_a_title_and_can_be_found() -> None:
 
 @pytest.mark.services
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_an_interrupted_command_leaves_no_folder_of_a_lab(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "lab", "phase", "1", "--only", "life"],
@@ -200,10 +226,10 @@ def test_an_interrupted_command_leaves_no_folder_of_a_lab(tmp_path: Path) -> Non
         eventually(
             "the phase's lab to start",
             lambda: [*tmp_path.glob(".lab/phase-*/state.json")],
-            within_s=100,
+            within_s=200,
         )
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=100)
+        said, _ = process.communicate(timeout=200)
     finally:
         process.kill()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from rich.table import Table
 
 from lab.clients.prometheus.results import Series
+from lab.dev import drawn
 from lab.report import plots
 from lab.report.plots import FaultWindow
 
@@ -44,6 +46,33 @@ def test_success_is_drawn_in_percent() -> None:
 def test_nothing_to_draw_is_an_error_that_names_the_plot() -> None:
     with pytest.raises(ValueError, match="messages ready"):
         plots.depth({"matches.process": Series({}, ())})
+
+
+def test_pictures_of_one_span_have_one_time_axis() -> None:
+    """Though one line begins later than the other."""
+    late = Series({}, ((104.0, 1.0), (105.0, 2.0)))
+    fault = FaultWindow("api-paused", 101.0, 103.0)
+    first = drawn.of(plots.latency({"mean": MEAN}, 500, [fault], (99.0, 109.0)))
+    second = drawn.of(plots.depth({"matches.process": late}, [fault], (99.0, 109.0)))
+    assert (first.end, first.broken) == (second.end, second.broken) == (10.0, [(2.0, 4.0)])
+    assert first.begins("mean") == 1.0
+    assert second.begins("matches.process") == 5.0
+
+
+def test_what_is_drawn_can_be_asked_for() -> None:
+    line = Series({}, ((0.0, 1.0), (1.0, 1.0), (2.0, 8.0), (6.0, 3.0), (7.0, 0.0)))
+    seen = drawn.of(plots.depth({"queue": line}, [FaultWindow("x", 1.0, 3.0)], (0.0, 8.0)))
+    assert (seen.highest("queue"), seen.highest("queue", 3), seen.highest("queue", 9)) == (8, 3, 0)
+    assert (seen.changes("queue"), seen.falls("queue")) == (3, True)
+    assert seen.gap_s("queue", 1.0) == 4.0
+    assert (seen.gone_after_s("queue", 3.0, 3.0), seen.gone_after_s("queue", 8.0, 3.0)) == (
+        3.0, math.inf,
+    )  # fmt: skip
+    assert drawn.of(plots.latency({"mean": MEAN}, 500)).goals == [500]
+    assert drawn.of({"a": 1}) == {"a": 1}
+    table = Table("objective", "value", "verdict")
+    table.add_row("success", "100 %", "met")
+    assert drawn.of(table) == {"success": "met"}
 
 
 def _rows(spec: dict) -> list[list[dict]]:  # type: ignore[type-arg]

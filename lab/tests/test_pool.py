@@ -18,11 +18,17 @@ from lab.errors import LabError
 from lab.substrates.local import Local, keeper
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.pool import Pool
+from lab.substrates.local.processes import Running
 from lab.substrates.plan import Plan, Role
 from lab.wait import eventually
 from system.contract import topology
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 PLAN = Plan(seed=7, matches=10, workers=0)
 NODE = {"broker-0", "broker-epmd"}
@@ -144,6 +150,7 @@ def eventually_taken(on: BlockingChannel, count: int) -> int:
     return last
 
 
+@pytest.mark.long
 def test_a_node_that_was_killed_and_started_again_is_given_on(pool: Pool, tmp_path: Path) -> None:
     found: list[dict[str, int]] = []
     seen: list[dict[str, object]] = []
@@ -190,7 +197,8 @@ BREAK: dict[str, Callable[[Local], object]] = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_node_that_was_broken_is_replaced(pool: Pool, tmp_path: Path) -> None:
     broken: dict[str, dict[str, int]] = {}
     for number, (how, act) in enumerate(BREAK.items()):
@@ -204,18 +212,27 @@ def test_a_node_that_was_broken_is_replaced(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_two_labs_at_once_have_nodes_of_their_own_and_the_end_leaves_nothing(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = Barrier(2, timeout=120)
     pool = Pool(tmp_path / "pool")
+    killed: list[int] = []
 
     def one(number: int) -> dict[str, int]:
         return use(pool, tmp_path / str(number), lambda local: both.wait())
 
+    def kill(self: Running, really: Callable[[Running], None] = Running.kill) -> None:
+        killed.append(self.pid)
+        really(self)
+
+    monkeypatch.setattr(Running, "kill", kill)
     with ThreadPoolExecutor(2) as threads:
-        first, second = (set(found.values()) for found in threads.map(one, (1, 2)))
+        nodes = list(threads.map(one, (1, 2)))
+    first, second = (set(found.values()) for found in nodes)
     assert not first & second
     assert all(map(psutil.pid_exists, first | second))
     pool.close()
     assert not any(map(psutil.pid_exists, first | second))
     assert not (tmp_path / "pool").exists()
+    for found in nodes:  # or the broker would start another epmd in between
+        assert killed.index(found["broker-0"]) < killed.index(found["broker-epmd"])

@@ -41,6 +41,8 @@ def test_a_port_that_a_stranger_took_is_passed_over(cleanup: ExitStack) -> None:
     block = Ports()
     cleanup.callback(block.release)
     stranger = cleanup.enter_context(closing(socket.socket()))
+    # As servers do: a connection of an earlier owner of the block may not be forgotten yet.
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     stranger.bind((HOST, block.first + 1))
     stranger.listen(1)
 

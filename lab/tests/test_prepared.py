@@ -20,7 +20,12 @@ from lab.substrates.local.service import Ground, Launch
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.plan import Plan
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes", "data_checksums", "wal_level")
 SHAPE = """

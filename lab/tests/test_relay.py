@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
+import urllib3
 
 from lab.errors import SubstrateError
+from lab.substrates.answering import Answer, respond
 from lab.substrates.local.links import Links
-from lab.substrates.local.relay import HOST
 from lab.substrates.plan import Link
+from lab.substrates.relay import HOST
 from lab.wait import eventually, stopwatch
 
 LINK = Link.WORKER_BROKER
-SOON_S = 10.0
+SOON_S = 60.0
 SHORT_S = 0.3
 MB = 1024 * 1024
 
@@ -113,6 +116,28 @@ def test_bytes_pass_both_ways_however_many(port: int) -> None:
             answer += caller.recv(1 << 20)
 
     assert answer == words
+
+
+def test_a_gentle_relay_ends_callers_in_order_whatever_they_still_send(
+    echo: Echo, links: Links
+) -> None:
+    """A forward into a cluster carries several connections, and ends if one is reset."""
+    port = links.open_link(LINK, _free_port, lambda: echo.port, gentle=True)
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+        echo.connections[0].shutdown(socket.SHUT_RDWR)
+        assert caller.recv(1) == b""
+        caller.sendall(b"too late")  # what is refused by a reset fails at the next one
+        caller.sendall(b"as well")
+        caller.shutdown(socket.SHUT_WR)
+        assert caller.recv(1) == b""
+
+
+def test_a_gentle_relay_without_a_target_ends_callers_in_order(links: Links) -> None:
+    port = links.open_link(LINK, _free_port, _free_port, gentle=True)
+    with _call(port) as caller:
+        caller.sendall(b"hello")
+        assert caller.recv(1) == b""
 
 
 def test_a_side_that_does_not_read_holds_the_other_side_up(links: Links) -> None:
@@ -212,6 +237,19 @@ def test_a_narrow_link_lets_so_many_bytes_through_in_a_second(port: int, links: 
     assert seconds() >= 0.5
 
 
+def test_an_unsteady_link_takes_another_time_each_time_and_keeps_the_order(
+    port: int, links: Links
+) -> None:
+    links.slow(LINK, jitter_s=SHORT_S)
+
+    with _call(port) as caller:
+        times = [_seconds_to_answer(caller) for _ in range(20)]
+        assert max(times) - min(times) > SHORT_S / 4
+        assert min(times) < SHORT_S
+        numbers = bytes(range(256)) * 500
+        assert _ask(caller, numbers) == numbers
+
+
 def test_after_a_half_open_one_side_knows_and_the_other_does_not(
     port: int, links: Links, echo: Echo
 ) -> None:
@@ -230,6 +268,92 @@ def test_after_a_half_open_one_side_knows_and_the_other_does_not(
         assert _ask(again) == b"hello"  # and what is whole stays so
 
 
+ANSWERS = {
+    Answer.ERROR: (500, "application/json"),
+    Answer.BUSY: (429, "application/json"),
+    Answer.MISSING: (404, "text/html; charset=utf-8"),
+    Answer.PAGE: (200, "text/html; charset=utf-8"),
+    Answer.EMPTY: (200, "application/json"),
+    Answer.OTHERS: (200, "application/json"),
+    Answer.LIE: (200, "application/json"),
+}
+POSTED = json.dumps([{"message_id": "m-1"}, {"message_id": "m-2"}]).encode()
+
+
+@pytest.mark.parametrize("how", ANSWERS)
+def test_a_relay_answers_requests_itself_and_the_target_hears_of_none(
+    how: Answer, port: int, links: Links, echo: Echo
+) -> None:
+    links.answer(LINK, how)
+    with urllib3.PoolManager(retries=False, timeout=SOON_S) as pool:
+        for _ in range(2):  # also on a connection that stays
+            answer = pool.request("POST", f"http://{HOST}:{port}/api/matches", body=POSTED)
+            assert (answer.status, answer.headers["Content-Type"]) == ANSWERS[how]
+    assert echo.connections == []
+
+    links.heal(LINK)
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+
+
+def test_a_lie_looks_like_the_truth_and_a_busy_answer_says_when_to_come_back() -> None:
+    body = respond(Answer.LIE, POSTED).partition(b"\r\n\r\n")[2]
+    told = [(each["message_id"], each["effect"]) for each in json.loads(body)["outcomes"]]
+
+    assert told == [("m-1", "created"), ("m-2", "created")]
+    assert b"\r\nRetry-After: 1\r\n" in respond(Answer.BUSY, POSTED)
+
+
+def test_who_is_not_answered_waits_until_the_link_is_healed_and_the_request_is_gone(
+    port: int, links: Links, echo: Echo
+) -> None:
+    links.answer(LINK, Answer.NOTHING)
+    with _call(port) as caller:
+        caller.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]")
+        assert _is_silent(caller)
+        links.heal(LINK)
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+    assert echo.connections == []
+
+
+@pytest.mark.parametrize("other", ["cut", "stall", "slow", "half_open"])
+def test_another_breach_ends_the_answers(other: str, port: int, links: Links, echo: Echo) -> None:
+    links.answer(LINK, Answer.ERROR)
+    with _call(port) as answered:
+        answered.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert answered.recv(100).startswith(b"HTTP/1.1 500")
+        getattr(links, other)(LINK)
+        links.heal(LINK)
+        with suppress(ConnectionResetError):
+            while answered.recv(65536):
+                pass
+    with _call(port) as caller:
+        assert _ask(caller) == b"hello"
+
+
+def test_answering_closes_the_connections_that_there_are(
+    port: int, links: Links, echo: Echo
+) -> None:
+    with _call(port) as before:
+        assert _ask(before) == b"hello"
+        links.answer(LINK, Answer.ERROR)
+        with suppress(ConnectionResetError):
+            assert before.recv(1) == b""
+    assert echo.ended.acquire(timeout=SOON_S)
+
+
+@pytest.mark.parametrize("length", [b"-1", b"99999999999", b"many"])
+def test_a_request_of_no_sensible_length_ends_its_connection(
+    length: bytes, port: int, links: Links
+) -> None:
+    links.answer(LINK, Answer.ERROR)
+    with _call(port) as caller:
+        caller.sendall(b"POST / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n")
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+
+
 def test_healing_what_is_whole_changes_nothing(port: int, links: Links) -> None:
     with _call(port) as caller:
         links.heal(LINK)
@@ -237,8 +361,33 @@ def test_healing_what_is_whole_changes_nothing(port: int, links: Links) -> None:
         assert _ask(caller) == b"hello"
 
 
+def test_of_a_link_to_several_nodes_one_can_be_cut_or_all(links: Links) -> None:
+    with closing(Echo()) as first, closing(Echo()) as second:
+        ports = [
+            links.open_link(LINK, _free_port, lambda port=each.port: port)  # type: ignore[misc]
+            for each in (first, second)
+        ]
+        links.cut(LINK, node=1)
+        with _call(ports[0]) as caller:
+            assert _ask(caller) == b"hello"
+        with pytest.raises(ConnectionRefusedError):
+            _call(ports[1])
+        links.cut(LINK)
+        with pytest.raises(ConnectionRefusedError):
+            _call(ports[0])
+
+        links.heal(LINK)
+        for port in ports:
+            with _call(port) as caller:
+                assert _ask(caller) == b"hello"
+        with pytest.raises(SubstrateError, match="leads to no node 2"):
+            links.cut(LINK, node=2)
+
+
 def test_a_link_without_a_relay_says_how_to_get_one(links: Links) -> None:
-    with pytest.raises(SubstrateError, match=r"worker-broker has no relay.*Plan\.relayed"):
+    with pytest.raises(
+        SubstrateError, match=r"worker-broker of this lab cannot be broken.*--breakable"
+    ):
         links.cut(LINK)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from rich.console import Console
 from lab.checker import check as auditing
 from lab.checker import verdict
 from lab.checker.check import Audit
+from lab.checker.records import Depth
 from lab.checker.verdict import Verdict
-from lab.report import conclude, formatting, series
+from lab.experiment.lab import scraped
+from lab.report import conclude, formatting, series, words
 from lab.report.terminal import COLUMNS_MAX
 from lab.tests.histories import Record, dead_letter, events, lines, record, sane
 
@@ -160,11 +163,56 @@ def test_the_page_reaches_for_nothing_outside(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text("utf-8")
     tags = _Tags()
     tags.feed(page)
-    assert tags.reaches == []
+    assert set(tags.reaches) == {"a href"}
+    written = page.split("<script>")[0]
+    assert re.findall(r'href="([^"]*)"', written) == ["verdict.json", "history.jsonl"]
     assert "default-src 'none'" in page
     specs = re.findall(r"const specs = (.*);\n", page)[0]
     assert "http" not in specs
     assert set(json.loads(specs)) == {"outcomes", "distribution", "latency", "depths"}
+
+
+def test_the_page_says_what_ran_and_folds_dead_letters_by_reason(tmp_path: Path) -> None:
+    records = sane(5)
+    records[0]["name"] = "season"
+    records[0]["settings"] = {"matches": 1040, "workers": 2}
+    records[1:1] = [record("check", 1, name="scrape 1", verdict="valid", detail="read")]
+    concluded(tmp_path, records)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    title = "Season of 1,040 matches, scraped once, 2 workers, with worker-killed"
+    assert re.findall(r"<h1>(.*?)</h1>", page) == [title]
+    dead = page.split("<h2>Dead letters</h2>")[1].split("</section>")[0]
+    assert dead.count("<details>") == dead.count("<summary>") >= 1
+    assert "<h2>The laws</h2>" in page.split("<h2>Checks</h2>")[0]
+    assert "scrape 1" in page.split("<h2>Checks</h2>")[1]
+    for word in words.COUNTS.values():
+        assert word in unescape(page)
+
+
+def test_the_mean_is_drawn_where_its_goal_is_and_empty_queues_are_not() -> None:
+    story = auditing.audit(events(sane(2, messages=300, matches=50))).story
+    time = series.clock(story.ways, story.depths, ())
+    assert {row["percentile"] for row in series.latency_bands(story.ways, time)} == {
+        "mean",
+        "p50",
+        "p99",
+    }
+    at = story.ways[0].published_at
+    depths = [
+        Depth(at, "matches.process", 0),
+        Depth(at, "matches.process.retry.5s", 0),
+        Depth(at, "matches.dead-letter", 3),
+    ]
+    rows, left_out = series.queue_depths(depths, time)
+    assert {row["queue"] for row in rows} == {"matches.process", "matches.dead-letter"}
+    assert left_out == 1
+
+
+def test_a_scrape_that_refused_what_had_to_be_refused_is_no_number() -> None:
+    assert scraped(10, 10, 1, {1}) == "read; 10 rows refused, just those that cannot be read"
+    assert scraped(0, 0, 0, {0}) == "read"
+    assert scraped(3, 10, 1, {1}).startswith("3 rows refused, 10 cannot be read; exit code 1")
+    assert scraped(0, 0, 1, {0, 5}).endswith("exit code 1, and it must be 0 or 5")
 
 
 @pytest.mark.slow
@@ -174,7 +222,7 @@ def test_fifty_thousand_messages_make_a_small_page_that_says_how(tmp_path: Path)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert len(page.encode()) < 2_000_000
     assert re.search(r"dots are one message in \d+", page)
-    assert "The first 50 of " in page
+    assert ", the first 50 of them one by one" in page
 
 
 def test_the_plots_count_every_message() -> None:
@@ -226,7 +274,7 @@ def test_a_browser_draws_every_plot_and_runs_no_foreign_script(tmp_path: Path) -
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=True,
     )
     assert len(re.findall(r"<svg[^>]* class=\"marks\"", seen.stdout)) == 4

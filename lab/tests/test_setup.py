@@ -87,12 +87,12 @@ class System:
         for process in self._begun:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate(timeout=30)
+                process.communicate(timeout=120)
 
     def install(self, *wanted: str) -> tuple[int, str]:
         """Install "tea" here; return the exit code and what was said."""
         process = self.begin(*wanted)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=120)
         return process.returncode, said
 
     def listing(self) -> dict[str, tuple[int, str]]:
@@ -164,7 +164,7 @@ def test_what_is_only_wanted_is_not_looked_for_where_nothing_is_missing(tmp_path
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -206,10 +206,10 @@ def test_an_interrupted_installation_is_cleaned_up(system: System, number: signa
     before = system.listing()
     wait.touch()
     process = system.begin()
-    eventually("the installation to wait", (system.root / "installed").exists, within_s=30)
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=60)
 
     os.killpg(process.pid, number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     wait.unlink()
     assert process.returncode == 128 + number
@@ -224,9 +224,9 @@ def test_what_a_killed_installation_left_is_cleaned_up_by_the_next(system: Syste
     before = system.listing()
     wait.touch()
     process = system.begin()
-    eventually("the installation to wait", (system.root / "installed").exists, within_s=30)
+    eventually("the installation to wait", (system.root / "installed").exists, within_s=60)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     wait.unlink()
     assert "mine" not in policy.read_text()
 

@@ -6,15 +6,15 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from lab.dev import durations, imports, tests_page, tiers
+from lab.dev import durations, tests_page, tiers
 from lab.paths import PROJECT
+from lab.substrates.provider import CONTEXT
 
-pytestmark = pytest.mark.timeout(180)  # each starts a pytest of its own
+pytestmark = pytest.mark.timeout(600)  # each starts a pytest of its own
 
 MODULE = """
 import pytest
@@ -41,6 +41,27 @@ def test_quick():
 @pytest.mark.long
 @pytest.mark.services
 def test_that_takes_long():
+    pass
+
+@pytest.mark.pages
+@pytest.mark.services
+def test_that_a_page_is_true():
+    pass
+
+@pytest.mark.faults
+@pytest.mark.services
+def test_that_all_survives():
+    pass
+
+@pytest.mark.controls
+@pytest.mark.laboratory
+@pytest.mark.services
+def test_that_a_weakened_lab_is_seen():
+    pass
+
+@pytest.mark.laboratory
+@pytest.mark.services
+def test_that_a_lab_ends():
     pass
 
 @pytest.mark.parametrize("kind", ["mild", pytest.param("grave", marks=pytest.mark.services)])
@@ -80,7 +101,7 @@ def run(room: Path, *options: str) -> subprocess.CompletedProcess[str]:
         cwd=room,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
     )
 
@@ -97,8 +118,12 @@ def test_each_test_is_in_one_tier_by_its_markers(room: Path) -> None:
         "unit": ["test_quick", "test_of_both_kinds[mild]"],
         "integration": ["test_alone", *SHARING, "test_of_both_kinds[grave]"],
         "test": by_tier["test"],
+        "faults": ["test_that_all_survives"],
+        "laboratory": ["test_that_a_lab_ends"],
+        "pages": ["test_that_a_page_is_true"],
+        "controls": ["test_that_a_weakened_lab_is_seen"],
         "long": ["test_that_takes_long"],
-        **{name: [] for name in tiers.MAY_BE_EMPTY},
+        **{name: [] for name in ("browser", "chaos", "load", "docker", "kubernetes")},
     }
     assert sorted(by_tier["test"]) == sorted(by_tier["unit"] + by_tier["integration"])
 
@@ -115,6 +140,10 @@ def test_the_page_finds_the_same_without_running_anything(room: Path) -> None:
             "test_second_of_two",
             "test_of_both_kinds",
         ],
+        "faults": ["test_that_all_survives"],
+        "laboratory": ["test_that_a_lab_ends"],
+        "pages": ["test_that_a_page_is_true"],
+        "controls": ["test_that_a_weakened_lab_is_seen"],
         "long": ["test_that_takes_long"],
     }
 
@@ -151,23 +180,20 @@ def test_what_was_measured_is_written_down_by_tier_and_the_rest_is_kept(room: Pa
     assert record["integration"] == {}
 
 
-@pytest.mark.parametrize("there", [[], ["chaos"], ["chaos", "load"]], ids=str)
-def test_rooms_are_held_to_the_rules_of_scenarios_from_the_day_they_exist(
-    there: list[str], tmp_path: Path
+def test_without_an_engine_the_containers_are_left_out_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text("utf-8"))
-    for name in there:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-    checked = tomllib.loads(imports.configuration(tmp_path))["tool"]["importlinter"]
-    given = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-    assert checked["root_packages"] == [*given["root_packages"], *there]
-    layers = [each["layers"] for each in checked["contracts"] if each["type"] == "layers"]
-    assert [each[0] for each in layers] == [" | ".join(["scenarios", *there])]
-    for before, after in zip(given["contracts"], checked["contracts"], strict=True):
-        for name in ("source_modules", "forbidden_modules"):
-            if "scenarios" in before.get(name, []):
-                assert after[name] == [*before[name], *there]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert tiers.run("docker", []) == 0
+    assert "docker: left out, no Docker engine answers" in capfd.readouterr().out
+
+
+def test_without_a_named_cluster_its_tests_are_left_out_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(CONTEXT, raising=False)
+    assert tiers.run("kubernetes", []) == 0
+    assert "kubernetes: left out, the lab acts on no cluster" in capfd.readouterr().out
 
 
 def test_how_long_it_takes_is_said_before() -> None:
@@ -179,21 +205,17 @@ def test_how_long_it_takes_is_said_before() -> None:
 
 def test_what_fits_into_the_time_is_chosen_with_room_to_spare_the_short_ones_first() -> None:
     known = {
-        "long": {"far too long": 2000.0, "short": 100.0, "longer": 400.0},
-        "load": {"a": 300.0},
+        "long": {"far::too_long": 2000.0, "short::a": 100.0, "more::a": 50.0, "more::b": 350.0},
+        "load": {"a::b": 300.0},
     }
-    assert tiers.what_fits(1200, known) == {"long": ["short", "longer"], "load": ["a"]}
-    assert tiers.what_fits(700, known) == {"long": ["short", "longer"]}
+    assert tiers.what_fits(1200, known) == {"long": ["short", "more"], "load": ["a"]}
+    assert tiers.what_fits(700, known) == {"long": ["short", "more"]}
     assert tiers.what_fits(100, known) == {}
 
 
-def test_a_tier_whose_room_is_not_there_yet_is_no_failure_but_an_empty_usual_one_is(
-    room: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tier_without_a_test_is_a_failure(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers, "PROJECT", room)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    assert tiers.run("chaos", []) == 0
-    assert "chaos: there are no such tests yet" in capfd.readouterr().out
     (room / "lab" / "test_module.py").unlink()
-    assert tiers.run("unit", []) == tiers.NOTHING
+    assert tiers.run("unit", []) == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -12,8 +12,10 @@ import pytest
 from rich.console import Console
 
 from lab.cli.kept import find
+from lab.cli.top import with_breaches
 from lab.errors import CannotRun
 from lab.substrates import registry
+from lab.substrates.abilities import Breach
 from lab.substrates.local.instance import Instance
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Kept
@@ -257,7 +259,7 @@ def test_without_a_name_it_watches_the_default_lab_else_the_only_one() -> None:
 
 def test_it_says_what_to_do_if_it_cannot_choose() -> None:
     """One line each, which names the way out."""
-    with pytest.raises(CannotRun, match="start one with `lab up`"):
+    with pytest.raises(CannotRun, match=r"start one with `.*lab up`"):
         find(None, [])
     with pytest.raises(CannotRun, match="without monitoring"):
         find(None, [lab("one", url=None)])
@@ -280,3 +282,14 @@ def test_a_lab_that_has_ended_is_not_watched(
         assert [each.name for each in registry.keeping("local").labs()] == ["default"]
     assert registry.keeping("local").labs() == []
     assert [each.name for each in registry.keeping("local").labs(alive=False)] == ["default"]
+
+
+def test_what_the_keeper_has_struck_is_shown_beside_what_runs_report() -> None:
+    """A fault that a run struck through the keeper is known twice, and shown once."""
+    by_hand = Breach(1, "link-cut", {"link": "worker-api"}, 0, None, by_hand=True)
+    of_a_run = Breach(2, "api-killed", {}, 0, None, by_hand=False)
+    reported = replace(HEALTHY, faults=("api-killed", "worker-killed"))
+    seen = with_breaches(reported, [by_hand, of_a_run])
+    assert seen.faults == ["api-killed", "link-cut link=worker-api", "worker-killed"]
+    assert "! broken on purpose: api-killed, link-cut link=worker-api" in drawn(seen, 120)
+    assert with_breaches(NOBODY_TELLS, []).faults == []

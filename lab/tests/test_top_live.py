@@ -35,9 +35,14 @@ from lab.top.collect import load_curves, take_snapshot
 from lab.top.snapshot import MEAN_CURVE, QueueSnapshot, Snapshot, WorkerSnapshot
 from lab.wait import eventually
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 TOP = "import typer; from lab.cli.top import command; typer.run(command)"
 """As `python -m lab top`, without loading all other commands."""
 Top = Callable[..., Any]
@@ -79,7 +84,10 @@ def seen(lab: Lab, what: str, so: Callable[[Snapshot], object]) -> Snapshot:
             last[:] = [take_snapshot(prometheus)]
             return so(last[0])
 
-        eventually(what, look, within_s=WITHIN_S, every_s=0.3)
+        try:
+            eventually(what, look, within_s=WITHIN_S, every_s=0.3)
+        except NotWithin as error:
+            raise AssertionError(f"{error}: {last[0]}") from error
     return last[0]
 
 
@@ -102,19 +110,24 @@ def test_one_picture_is_printed_for_scripts(lab: Lab, place: Path) -> None:
     assert re.search(r"worker-0 +yes +\d/2", done.stdout)
 
 
+def untold_in(snapshot: Snapshot) -> list[str]:
+    """What a snapshot does not tell."""
+    parts: list[QueueSnapshot | WorkerSnapshot] = [*snapshot.queues, *snapshot.workers]
+    return [
+        *(name for name in Snapshot.__slots__ if getattr(snapshot, name) is None),
+        *(f"{p.name}.{f.name}" for p in parts for f in fields(p) if getattr(p, f.name) is None),
+    ]
+
+
 def test_every_number_of_a_lab_at_work_is_told(lab: Lab) -> None:
     """No question has an empty answer where the lab runs: not one is misspelt."""
     with lab.load("steady"):
         lab.run_for(6)
-        snapshot = seen(lab, "messages to end", lambda each: each.mean_s)
+        # A worker that misses a scrape on a busy machine is untold until the next one.
+        snapshot = seen(lab, "every number", lambda each: each.mean_s and not untold_in(each))
         assert lab.endpoints.prometheus_url is not None
         with Prometheus(lab.endpoints.prometheus_url) as prometheus:
             past = load_curves(prometheus, 1.0)
-    untold = [name for name in Snapshot.__slots__ if getattr(snapshot, name) is None]
-    assert untold == []
-    of_parts: list[QueueSnapshot | WorkerSnapshot] = [*snapshot.queues, *snapshot.workers]
-    for each in of_parts:
-        assert [field.name for field in fields(each) if getattr(each, field.name) is None] == []
     assert {each.name for each in snapshot.objectives if each.value is not None} == {
         "success",
         "latency-mean",
@@ -130,9 +143,10 @@ def test_a_fault_is_shown_with_what_comes_of_it(lab: Lab, top: Top) -> None:
     """Cause and effect stand in one picture, and both go."""
     with lab.fault("worker-killed"):
         snapshot = seen(
-            lab, "the fault and its effect", lambda each: each.faults and each.unreachable
+            lab,
+            "the fault and its effect",  # others may miss a scrape on a busy machine
+            lambda each: (each.faults, each.unreachable) == (["worker-killed"], ["worker-0"]),
         )
-        assert (snapshot.faults, snapshot.unreachable) == (["worker-killed"], ["worker-0"])
         assert [each.there for each in snapshot.workers] == [False]
         said = top("--once").output
         assert "! broken on purpose: worker-killed" in said

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.checker.model import FIELDS, compare, of
+from lab.checker.model import FIELDS, after, compare, of
 from lab.workload.league.season import Season
 from system.contract import match as contract
 
@@ -56,3 +56,27 @@ def test_the_truth_of_one_observation_has_every_field() -> None:
     shown = of(match)
     assert set(FIELDS) <= shown.keys()
     assert (shown["season"], shown["match_status"]) == ("2025-26", "completed")
+
+
+def test_what_an_observation_leaves_out_stays_as_it_was() -> None:
+    said = {
+        "home_team": "A",
+        "away_team": "B",
+        "match_date": "2025-10-18",
+        "season": "2025-26",
+        "age_group": "U14",
+        "match_type": "League",
+    }
+    played = {"home_score": 1, "away_score": 0, "match_time": "10:00"}
+    first = after(None, contract.parse(said | played))
+    second = after(first, contract.parse(said | {"location": "Field 3"}))
+    assert second == first | {"location": "Field 3"}
+    third = after(second, contract.parse(said | {"match_status": "postponed", "match_time": None}))
+    assert (third["match_status"], third["home_score"], third["kickoff"]) == (
+        "postponed",
+        None,
+        None,
+    )
+    turned = said | {"home_team": "B", "away_team": "A", "division": None}
+    fourth = after(second | {"division": "Florida"}, contract.parse(turned))
+    assert (fourth["home_team"], fourth["home_score"], fourth["division"]) == ("B", 0, "Florida")

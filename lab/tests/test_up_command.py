@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from lab.cli import up
 from lab.cli.app import app
+from lab.cli.up import grafana_elsewhere
 from lab.errors import CannotRun
 from lab.monitoring import watch
 from lab.monitoring.scrape import RemoteWrite
+from lab.paths import PROJECT
 from lab.substrates.local import detached
 from lab.substrates.local.instance import Instance
 from lab.substrates.plan import Link, Plan, Role, as_json
@@ -33,7 +38,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Plan]]:
     """The name and plan of each lab that would have been held in the foreground."""
     seen: list[tuple[str, Plan]] = []
 
-    def hold(instance: Instance, plan: Plan, say: object, striker: object) -> int:
+    def hold(instance: Instance, plan: Plan, say: object, striker: object, beside: object) -> int:
         seen.append((instance.name, plan))
         return 0
 
@@ -96,12 +101,44 @@ def test_the_lab_that_goes_on_is_the_one_that_was_asked_for(held: list[tuple[str
         relayed=frozenset(Link),
         monitoring=watch.monitoring(webhook_url="https://hooks.example/secret"),
         flower=True,
+        dashboards=watch.dashboards(),
     )
     done = CliRunner().invoke(app, ["hold", "mine"], input=as_json(asked))
 
     assert done.exit_code == 0, done.output
     assert held == [("mine", asked)]
     assert "secret" not in repr(asked)
+
+
+def test_grafana_gets_every_dashboard_and_needs_prometheus(held: list[tuple[str, Plan]]) -> None:
+    CliRunner().invoke(app, ["up", "--foreground", "--with", "grafana"])
+    refused = CliRunner().invoke(
+        app, ["up", "--foreground", "--with", "grafana", "--no-monitoring"]
+    )
+
+    ((_, plan),) = held
+    assert set(plan.dashboards or ()) == {
+        path.name for path in (PROJECT / "lab/monitoring/dashboards").glob("*.json")
+    }
+    assert isinstance(refused.exception, CannotRun)
+    assert "--no-monitoring" in str(refused.exception)
+
+
+def test_a_grafana_from_elsewhere_is_told_in_one_line() -> None:
+    """As a shell reads it, with the image of the chart."""
+    words = shlex.split(grafana_elsewhere(".lab/my lab/grafana"))
+    values = yaml.safe_load((PROJECT / "helm/messaging-platform/values.yaml").read_text("utf-8"))
+    image = values["grafana"]["image"]
+
+    assert words[:2] == ["docker", "run"]
+    assert words[-1] == f"{image['repository']}:{image['tag']}"
+    here = Path.cwd() / ".lab/my lab/grafana"
+    mounted = [word for before, word in pairwise(words) if before == "--volume"]
+    assert mounted == [
+        f"{here}/provisioning:/etc/grafana/provisioning:ro",
+        f"{here}/dashboards:/var/lib/grafana-dashboards:ro",
+    ]
+    assert "MISSING_TABLE_DASHBOARDS=/var/lib/grafana-dashboards" in words
 
 
 def test_a_lab_is_watched_unless_told_otherwise(held: list[tuple[str, Plan]]) -> None:

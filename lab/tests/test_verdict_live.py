@@ -32,7 +32,7 @@ from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.topology import PROCESS_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 WEAKENED = "system.tests.weakened"
 WAYS = "every message went by the queue"
@@ -187,6 +187,32 @@ def test_what_the_api_refused_for_good_is_in_a_place_and_not_lost(lab: Lab) -> N
     assert audit.finding(4).verdict is Verdict.INVALID
     assert "80 set aside in the outbox" in audit.finding(4).explanation
     assert all("referee" in each.detail for each in audit.story.deaths if each.queue == "outbox")
+
+
+def test_a_scrape_whose_messages_all_had_to_stay_is_right_where_there_was_no_other_way(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exit code says that they are in the outbox. And one that misses a page is not right."""
+    usual = lab.scraper
+    right = lab.endpoints.broker_urls["scraper"]
+    no_way: dict[str, str | None] = {
+        "MISSING_TABLE_BROKER_URL": right.replace("scraper:", "scraper:wrong"),
+        "MISSING_TABLE_API_URL": None,
+    }
+    (moment,) = lab.season.moments(1)
+    monkeypatch.setattr(lab, "scraper", replace(usual, settings=no_way, seed=42))
+    lab.scrape(moment, 42)
+    spooled = checked(lab, "scrape 43")
+    lab.ledger.follow(usual.drain_journal)
+    usual.drain()
+    short = replace(usual, seed=43, wrapper=f"{WEAKENED}.first_page_only")
+    monkeypatch.setattr(lab, "scraper", short)
+    lab.scrape(moment, 43)
+    assert lab.settle()
+
+    assert spooled[0] == Verdict.VALID, spooled
+    assert spooled[1].endswith("all of it stayed in the outbox")
+    assert checked(lab, "scrape 44")[0] == Verdict.INVALID
 
 
 def test_a_run_that_crashed_has_a_verdict_all_the_same(

@@ -44,7 +44,7 @@ def members(pids: Path) -> list[psutil.Process]:
         numbers = pids.read_text().split() if pids.exists() else []
         return [psutil.Process(int(n)) for n in numbers] if len(numbers) == MEMBERS else []
 
-    return eventually("all members to write their pids", look, within_s=30)
+    return eventually("all members to write their pids", look, within_s=60)
 
 
 def of_lab(local: Local) -> list[psutil.Process]:
@@ -52,7 +52,7 @@ def of_lab(local: Local) -> list[psutil.Process]:
     return [member for each in local.processes() for member in tree(each.pid)]
 
 
-def wait_gone(processes: list[psutil.Process], within_s: float = 15) -> None:
+def wait_gone(processes: list[psutil.Process], within_s: float = 60) -> None:
     """Wait until all of them have ended."""
 
     def gone() -> bool:

@@ -112,7 +112,7 @@ def _queue_style(queue: QueueSnapshot) -> str:
     """Dead letters are for people; a queue that is long, or has no consumer, is bad."""
     if not queue.ready:
         return ""
-    if queue.name == "dead-letter":
+    if queue.name in ("dead-letter", "unroutable"):
         return WARN
     stuck = queue.consumers == 0 and queue.name != "retry"
     return BAD if stuck or queue.ready >= _BACKLOG else ""

@@ -91,7 +91,7 @@ class Snapshot:
         received, acknowledged, redelivered: rates of the broker, over all queues.
         waiting, refused, oldest_s: the outbox; how long its first message waits.
         mean_s, p50_s, p99_s: latency of the messages that ended within the last seconds.
-        faults: those that are active; None if no run of the lab reports faults.
+        faults: those that are active; None if that is not known.
     """
 
     age_s: Number

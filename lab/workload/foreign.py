@@ -6,7 +6,6 @@ and then one that is useless. The lab sends both on purpose, with the outcome of
 
 from __future__ import annotations
 
-import json
 import random
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,12 +15,12 @@ from typing import Any
 
 from lab.clients import amqp
 from lab.history.ledger import Ledger
-from system.contract import match as contract
-from system.contract.envelope import LEGACY_TASKS, PROCESS_TASK, wrap_arguments
-from system.contract.topology import EXCHANGE, PROCESS_QUEUE
+from lab.workload import earlier
+from system.contract import names, observation
+from system.contract.envelope import wrap_arguments
+from system.contract.topology import EXCHANGE, FANOUT_EXCHANGE, PROCESS_QUEUE
 
 EFFECT, DEAD_LETTER = "effect", "dead-letter"
-_LEGACY_TASK = next(name for name, task in LEGACY_TASKS.items() if task == PROCESS_TASK)
 _JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
 
 
@@ -33,6 +32,7 @@ class ForeignMessage:
         kind: what is special about it, in words.
         expect: `effect` or `dead-letter`.
         match: its content, if it has a readable one.
+        exchange, key: where its sender publishes.
     """
 
     kind: str
@@ -41,6 +41,8 @@ class ForeignMessage:
     body: bytes
     properties: Mapping[str, Any]
     match: Mapping[str, Any] | None = None
+    exchange: str = EXCHANGE
+    key: str = PROCESS_QUEUE
 
 
 def messages(rng: random.Random, ordinal: int) -> Iterator[ForeignMessage]:
@@ -52,7 +54,7 @@ def messages(rng: random.Random, ordinal: int) -> Iterator[ForeignMessage]:
     """
     for number in range(3):
         match = _legacy_match(ordinal, number)
-        yield _legacy(rng, "earlier system", EFFECT, match)
+        yield legacy(rng, "earlier system", EFFECT, match)
     good = _legacy_match(ordinal, 9)
     breaking: dict[str, dict[str, Any]] = {
         "a team against itself": {"away_team": good["home_team"]},
@@ -63,7 +65,7 @@ def messages(rng: random.Random, ordinal: int) -> Iterator[ForeignMessage]:
         "a time that does not exist": {"match_time": "99:99"},
     }
     for kind, change in breaking.items():
-        yield _legacy(rng, kind, DEAD_LETTER, {**good, **change})
+        yield legacy(rng, kind, DEAD_LETTER, {**good, **change})
     yield _raw(rng, "bytes that are no JSON", b"\xff\xfe not json", _JSON)
     yield _raw(rng, "another content type", b"<match/>", {"content_type": "text/xml"})
     yield _raw(rng, "neither task nor body", b"[]", _JSON)
@@ -83,6 +85,24 @@ def messages(rng: random.Random, ordinal: int) -> Iterator[ForeignMessage]:
     )
 
 
+def skipped_by_clocks(rng: random.Random, count: int = 3) -> Iterator[ForeignMessage]:
+    """Matches that begin in the hour which the night of 9 March 2025 does not have.
+
+    Args:
+        rng: seeded, so that a run can be repeated.
+        count: how many.
+    """
+    for number in range(count):
+        match = _legacy_match(0, number)
+        match |= {
+            "season": "2024-25",
+            "match_date": "2025-03-09",
+            "match_time": f"02:{10 * number:02d}",
+            "external_match_id": f"skipped-{number}",
+        }
+        yield legacy(rng, "a kickoff that no clock shows", DEAD_LETTER, match)
+
+
 def send(message: ForeignMessage, url: str, ledger: Ledger) -> None:
     """Send one, and record the attempt before it and the confirm after it."""
     now = datetime.now(UTC).isoformat()
@@ -98,24 +118,20 @@ def send(message: ForeignMessage, url: str, ledger: Ledger) -> None:
     with amqp.channel(url) as on:
         on.confirm_delivery()
         amqp.send(
-            on, message.body, exchange=EXCHANGE, key=PROCESS_QUEUE, properties=message.properties
+            on,
+            message.body,
+            exchange=message.exchange,
+            key=message.key,
+            properties=message.properties,
         )
     ledger.accept(message.message_id, "queue")
 
 
-def _legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -> ForeignMessage:
-    """In the earlier system's format: protocol 1, everything in the body, no headers, no ids."""
+def legacy(rng: random.Random, kind: str, expect: str, match: dict[str, Any]) -> ForeignMessage:
+    """In the earlier system's format and to its exchange: see `earlier`."""
     message_id = _new_id(rng)
-    body = {
-        "id": message_id,
-        "task": _LEGACY_TASK,
-        "args": [match],
-        "kwargs": {},
-        "retries": 0,
-        "eta": None,
-        "expires": None,
-    }
-    return ForeignMessage(kind, expect, message_id, json.dumps(body).encode(), _JSON, match)
+    body = earlier.body(match, message_id)
+    return ForeignMessage(kind, expect, message_id, body, _JSON, match, FANOUT_EXCHANGE, "")
 
 
 def _raw(
@@ -150,7 +166,10 @@ def _legacy_match(ordinal: int, number: int) -> dict[str, Any]:
 
 
 def _identity(match: Mapping[str, Any]) -> str:
-    return str(match.get("external_match_id") or contract.parse(match).identity)
+    if number := names.number(match.get("external_match_id") or ""):
+        return number
+    now = datetime.now(UTC)
+    return observation.read(match, published_at=None, arrived_at=now).match.identity
 
 
 def _new_id(rng: random.Random) -> str:

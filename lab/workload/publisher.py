@@ -15,6 +15,7 @@ from typing import Any
 from kombu.connection import Connection
 
 from lab.wait import run_for
+from system.contract.addresses import addresses
 from system.contract.envelope import Envelope
 
 WINDOW = 200
@@ -41,7 +42,7 @@ class LoadPublisher:
         """Prepare; connects to nothing yet.
 
         Args:
-            url: of the broker.
+            url: of the broker; of a cluster several, with `;` between them.
             exchange: to publish to.
             key: the routing key.
             confirmed: called for each message that the broker has on disk, in a queue.
@@ -53,12 +54,13 @@ class LoadPublisher:
         self.last_error = ""
         # kombu's own connection would try again for seconds by itself; its transport does not.
         patience = {"read_timeout": CONNECT_S, "write_timeout": CONNECT_S}
-        self._transport: Any = Connection(
-            url, connect_timeout=CONNECT_S, transport_options=patience
-        ).transport
+        self._transports: deque[Any] = deque(
+            Connection(each, connect_timeout=CONNECT_S, transport_options=patience).transport
+            for each in addresses(url)
+        )
         self._errors = (
-            *self._transport.connection_errors,
-            *self._transport.channel_errors,
+            *self._transports[0].connection_errors,
+            *self._transports[0].channel_errors,
             OSError,
         )
         self._connection: Any = None
@@ -101,7 +103,7 @@ class LoadPublisher:
             return False
         self._next_try = time.monotonic() + PAUSE_S
         try:
-            self._connection = self._transport.establish_connection()
+            self._connection = self._transports[0].establish_connection()
             channel = self._connection.channel()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(self._on_nack)
@@ -118,6 +120,7 @@ class LoadPublisher:
     def _drop(self, why: str) -> None:
         """Give the connection up. What was on its way is sent again first, in its order."""
         self.last_error = why
+        self._transports.rotate(-1)  # of a cluster, the next node
         self.queue.extendleft(envelope for envelope, _ in reversed(self._in_flight.values()))
         self._in_flight.clear()
         self._returned.clear()

@@ -14,6 +14,9 @@ from lab.history.journals import Journal
 from lab.substrates.abilities import OUTBOX, Finished, Program, RunsPrograms
 
 SCRAPE_WITHIN_S = 1800.0
+COMPLETE, PARTIAL, SPOOLED = 0, 1, 5
+"""Exit codes of a scrape that read everything: all rows were good; some were refused; all messages
+had to stay in the outbox, whatever the rows."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Scraper:
         Raises:
             LabError: something stayed in it.
         """
+        if self._has_kept_nothing():
+            return
         done = self._run("drain", "--journal", self.drain_journal.name)
         if done.code != 0:
             raise LabError(f"the outbox did not drain: {done.stdout.strip()} {done.stderr.strip()}")
@@ -109,7 +114,7 @@ class Scraper:
             raise LabError(f"the scraper cannot list what was refused: {done.stderr}") from error
 
     def _has_kept_nothing(self) -> bool:
-        """Whether there is no outbox at all: no program has to be started then."""
+        """Whether there is no outbox at all: the scraper takes that for a wrong path."""
         return self.place.read(self._outbox) is None
 
     @property

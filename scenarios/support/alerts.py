@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import yaml
+
 from lab.clients import amqp
 from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import PLAIN_MATCH, Lab
+from lab.monitoring.watch import RULES
 from lab.wait import eventually
 from system.contract import envelope as wire
 from system.contract import match as contract
 
 ARRIVES_WITHIN_S = 90.0
+ON_A_FRESH_SYSTEM = frozenset({"NoTraffic", "ScraperDidNotRun", "Watchdog"})
+"""Alerts that are right before anything has happened."""
+LATE = frozenset({"LatencyHigh", "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow"})
+"""Alerts that a busy machine may cause: the first messages meet a worker that has just started."""
 FIRING, RESOLVED = "firing", "resolved"
 
 
@@ -46,6 +53,30 @@ class AlertWaiter:
         """
         return self._wait(RESOLVED, names, within_s)
 
+    def fired_about(self, name: str, *things: str) -> set[str]:
+        """Wait until the alert has named these queues, exchanges or reasons; return all it named.
+
+        Raises:
+            NotWithin: about one of them it does not fire.
+        """
+
+        def named() -> set[str]:
+            told = self._webhook.notices(name, FIRING, self._since)
+            about = ("queue", "exchange", "reason")
+            return {each.labels[name] for each in told for name in about if name in each.labels}
+
+        eventually(
+            f"{name} to name {', '.join(things)}",
+            lambda: named().issuperset(things),
+            within_s=ARRIVES_WITHIN_S,
+        )
+        return named()
+
+    def all_names(self) -> set[str]:
+        """Every alert that has fired or ended."""
+        told = list(self._webhook.received)
+        return {each.name for each in told if self._since is None or each.at >= self._since}
+
     def has_arrived(self, name: str) -> bool:
         """Whether the alert has arrived."""
         return bool(self._webhook.notices(name, FIRING, self._since))
@@ -66,6 +97,16 @@ class AlertWaiter:
         return f"after {waited.total_seconds():.0f} s"
 
 
+def that_exist() -> set[str]:
+    """The names of the alerts in the rules that production loads."""
+    groups = [
+        group
+        for path in sorted(RULES.glob("*.yaml"))
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]
+    ]
+    return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
 def wait_until_firing(lab: Lab, name: str) -> None:
     """Wait until an alert fires in Prometheus, and long enough for its notice to arrive.
 
@@ -80,6 +121,17 @@ def wait_until_firing(lab: Lab, name: str) -> None:
             within_s=ARRIVES_WITHIN_S,
             tolerate=(NoData,),
         )
+
+
+def firing(lab: Lab) -> set[str]:
+    """Every alert that fires in Prometheus now, also those of which no notice comes any more.
+
+    Raises:
+        NoData: Prometheus cannot be asked.
+    """
+    with Prometheus(str(lab.endpoints.prometheus_url)) as prometheus:
+        series = prometheus.vector('ALERTS{alertstate="firing"}')
+    return {each.labels["alertname"] for each in series}
 
 
 def flood(lab: Lab, count: int) -> None:

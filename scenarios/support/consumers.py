@@ -12,8 +12,9 @@ from threading import Event
 from lab.wait import eventually, stopwatch
 from scenarios.support.playground import Playground
 
-WORK_S = {"slow": 0.05, "quick": 0.0}
-"""How long each consumer needs for a message."""
+WORK_S = {"slow": 0.25, "quick": 0.0}
+"""How long each consumer needs for a message. The quick one needs what a message takes on its way,
+and the slow one more than twice that also on a busy machine."""
 
 SHARE_WITHIN_S = 60.0
 

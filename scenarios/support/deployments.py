@@ -11,19 +11,19 @@ from lab.substrates.abilities import Program
 from lab.wait import eventually
 from scenarios.support import hello
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 
 
 @contextmanager
 def in_place_of_the_worker(
-    lab: Lab, name: str, settings: Mapping[str, str], *, wrapper: str | None = None
+    lab: Lab, name: str, settings: Mapping[str, str | None], *, wrapper: str | None = None
 ) -> Iterator[None]:
     """Stop the lab's worker in order, run this one for the block, then start the lab's again.
 
     Args:
         lab: where.
         name: of its log.
-        settings: environment variables over those of the lab's own worker.
+        settings: environment variables over those of the lab's own worker; None removes one.
         wrapper: a module that is run in place of the worker and gets its name.
     """
     ready = f"{name}.ready"

@@ -10,7 +10,7 @@ from lab.experiment.lab import Lab
 from lab.wait import eventually
 from system.contract.topology import QUEUES, VHOST
 
-APPLIED_WITHIN_S = 30.0
+APPLIED_WITHIN_S = 60.0
 _BEFORE_OURS = 10
 
 

@@ -11,7 +11,7 @@ import urllib3
 
 from lab.substrates.protocol import Endpoints
 
-WITHIN_S = 5
+WITHIN_S = 30
 
 
 def ask_versions(ends: Endpoints) -> dict[str, str]:

@@ -1,23 +1,44 @@
-"""Serve the backend, or migrate its database: `python -m system.backend [serve|migrate]`.
+"""The backend: `python -m system.backend [serve|migrate|matches …]`.
 
 Exit codes: 0 success, 1 failed, 2 a setting is missing or wrong.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
 
-from system import settings, telemetry
-from system.backend import migrations
+from system import settings, telemetry, tls
+from system.backend import matches, migrations
+from system.console_help import WholeHelp
 from system.errors import DatabaseUnavailable, SettingsError
-from system.settings import BackendSettings
+from system.settings import BackendSettings, described
 
-CONNECTIONS_MAX = 1000
 SHUTDOWN_S = 10
+T = TypeVar("T")
 
-cli = typer.Typer(add_completion=False, no_args_is_help=False, help="The Missing Table backend.")
+_EPILOG = "\n\n".join(
+    [
+        "Settings, from the environment:",
+        *(
+            f"{name} [{default}]: {meaning}"
+            for name, default, meaning in described(BackendSettings)
+        ),
+        "Exit codes: 0 success, 1 failed, 2 a setting is missing or wrong",
+    ]
+)
+
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    help="The Missing Table backend. Without a command, it serves.",
+    epilog=_EPILOG,
+    rich_markup_mode=None,
+    cls=WholeHelp,
+)
+cli.add_typer(matches.cli, name="matches")
 
 
 @cli.callback(invoke_without_command=True)
@@ -32,20 +53,24 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on")] = 8000,
 ) -> None:
-    """Serve the API and the pages until stopped."""
+    """Serve the API and the pages until stopped; by https if the settings name a certificate."""
     # Loaded here: a migration needs none of it, and it takes a second.
     import uvicorn
 
     from system.backend import app
 
     read = _settings()
+    context = _or_exit(lambda: tls.server(read))
+    application = app.create(read)
     uvicorn.run(
-        app.create(read),
+        application,
         host=host,
         port=port,
+        http=application.state.protocol,
+        ssl_context_factory=None if context is None else lambda *_: context,
+        ws="none",
         access_log=False,  # /metrics counts requests; bodies and tokens are never logged
         log_config=None,
-        limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
     )
@@ -64,13 +89,18 @@ def migrate() -> None:
 
 
 def _settings() -> BackendSettings:
+    read = _or_exit(lambda: settings.load(BackendSettings))
+    telemetry.configure("backend", read.log_level)
+    return read
+
+
+def _or_exit(find: Callable[[], T]) -> T:
+    """What `find` returns; wrong settings become their words and exit code 2."""
     try:
-        read = settings.load(BackendSettings)
+        return find()
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    telemetry.configure("backend", read.log_level)
-    return read
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writing needs the token; reading is public."""
+"""Writing needs a token that holds; reading is public."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from system.backend.errors import ApiError
+from system.secret_files import lines_of
 
 _bearer = HTTPBearer(auto_error=False, description="The token of MISSING_TABLE_API_TOKEN")
 
@@ -25,11 +26,11 @@ def _require_token(
             "Writing needs a token. Send it as `Authorization: Bearer <token>`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    expected: str = request.app.state.settings.api_token.get_secret_value()
-    # In constant time, so that the time to refuse reveals nothing about the right token.
-    if not secrets.compare_digest(
-        credentials.credentials.encode("utf-8"), expected.encode("utf-8")
-    ):
+    given = credentials.credentials.encode("utf-8")
+    accepted = lines_of(request.app.state.settings.api_token)
+    # In constant time, so that the time to refuse reveals nothing about the right ones.
+    found = [secrets.compare_digest(given, token.encode("utf-8")) for token in accepted]
+    if not any(found):
         raise ApiError(
             HTTPStatus.FORBIDDEN,
             "token_wrong",
@@ -38,4 +39,4 @@ def _require_token(
 
 
 Writer = Annotated[None, Depends(_require_token)]
-"""A dependency that lets only the holder of the token through."""
+"""A dependency that lets only the holder of a token through."""

@@ -11,10 +11,12 @@ from anyio import CapacityLimiter, fail_after, to_thread
 from psycopg import IsolationLevel, errors
 from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
+from pydantic import SecretStr
 
 from system.backend import migrations
 from system.backend.metrics import BackendMetrics
 from system.errors import DatabaseUnavailable
+from system.secret_files import as_secret
 
 T = TypeVar("T")
 
@@ -46,16 +48,16 @@ class Database:
     """The pool, and the threads that the work runs in.
 
     Args:
-        url: as in `BackendSettings.database_url`.
+        url: as in `BackendSettings.database_url`; looked up at each attempt to connect.
         size: connections at most, and so operations at a time.
     """
 
-    def __init__(self, url: str, size: int, metrics: BackendMetrics) -> None:
+    def __init__(self, url: str | SecretStr, size: int, metrics: BackendMetrics) -> None:
         self._metrics = metrics
         self._size = size
         self._turns: CapacityLimiter | None = None
         self._pool = ConnectionPool(
-            url,
+            as_secret(url).get_secret_value,
             connection_class=BoundedConnection,
             kwargs={
                 "autocommit": True,  # `store` opens its own transactions; reading needs none
@@ -137,7 +139,10 @@ def _configure(connection: BoundedConnection) -> None:
     connection.execute(
         "SELECT set_config('statement_timeout', %s, false),"
         " set_config('idle_in_transaction_session_timeout', %s, false),"
-        " set_config('TimeZone', 'UTC', false)",
+        " set_config('TimeZone', 'UTC', false),"
+        # What is answered is on disk, though the default of server, database or role be less.
+        " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+        "   WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)",
         [f"{STATEMENT_S}s", f"{STATEMENT_S}s"],
     )
 

@@ -95,4 +95,5 @@ def install(app: FastAPI) -> None:
                 f"The backend failed ({type(error).__name__}). Its log says why.",
             ),
             HTTPStatus.INTERNAL_SERVER_ERROR,
+            {"Connection": "close"},  # the server does so after every failure
         )

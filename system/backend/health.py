@@ -11,6 +11,9 @@ from system.backend.metrics import BackendMetrics
 
 router = APIRouter()
 
+PATHS = ("/healthz", "/readyz", "/metrics")
+"""The endpoints of this module: answered also while there are too many other requests."""
+
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from system.backend.bounds import Refusal
 from system.contract.submission import Way
-from system.metrics.definitions import MetricFactory
+from system.metrics.definitions import MetricFactory, values
 from system.metrics.effects import EffectMetrics, End, LatencyMetric
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -39,6 +40,11 @@ class BackendMetrics:
             "Requests that are being answered",
             multiprocess_mode="livesum",
         )
+        self._refusals = factory.counter(
+            "http_refusals",
+            "Connections that the server ended for exceeding a bound",
+            {"reason": values(Refusal)},
+        )
         latency = LatencyMetric(factory, (End.COMMITTED,), tuple(Way))
         self.effects = EffectMetrics(factory, latency, tuple(Way))
         self._database = factory.histogram(
@@ -50,6 +56,10 @@ class BackendMetrics:
         method = method if method in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
+
+    def refused(self, why: Refusal) -> None:
+        """Count a connection that the server ended."""
+        self._refusals.labels(why).inc()
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:

@@ -32,7 +32,9 @@ class MatchFilters(BaseModel):
     age_group: _AgeGroup | None = Field(None, description="U14")
     league: _Text | None = Field(None, description="Homegrown or Academy" + _OrNone)
     division: _Text | None = Field(None, description="Its exact name" + _OrNone)
-    team: _Text | None = Field(None, description="The exact name of either team")
+    team: Annotated[_Text, AfterValidator(queries.team_key)] | None = Field(
+        None, description="Either team, by any name that senders use for it"
+    )
     status: Status | None = Field(None, description="The status of the match")
     date_from: date | None = Field(None, description="First day, US Eastern")
     date_to: date | None = Field(None, description="Last day, US Eastern")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import psycopg
@@ -12,17 +13,23 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from system.backend.standings import FinalScore, Standing, Team, league_table
+from system.backend.errors import ApiError
+from system.backend.standings import FinalScore, Standing, Team, league_table, members
+from system.contract import names
 
 PAGE_MAX = 1000
 TABLE_MATCHES_MAX = 20_000
+GROUPS_MAX = 2000
 ID_MAX = 2**63 - 1
 
 _COLUMNS = sql.SQL("""
     m.id, m.identity, h.name AS home_team, a.name AS away_team, m.match_date, m.match_time,
     m.kickoff, m.season, m.age_group, m.league, m.division, m.division_id, m.match_type,
     m.status AS match_status, m.home_score, m.away_score, m.external_match_id, m.location, m.notes,
-    m.source, m.observed_at, m.message_id, m.created_at, m.updated_at""")
+    m.source, m.observed_at, m.message_id, m.created_at, m.updated_at,
+    ARRAY(SELECT d.other_id FROM possible_duplicates d WHERE d.match_id = m.id
+        UNION SELECT d.match_id FROM possible_duplicates d WHERE d.other_id = m.id)
+        AS possible_duplicates""")
 
 _FROM = sql.SQL("""
     FROM matches m JOIN teams h ON h.id = m.home_team_id JOIN teams a ON a.id = m.away_team_id""")
@@ -34,21 +41,24 @@ _CONDITIONS: Mapping[str, sql.SQL] = {
     "league": sql.SQL("coalesce(m.league, '') = %(league)s"),
     "division": sql.SQL("coalesce(m.division, '') = %(division)s"),
     "match_type": sql.SQL("lower(m.match_type) = lower(%(match_type)s)"),
-    "team": sql.SQL("%(team)s IN (h.name, a.name)"),
+    "team": sql.SQL("%(team)s IN (h.key, a.key)"),
     "status": sql.SQL("m.status = %(status)s"),
     "date_from": sql.SQL("m.match_date >= %(date_from)s"),
     "date_to": sql.SQL("m.match_date <= %(date_to)s"),
     "external_match_id": sql.SQL("m.external_match_id = %(external_match_id)s"),
     "after": sql.SQL("m.id > %(after)s"),
-    "id": sql.SQL("m.id = %(id)s"),
+    # A match that was merged into another one is found as that.
+    "id": sql.SQL("m.id = coalesce((SELECT merged_into FROM matches WHERE id = %(id)s), %(id)s)"),
 }
+_SHOWN = sql.SQL("m.merged_into IS NULL")
 
 
 class StoredMatch(BaseModel):
     """A match as stored: the wire's fields, and what the store knows of it.
 
     `match_date` and `match_time` are US Eastern, `kickoff` is UTC. `observed_at` and `message_id`
-    are those of the newest observation.
+    are those of the newest observation. `possible_duplicates` are the ids of matches that may be
+    this one, until an operator says; see `python -m system.backend matches`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +87,7 @@ class StoredMatch(BaseModel):
     message_id: str
     created_at: datetime
     updated_at: datetime
+    possible_duplicates: list[int]
 
     @field_validator("match_time", mode="before")
     @classmethod
@@ -105,6 +116,11 @@ def season_key(season: str) -> str:
     """Return a season in the one spelling that is stored: 2025-2026 is 2025-26."""
     first, _, last = season.partition("-")
     return f"{first}-{last[-2:]}"
+
+
+def team_key(team: str) -> str:
+    """Return the key of a team that a reader names as any sender may name it."""
+    return names.key(names.team(team))
 
 
 def match(connection: psycopg.Connection, match_id: int) -> StoredMatch | None:
@@ -149,16 +165,23 @@ def fixtures(
 
 
 def groups(connection: psycopg.Connection) -> list[Group]:
-    """Return every group that has a match, at most 2,000."""
+    """Return every group that has a match, newest season first, GROUPS_MAX at most."""
     rows = connection.execute(
         "SELECT DISTINCT season, age_group, coalesce(league, ''), coalesce(division, '')"
-        " FROM matches ORDER BY 1 DESC, 2, 3, 4 LIMIT 2000"
+        " FROM matches WHERE merged_into IS NULL ORDER BY 1 DESC, 2, 3, 4 LIMIT %s",
+        [GROUPS_MAX],
     )
     return [Group(*row) for row in rows]
 
 
 def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> list[Standing]:
-    """Return the league table of the matches that pass all filters (see `matches`)."""
+    """Return the league table of the matches that pass all filters (see `matches`).
+
+    The table of a division has its own teams only, and the matches between them.
+
+    Raises:
+        ApiError: these are more matches than one table may have.
+    """
     statement = sql.SQL(
         "SELECT h.id, h.name, a.id, a.name, m.status IN ('completed', 'forfeit'),"
         " m.home_score, m.away_score {tables} WHERE {conditions}"
@@ -166,8 +189,18 @@ def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> lis
     ).format(tables=_FROM, conditions=_where(filters))
     teams: set[Team] = set()
     played: list[FinalScore] = []
-    rows = connection.execute(statement, {**filters, "limit": TABLE_MATCHES_MAX})
+    rows = connection.execute(statement, {**filters, "limit": TABLE_MATCHES_MAX + 1}).fetchall()
+    if len(rows) > TABLE_MATCHES_MAX:
+        raise ApiError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "too_many_matches",
+            f"These are more than {TABLE_MATCHES_MAX:,} matches; ask for the table of one league or"
+            " division.",
+        )
+    own = _members(connection, filters)
     for home_id, home_name, away_id, away_name, over, home_score, away_score in rows:
+        if own is not None and not {home_id, away_id} <= own:
+            continue
         home, away = Team(home_id, home_name), Team(away_id, away_name)
         teams |= {home, away}
         if over:
@@ -175,9 +208,23 @@ def standings(connection: psycopg.Connection, filters: Mapping[str, Any]) -> lis
     return league_table(played, teams)
 
 
+def _members(connection: psycopg.Connection, filters: Mapping[str, Any]) -> set[int] | None:
+    """The teams of the division that the filters name; None if they name none."""
+    division = filters.get("division")
+    if division is None:
+        return None
+    others = {name: value for name, value in filters.items() if name != "division"}
+    statement = sql.SQL(
+        "SELECT side.team, coalesce(m.division, ''), count(*) {tables}"
+        " CROSS JOIN LATERAL (VALUES (h.id), (a.id)) AS side (team)"
+        " WHERE {conditions} GROUP BY 1, 2"
+    ).format(tables=_FROM, conditions=_where(others))
+    return members(connection.execute(statement, others), division)
+
+
 def _where(filters: Mapping[str, Any], *more: sql.SQL) -> sql.Composed:
     conditions = [_CONDITIONS[name] for name, value in filters.items() if value is not None]
-    return sql.SQL(" AND ").join([*conditions, *more] or [sql.SQL("true")])
+    return sql.SQL(" AND ").join([_SHOWN, *conditions, *more])
 
 
 def _matches(

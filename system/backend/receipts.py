@@ -26,7 +26,7 @@ CURSOR_PATTERN = r"^[0-9]{1,20}\.[0-9]{1,19}$"
 
 READ = """
 SELECT xid::text || '.' || seq AS cursor, message_id, identity, match_id, effect, way, attempt,
-    observed_at, observed_from, published_at, received_at, committed_at
+    observed_at, observed_from, published_at, received_at, committed_at, sent
 FROM receipts
 WHERE (xid, seq) > (%(xid)s::text::xid8, %(seq)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())

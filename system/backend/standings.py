@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 POINTS_FOR_WIN, POINTS_FOR_DRAW = 3, 1
+VISITOR_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,25 @@ def league_table(results: Sequence[FinalScore], teams: Iterable[Team] = ()) -> l
     for _, tied in groupby(tallies, key=lambda each: each.key):
         ranked.extend(_among_themselves(list(tied), results))
     return [_row(rank, each) for rank, each in enumerate(ranked, start=1)]
+
+
+def members(matches: Iterable[tuple[int, str, int]], division: str) -> set[int]:
+    """Return the teams that belong to a division, and do not only visit it.
+
+    Matches of two divisions are listed in one of them. A club may have a team in two divisions of
+    one age and league, each with a season of its own; so a team belongs to every division in which
+    it plays at least a VISITOR_SHARE of what it plays in the one where it plays most.
+
+    Args:
+        matches: team, division, and how many matches the team has there, played or not.
+    """
+    there: dict[int, int] = {}
+    most: dict[int, int] = {}
+    for team, of, count in matches:
+        most[team] = max(count, most.get(team, 0))
+        if of == division:
+            there[team] = count
+    return {team for team, count in there.items() if count >= VISITOR_SHARE * most[team]}
 
 
 def _tally(results: Iterable[FinalScore], teams: Iterable[Team]) -> list[_Tally]:

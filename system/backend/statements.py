@@ -1,70 +1,117 @@
-"""The SQL that changes matches; `store` runs it.
+"""The SQL that changes matches; `store` runs it, and `merge` decides what it writes.
 
-The statements are constants so that an experiment can weaken one and watch what breaks, for example
-`UPSERT_MATCHES.replace(NEWEST_WINS, "")`. Each takes its rows as one array for each column.
+The statements are constants so that an experiment can weaken one and watch what breaks. Those that
+take rows take them as one array for each column.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString
 
+LOCK: LiteralString = """
+SELECT pg_advisory_xact_lock(hashtextextended(w.key, 0)) FROM unnest(%s::text[]) AS w (key)
+"""
+"""Takes the locks in the order of the keys, so that two writers never wait for each other."""
+
+LOCK_TURN: LiteralString = "SELECT pg_advisory_xact_lock(1, pg_backend_pid() % 2)"
+"""One of two turns for those that take many locks: the server has room for some 6,400 in all
+(`max_locks_per_transaction` times `max_connections`), and 500 new matches take 1,000."""
+
+FIND_IDENTITIES: LiteralString = """
+SELECT identity, match_id FROM identities WHERE identity = ANY(%s)
+"""
+
+FIND_MEETINGS: LiteralString = """
+SELECT id FROM matches WHERE meeting = ANY(%s) AND merged_into IS NULL
+"""
+
+_SHOWN: LiteralString = (
+    "identity, external_match_id, match_date, match_time, season, age_group, league, division, "
+    "division_id, match_type, status, home_score, away_score, location, notes, source, "
+    "observed_at, message_id"
+)
+
+_COLUMNS: LiteralString = (
+    "m.id, m.home_team_id, m.away_team_id, h.name AS home_team, a.name AS away_team, m.ranks, "
+    f"m.{_SHOWN.replace(', ', ', m.')}"
+)
+_TEAMS: LiteralString = (
+    "JOIN teams h ON h.id = m.home_team_id JOIN teams a ON a.id = m.away_team_id"
+)
+
+LOCK_KNOWN: LiteralString = f"""
+SELECT i.identity AS key, {_COLUMNS}
+FROM identities i JOIN matches m ON m.id = i.match_id {_TEAMS}
+WHERE i.identity = ANY(%s) AND m.merged_into IS NULL ORDER BY m.id FOR NO KEY UPDATE OF m
+"""  # noqa: S608 - put together from constants of this page only
+"""A row for each key that is known, in the order of the matches: all writers lock in one order."""
+
+LOCK_MATCHES: LiteralString = f"""
+SELECT {_COLUMNS} FROM matches m {_TEAMS}
+WHERE m.id = ANY(%s) AND m.merged_into IS NULL ORDER BY m.id FOR NO KEY UPDATE OF m
+"""  # noqa: S608 - put together from constants of this page only
+"""In the same order."""
+
 FIND_TEAMS: LiteralString = """
-SELECT w.name, w.age_group, w.league, w.division, t.id
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-     AS w (name, age_group, league, division)
-JOIN teams t ON t.name = w.name AND t.age_group = w.age_group
-     AND coalesce(t.league, '') = w.league AND coalesce(t.division, '') = w.division
+SELECT w.key, w.age_group, w.league, t.id
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (key, age_group, league)
+JOIN teams t ON t.key = w.key AND t.age_group = w.age_group AND coalesce(t.league, '') = w.league
 """
 
 CREATE_TEAMS: LiteralString = """
-INSERT INTO teams (name, age_group, league, division)
-SELECT w.name, w.age_group, nullif(w.league, ''), nullif(w.division, '')
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-     AS w (name, age_group, league, division)
+INSERT INTO teams (key, age_group, league, name)
+SELECT w.key, w.age_group, nullif(w.league, ''), w.name
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS w (key, age_group, league, name)
 ON CONFLICT DO NOTHING
 """
 
-NEWEST_WINS: LiteralString = (
-    "WHERE (excluded.observed_at, excluded.message_id) > (m.observed_at, m.message_id)"
-)
+_WRITTEN: LiteralString = f"{_SHOWN}, kickoff, meeting, ranks, home_team_id, away_team_id"
+_VALUES: LiteralString = """
+    %s::text[], %s::text[], %s::date[], %s::time[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::integer[], %s::text[], %s::text[], %s::smallint[], %s::smallint[], %s::text[], %s::text[],
+    %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::jsonb[],
+    %s::bigint[], %s::bigint[]"""
 
-# What a reader can see of a match; the newest observation replaces all of it.
-_SHOWN: LiteralString = (
-    "external_match_id, home_team_id, away_team_id, match_date, match_time, kickoff, season, "
-    "age_group, league, division, division_id, match_type, status, home_score, away_score, "
-    "location, notes, source"
-)
-_BEFORE: LiteralString = "m." + _SHOWN.replace(", ", ", m.")
-_NOW: LiteralString = "excluded." + _SHOWN.replace(", ", ", excluded.")
-_CHANGED: LiteralString = f"({_BEFORE}) IS DISTINCT FROM ({_NOW})"
-
-UPSERT_MATCHES: LiteralString = f"""
-INSERT INTO matches AS m (identity, observed_at, message_id, {_SHOWN},
-    created_by, changed_by, created_at, updated_at)
+INSERT_MATCHES: LiteralString = f"""
+INSERT INTO matches ({_WRITTEN}, created_by, changed_by, created_at, updated_at)
 SELECT w.*, w.message_id, w.message_id, now(), now()
-FROM unnest(%s::text[], %s::timestamptz[], %s::text[],
-    %s::text[], %s::bigint[], %s::bigint[], %s::date[], %s::time[], %s::timestamptz[], %s::text[],
-    %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::smallint[],
-    %s::smallint[], %s::text[], %s::text[], %s::text[])
-    AS w (identity, observed_at, message_id, {_SHOWN})
-ON CONFLICT (identity) DO UPDATE SET
-    (observed_at, message_id, {_SHOWN}) = (excluded.observed_at, excluded.message_id, {_NOW}),
-    changed_by = CASE WHEN {_CHANGED} THEN excluded.message_id ELSE m.changed_by END,
-    updated_at = CASE WHEN {_CHANGED} THEN now() ELSE m.updated_at END
-{NEWEST_WINS}
-RETURNING m.identity, m.id, CASE m.message_id
-    WHEN m.created_by THEN 'created' WHEN m.changed_by THEN 'updated' ELSE 'unchanged' END
+FROM unnest({_VALUES}) AS w ({_WRITTEN})
+RETURNING identity, id
 """  # noqa: S608 - put together from constants of this page only
-"""Returns no row for a match that is newer already: the message is stale."""
 
-FIND_MATCHES: LiteralString = "SELECT identity, id FROM matches WHERE identity = ANY(%s)"
+UPDATE_MATCHES: LiteralString = f"""
+UPDATE matches AS m SET ({_WRITTEN}) = (w.{_WRITTEN.replace(", ", ", w.")}),
+    changed_by = CASE WHEN w.changed THEN w.message_id ELSE m.changed_by END,
+    updated_at = CASE WHEN w.changed THEN now() ELSE m.updated_at END
+FROM unnest(%s::bigint[], %s::boolean[], {_VALUES}) AS w (match_id, changed, {_WRITTEN})
+WHERE m.id = w.match_id
+"""  # noqa: S608 - put together from constants of this page only
+
+INSERT_IDENTITIES: LiteralString = """
+INSERT INTO identities (identity, match_id) SELECT * FROM unnest(%s::text[], %s::bigint[])
+"""
+
+INSERT_DOUBTS: LiteralString = """
+INSERT INTO possible_duplicates (match_id, other_id)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS w (one, other) WHERE one <> other
+ON CONFLICT DO NOTHING
+"""
+
+JOIN: Sequence[LiteralString] = (
+    "UPDATE matches SET merged_into = %(kept)s, identity = 'merged ' || id WHERE id = %(gone)s",
+    "UPDATE matches SET merged_into = %(kept)s WHERE merged_into = %(gone)s",
+    "UPDATE identities SET match_id = %(kept)s WHERE match_id = %(gone)s",
+    "DELETE FROM possible_duplicates WHERE %(gone)s IN (match_id, other_id)",
+)
+"""Make a match a part of another one. Before that one is written, which may take over its key."""
 
 INSERT_RECEIPTS: LiteralString = """
 INSERT INTO receipts (message_id, identity, match_id, effect, way, attempt, observed_at,
-    observed_from, published_at, received_at, committed_at)
+    observed_from, published_at, received_at, sent, committed_at)
 SELECT w.*, clock_timestamp()
 FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::integer[],
-    %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[]) AS w
+    %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[]) AS w
 ON CONFLICT DO NOTHING
 RETURNING message_id
 """

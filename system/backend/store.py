@@ -1,56 +1,71 @@
 """Apply observations to the stored matches: one transaction, one effect per message, newest wins.
 
-    teams ──> matches ──> receipts          each step one statement, its rows in one fixed order
+    identities ──> lock the rows ──> merge (pure) ──> teams ──> matches ──> receipts
 
 A receipt is written with the change that it records. If one exists already, the whole transaction
 is rolled back and done again without that message, so a message takes effect once, however often it
-comes. A match shows its newest observation, by (observed_at, message_id), and shows it entirely: a
-null in the newest one erases what an older one said. The statements are safe for any number of
-writers at READ COMMITTED: a later writer waits for the row, then compares itself with what is
-stored by then.
+comes. Which row an observation is about is decided in `which`, what it changes there in `merge`.
+
+The statements are safe for any number of writers at READ COMMITTED. Each takes its locks in one
+order: new keys and the places that are named, then the rows by their ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
-from system.backend import statements
-from system.contract import match as contract
-from system.contract.match import Match, Observation
+from system.backend import lookup, merge, rows, statements, which
+from system.backend.lookup import Stored
+from system.backend.rows import StoredMatch, by_column, team_keys
+from system.backend.which import Conflict
+from system.contract import observation
+from system.contract.observation import SKEW, Observation
 from system.contract.submission import Effect, Outcome, Submission
 from system.errors import ContractViolation
 
 Message = tuple[Submission, Observation]
-"""What was submitted, and its match as read by `contract.match.read`."""
+"""What was submitted, and its match as read by `observation.read`."""
 
 VIOLATIONS_MAX = 50
 """A refusal lists this many at most: a payload may break the contract in as many ways as it has
 bytes."""
 
-_TeamKey = tuple[str, str, str, str]  # name, age group, league or "", division or ""
-_Effects = dict[str, tuple[int, Effect]]  # message id → match id, effect
+_Outcomes = dict[str, Outcome]  # by message id
 
 
 def submit(
-    connection: psycopg.Connection, submissions: Sequence[Submission], *, received_at: datetime
+    connection: psycopg.Connection,
+    submissions: Sequence[Submission],
+    *,
+    received_at: datetime,
+    skew: timedelta = SKEW,
 ) -> list[Outcome]:
-    """Read and apply; a message that breaks the contract is INVALID alone. See `apply`."""
+    """Read and apply; a message that breaks the contract is INVALID alone. See `apply`.
+
+    Args:
+        skew: how far ahead of `received_at` an observation may be.
+    """
     outcomes: dict[int, Outcome] = {}
     valid: dict[int, Message] = {}
     for at, submission in enumerate(submissions):
         try:
-            observation = contract.read(
-                submission.match, published_at=submission.published_at, arrived_at=received_at
+            read = observation.read(
+                submission.match,
+                published_at=submission.published_at,
+                arrived_at=received_at,
+                skew=skew,
             )
         except ContractViolation as error:
             outcomes[at] = invalid(submission.message_id, error)
         else:
-            valid[at] = submission, observation
+            valid[at] = submission, read
     applied = apply(connection, list(valid.values()), received_at=received_at)
     outcomes.update(zip(valid, applied, strict=True))
     return [outcomes[at] for at in range(len(submissions))]
@@ -71,8 +86,9 @@ def apply(
     """Apply messages in one transaction; their outcomes come in the same order.
 
     Several messages about one match have the same effect as if they were applied one after another,
-    in the order given. The second message of one id is a DUPLICATE. It is all or nothing: if this
-    raises, no message took effect. A deadlock or serialization failure is tried once more.
+    in the order given. The second message of one id is a DUPLICATE; one that contradicts what is
+    stored is INVALID. It is all or nothing: if this raises, no message took effect. A deadlock or
+    serialization failure is tried three times more.
 
     Args:
         connection: outside of any transaction, at READ COMMITTED (PostgreSQL's default).
@@ -85,21 +101,24 @@ def apply(
     received_at = received_at or datetime.now(UTC)
     first = {each[0].message_id: at for at, each in reversed(list(enumerate(messages)))}
     fresh = [messages[at] for at in sorted(first.values())]
-    effects: _Effects = {}
+    found: _Outcomes = {}
     while fresh:
         try:
-            effects |= _transact(connection, fresh, received_at)
+            found |= _transact(connection, fresh, received_at)
             break
         except _AlreadyApplied as error:
             known = _receipts(connection, error.message_ids)
-            effects |= {id_: (match_id, Effect.DUPLICATE) for id_, match_id in known.items()}
+            found |= {
+                id_: Outcome(message_id=id_, effect=Effect.DUPLICATE, match_id=match_id)
+                for id_, match_id in known.items()
+            }
             fresh = [message for message in fresh if message[0].message_id not in known]
     outcomes = []
     for at, (submission, _) in enumerate(messages):
-        match_id, effect = effects[submission.message_id]
-        if first[submission.message_id] != at:
-            effect = Effect.DUPLICATE
-        outcomes.append(Outcome(message_id=submission.message_id, effect=effect, match_id=match_id))
+        outcome = found[submission.message_id]
+        if first[submission.message_id] != at and outcome.effect is not Effect.INVALID:
+            outcome = outcome.model_copy(update={"effect": Effect.DUPLICATE})
+        outcomes.append(outcome)
     return outcomes
 
 
@@ -116,133 +135,120 @@ def _receipts(connection: psycopg.Connection, message_ids: list[str]) -> dict[st
 
 def _transact(
     connection: psycopg.Connection, messages: Sequence[Message], received_at: datetime
-) -> _Effects:
-    try:
-        return _transact_once(connection, messages, received_at)
-    except (DeadlockDetected, SerializationFailure):
-        return _transact_once(connection, messages, received_at)
+) -> _Outcomes:
+    for some_are_new in (False, True, True):
+        with suppress(DeadlockDetected, SerializationFailure):
+            return _transact_once(connection, messages, received_at, some_are_new=some_are_new)
+    return _transact_once(connection, messages, received_at, some_are_new=True)
 
 
 def _transact_once(
-    connection: psycopg.Connection, messages: Sequence[Message], received_at: datetime
-) -> _Effects:
+    connection: psycopg.Connection,
+    messages: Sequence[Message],
+    received_at: datetime,
+    *,
+    some_are_new: bool,
+) -> _Outcomes:
     with connection.transaction():
-        teams = _teams(connection, [observation.match for _, observation in messages])
-        effects: _Effects = {}
-        for turn in _turns(messages):
-            effects |= _upsert(connection, turn, teams)
-        _write_receipts(connection, messages, effects, received_at)
-    return effects
+        stored = lookup.find(connection, [read for _, read in messages], some_are_new=some_are_new)
+        told: list[_Told] = []
+        outcomes: _Outcomes = {}
+        for message in messages:
+            try:
+                told.append(_tell(stored, message))
+            except Conflict as error:
+                outcomes[message[0].message_id] = invalid(message[0].message_id, error)
+        _write_matches(connection, stored)
+        told = [replace(each, match=stored.now(each.match)) for each in told]
+        for each in told:
+            submission = each.message[0]
+            outcomes[submission.message_id] = Outcome(
+                message_id=submission.message_id, effect=each.effect, match_id=each.match.id
+            )
+        _write_receipts(connection, told, received_at)
+    return outcomes
 
 
-def _turns(messages: Iterable[Message]) -> list[list[Message]]:
-    """Split so that no turn holds a match twice, and each match keeps the order of its messages.
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A message, and what it did to which match."""
 
-    Each turn is sorted, so that all writers lock rows in one order. The matches of a later turn are
-    among those of the first, which holds their locks: a later turn waits for no other writer.
+    message: Message
+    match: StoredMatch
+    effect: Effect
+
+
+def _tell(stored: Stored, message: Message) -> _Told:
+    """Let one observation take effect on the match that it is about.
+
+    Raises:
+        Conflict: it contradicts what is stored under its key.
     """
-    turns: list[list[Message]] = []
-    seen: dict[str, int] = {}
-    for message in messages:
-        identity = message[1].match.identity
-        turn = seen[identity] = seen.get(identity, -1) + 1
-        if turn == len(turns):
-            turns.append([])
-        turns[turn].append(message)
-    return [sorted(turn, key=lambda each: each[1].match.identity) for turn in turns]
+    submission, read = message
+    identity = read.match.identity
+    match = stored.by_identity.get(identity)
+    if match is not None:
+        which.check(match.row, read)
+    else:
+        seen = merge.first(read, submission.message_id)
+        match, doubtful = stored.same(seen)
+        stored.new_identities.append(identity)
+        if match is None:
+            match = StoredMatch(0, identity, seen, None, told=True)
+            stored.add(match)
+            stored.by_identity[identity] = match
+            stored.doubts += [(match, other) for other in doubtful]
+            return _Told(message, match, Effect.CREATED)
+        stored.by_identity[identity] = match
+    before = match.row
+    match.row, effect = merge.merge(before, read, submission.message_id)
+    match.identity = match.row.number or match.identity
+    match.told = True
+    match.changed |= effect in (Effect.UPDATED, Effect.FILLED)
+    if team_keys(before) != team_keys(match.row):
+        match.teams = None
+    if match.row.meeting != before.meeting:
+        stored.move(match, before)
+    return _Told(message, match, effect)
 
 
-def _teams(connection: psycopg.Connection, matches: Iterable[Match]) -> dict[_TeamKey, int]:
-    """Find the teams of these matches, creating those that are new."""
-    wanted = {_team_key(m, name) for m in matches for name in (m.home_team, m.away_team)}
-    found = _find_teams(connection, sorted(wanted))
-    missing = sorted(wanted - found.keys())
-    if missing:
-        connection.execute(statements.CREATE_TEAMS, _columns(missing))
-        # Another writer may have created them meanwhile; a new statement sees those too.
-        found |= _find_teams(connection, missing)
-    return found
-
-
-def _team_key(match: Match, name: str) -> _TeamKey:
-    return name, match.age_group, match.league or "", match.division or ""
-
-
-def _find_teams(connection: psycopg.Connection, wanted: list[_TeamKey]) -> dict[_TeamKey, int]:
-    rows = connection.execute(statements.FIND_TEAMS, _columns(wanted))
-    return {(name, age, league, division): id_ for name, age, league, division, id_ in rows}
-
-
-def _upsert(
-    connection: psycopg.Connection, messages: Sequence[Message], teams: dict[_TeamKey, int]
-) -> _Effects:
-    rows = [_match_row(*message, teams) for message in messages]
-    answer = connection.execute(statements.UPSERT_MATCHES, _columns(rows))
-    touched = {identity: (id_, Effect(effect)) for identity, id_, effect in answer}
-    stale = [identity for identity, *_ in rows if identity not in touched]
-    if stale:
-        answer = connection.execute(statements.FIND_MATCHES, [stale])
-        touched |= {identity: (id_, Effect.STALE) for identity, id_ in answer}
-    return {message_id: touched[identity] for identity, _, message_id, *_ in rows}
-
-
-def _match_row(
-    submission: Submission, observation: Observation, teams: dict[_TeamKey, int]
-) -> tuple[Any, ...]:
-    """The columns of `statements.UPSERT_MATCHES`, in its order."""
-    match = observation.match
-    return (
-        match.identity,
-        observation.observed_at,
-        submission.message_id,
-        match.external_match_id,
-        teams[_team_key(match, match.home_team)],
-        teams[_team_key(match, match.away_team)],
-        match.match_date,
-        match.match_time,
-        match.kickoff,
-        match.season_key,
-        match.age_group,
-        match.league,
-        match.division,
-        match.division_id,
-        match.match_type,
-        match.status.value,
-        match.home_score,
-        match.away_score,
-        match.location,
-        match.notes,
-        match.source,
-    )
+def _write_matches(connection: psycopg.Connection, stored: Stored) -> None:
+    for gone, kept in stored.joined:
+        if gone.id:  # else nothing of it is stored yet
+            rows.join(connection, gone=gone.id, kept=kept.id)
+    rows.write(connection, [each for each in stored.matches if each.told])
+    if stored.new_identities:
+        pairs = [(each, stored.by_identity[each].id) for each in stored.new_identities]
+        connection.execute(statements.INSERT_IDENTITIES, by_column(pairs))
+    if stored.doubts:
+        doubts = [(stored.now(one).id, stored.now(other).id) for one, other in stored.doubts]
+        connection.execute(statements.INSERT_DOUBTS, by_column(doubts))
 
 
 def _write_receipts(
-    connection: psycopg.Connection,
-    messages: Sequence[Message],
-    effects: _Effects,
-    received_at: datetime,
+    connection: psycopg.Connection, told: Sequence[_Told], received_at: datetime
 ) -> None:
     """Write the receipts last, so that `committed_at` is the time just before the commit."""
-    rows = [
+    receipts = [
         (
             submission.message_id,
-            observation.match.identity,
-            effects[submission.message_id][0],
-            effects[submission.message_id][1].value,
+            read.match.identity,
+            each.match.id,
+            each.effect.value,
             submission.way.value,
             submission.attempt,
-            observation.observed_at,
-            observation.observed_from.value,
+            read.observed_at,
+            read.observed_from.value,
             submission.published_at,
             received_at,
+            json.dumps(read.sent) if read.sent else None,
         )
-        for submission, observation in sorted(messages, key=lambda each: each[0].message_id)
+        for each in sorted(told, key=lambda each: each.message[0].message_id)
+        for submission, read in [each.message]
     ]
-    answer = connection.execute(statements.INSERT_RECEIPTS, _columns(rows))
+    if not receipts:
+        return
+    answer = connection.execute(statements.INSERT_RECEIPTS, by_column(receipts))
     written = {message_id for (message_id,) in answer}
-    if len(written) < len(rows):
-        raise _AlreadyApplied([row[0] for row in rows if row[0] not in written])
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+    if len(written) < len(receipts):
+        raise _AlreadyApplied([row[0] for row in receipts if row[0] not in written])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from re import fullmatch
 from typing import Any
@@ -98,15 +98,15 @@ def _single(outcome: Outcome) -> Response:
 async def _apply(request: Request, payloads: Sequence[Any], received_at: datetime) -> list[Outcome]:
     database: Database = request.app.state.database
     metrics: BackendMetrics = request.app.state.metrics
+    skew = timedelta(seconds=request.app.state.settings.clock_skew_s)
     read = [_read(payload) for payload in payloads]
     submissions = [item for item in read if isinstance(item, Submission)]
 
     def work(connection: psycopg.Connection) -> list[Outcome]:
-        outcomes = store.submit(connection, submissions, received_at=received_at)
+        outcomes = store.submit(connection, submissions, received_at=received_at, skew=skew)
         # Here, in the thread that made the commit: the caller may have hung up meanwhile.
         metrics.effects.applied(submissions, outcomes, received_at)
-        for submission, outcome in zip(submissions, outcomes, strict=True):
-            _log(outcome, submission.way)
+        _log_applied(submissions, outcomes)
         return outcomes
 
     applied = await database.run("apply", work) if submissions else []
@@ -116,6 +116,21 @@ async def _apply(request: Request, payloads: Sequence[Any], received_at: datetim
             _log(item, Way.HTTP)
     outcomes = iter(applied)
     return [item if isinstance(item, Outcome) else next(outcomes) for item in read]
+
+
+def _log_applied(submissions: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+    """Log a line for each message; but one for all that a worker sent together, and applied.
+
+    The worker says what each of them did.
+    """
+    together = []
+    for submission, outcome in zip(submissions, outcomes, strict=True):
+        if len(outcomes) == 1 or submission.way is Way.HTTP or outcome.effect is Effect.INVALID:
+            _log(outcome, submission.way)
+        else:
+            together.append(outcome.message_id)
+    if together:
+        log.info("applied", messages=len(together), message_ids=together, way=Way.QUEUE)
 
 
 def _log(outcome: Outcome, way: Way) -> None:

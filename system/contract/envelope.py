@@ -17,6 +17,15 @@ from typing import Any
 from system.contract import match as contract
 from system.contract import schema
 from system.contract.match import Match
+from system.contract.reasons import UNROUTABLE
+from system.contract.topology import (
+    ALTERNATES,
+    LEARN_QUEUE,
+    PROCESS_QUEUE,
+    RETURN_MARK,
+    VALIDATE_QUEUE,
+    WORK_QUEUES,
+)
 
 PROCESS_TASK = "process_match_data"
 VALIDATE_TASK = "validate_match_data"
@@ -27,6 +36,13 @@ LEGACY_TASKS = {
     "celery_tasks.validation_tasks.validate_match_data": VALIDATE_TASK,
 }
 """Names that the senders of the earlier system put in their messages → names of this one."""
+
+QUEUES_OF_TASKS = {
+    PROCESS_TASK: PROCESS_QUEUE,
+    VALIDATE_TASK: VALIDATE_QUEUE,
+    HELLO_TASK: LEARN_QUEUE,
+}
+"""Task → the only queue that it is taken from, so that none holds up another's messages."""
 
 PUBLISHED_AT = "published_at"
 ATTEMPT = "attempt"
@@ -123,7 +139,7 @@ def _headers(task: str, message_id: str, published_at: datetime, attempt: int) -
         "timelimit": [None, None],
         "argsrepr": "(match,)",
         "kwargsrepr": "{}",
-        "origin": "missing-table",
+        **RETURN_MARK,
         "ignore_result": True,
         PUBLISHED_AT: published_at.astimezone(UTC).isoformat(timespec="microseconds"),
         ATTEMPT: attempt,
@@ -158,9 +174,27 @@ def dead_headers(
     }
 
 
-def reason_of(headers: Mapping[str, Any]) -> str:
-    """Why a dead letter died: our reason, else the broker's newest one, else "unknown"."""
+def encoding_of(content_type: str | None, encoding: str | None) -> str:
+    """The content encoding to send a message on with: JSON without one was read as UTF-8."""
+    return encoding or ("utf-8" if content_type == "application/json" else "binary")
+
+
+def reason_of(headers: Mapping[str, Any], exchange: str = "") -> str:
+    """Why a dead letter died: our reason, else the broker's newest one, else "unknown".
+
+    Args:
+        headers: of the dead letter.
+        exchange: the one it was delivered from. What was dead-lettered comes from the exchange of
+            dead letters; what found no queue, from the one that its sender chose.
+    """
+    if exchange in ALTERNATES:
+        return UNROUTABLE
     if DEAD_REASON in headers:
         return str(headers[DEAD_REASON])
     deaths = headers.get(BROKER_DEATHS)
     return str(deaths[0].get("reason", "unknown")) if deaths else "unknown"
+
+
+def queue_for(task: str, key: str) -> str:
+    """The queue that an unroutable message was for: by its key, else by its task, else ""."""
+    return key if key in WORK_QUEUES else QUEUES_OF_TASKS.get(LEGACY_TASKS.get(task, task), "")

@@ -1,4 +1,4 @@
-"""The match on the wire: a model of `match.schema.json`, and the one place that reads a payload.
+"""The match on the wire: a model of `match.schema.json`; see `observation` for what it says.
 
 The schema is the source of truth. This model adds the rules that a schema cannot say (two different
 teams, a kickoff that the clock shows) and the words of a refusal. Tests generate values from the
@@ -8,16 +8,16 @@ schema and hold the two against each other, both ways.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     StringConstraints,
     ValidationError,
@@ -26,11 +26,24 @@ from pydantic import (
 from pydantic import Field as Bounded
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from system.contract.errors import ContractViolation, Violation, abbreviate
-from system.contract.schema import Integer, Line, Name, Score, ShortName, Text, shape_of
+from system.contract import names
+from system.contract.errors import ContractViolation, Violation, abbreviate, kind_of
+from system.contract.playing import is_shown, kickoff_utc
+from system.contract.schema import NAME_MAX, Integer, Line, Name, Score, ShortName, Text, shape_of
 
-LEAGUE_TIME = ZoneInfo("America/New_York")
-"""The league prints US Eastern times on every page, wherever the match is played."""
+SILENT_IF_NULL = frozenset(
+    {
+        "match_status",
+        "external_match_id",
+        "league",
+        "division",
+        "division_id",
+        "notes",
+        "source",
+        "observed_at",
+    }
+)
+"""Fields for which null says as little as leaving them out: no match loses its number or league."""
 
 
 class Status(StrEnum):
@@ -50,36 +63,46 @@ class Status(StrEnum):
         return self in (Status.COMPLETED, Status.FORFEIT)
 
 
-class ObservedFrom(StrEnum):
-    """Which clock the time of an observation comes from."""
+def _usual(limit: int, usual: Callable[[str], str]) -> AfterValidator:
+    """Put a name in its usual form, unless that no longer fits the contract."""
 
-    MESSAGE = "message"
-    PUBLISHED = "published"
-    ARRIVAL = "arrival"
+    def change(name: str) -> str:
+        changed = usual(name)
+        return changed if 0 < len(changed) <= limit else name
+
+    return AfterValidator(change)
+
+
+def _league(value: Any) -> Any:
+    return names.league(value) or value if isinstance(value, str) else value
 
 
 class Match(BaseModel):
-    """One observation of one match. Frozen; every field as on the wire.
+    """One observation of one match. Frozen; every field as on the wire, names in their usual form.
 
     `match_date` and `match_time` are US Eastern, as the league prints them; `match_time` is None
-    if the kickoff is not known yet.
+    if the kickoff is not known yet. What the sender left out is not in `model_fields_set`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    home_team: Name
-    away_team: Name
+    home_team: Annotated[Name, _usual(NAME_MAX, names.team)]
+    away_team: Annotated[Name, _usual(NAME_MAX, names.team)]
     match_date: Annotated[date, shape_of("match_date", "a date like 2025-10-18")]
     season: Annotated[Line, shape_of("season", "like 2025-26")]
     age_group: Annotated[Line, shape_of("age_group", "like U14")]
     match_type: ShortName
-    division: Annotated[Name, StringConstraints(max_length=100)] | None = None
+    division: (
+        Annotated[Name, StringConstraints(max_length=100), _usual(100, names.clean)] | None
+    ) = None
     division_id: Annotated[Integer, Bounded(ge=1, le=2147483647)] | None = None
-    league: Literal["Homegrown", "Academy"] | None = None
+    league: Annotated[Literal["Homegrown", "Academy"], BeforeValidator(_league)] | None = None
     home_score: Score | None = None
     away_score: Score | None = None
     match_status: Status | None = None
-    external_match_id: Annotated[Name, StringConstraints(max_length=64)] | None = None
+    external_match_id: (
+        Annotated[Name, StringConstraints(max_length=64), AfterValidator(names.number)] | None
+    ) = None
     match_time: Annotated[str, shape_of("match_time", "a time like 15:45")] | None = None
     location: Text | None = None
     notes: Text | None = None
@@ -117,8 +140,8 @@ class Match(BaseModel):
         """The key under which a match is one match: the league's id, or a derived one.
 
         If the league gives no id, the key is made from what names the match (season, league, age
-        group, division, type, teams, date), so it is the same from scrape to scrape. A match
-        without an id that moves to another day cannot be distinguished from a new one.
+        group, division, type, teams, date), so it is the same from scrape to scrape. The store
+        knows which keys mean one match; see docs/decisions/0013-one-match-one-row.md.
         """
         return self.external_match_id or derived_identity(self)
 
@@ -132,89 +155,35 @@ class Match(BaseModel):
 
 def derived_identity(match: Match) -> str:
     """A stable key for a match without a league id: `~` and 32 hexadecimal digits."""
-    names = (
+    parts = (
         match.season_key,
         match.league or "",
         match.age_group,
         match.division or "",
         match.match_type,
-        match.home_team,
-        match.away_team,
+        names.key(match.home_team),
+        names.key(match.away_team),
         match.match_date.isoformat(),
     )
-    return "~" + hashlib.sha256("\x1f".join(names).encode()).hexdigest()[:32]
-
-
-def kickoff_utc(day: date, at: time) -> datetime:
-    """Return league time as UTC. In the hour that autumn repeats, the first one is meant."""
-    return datetime.combine(day, at, LEAGUE_TIME).astimezone(UTC)
+    return "~" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 def _broken_across(match: Match) -> list[str]:
     """The rules that concern more than one field."""
     broken = []
-    if match.home_team == match.away_team:
+    if names.key(match.home_team) == names.key(match.away_team):
         broken.append("home_team and away_team must be two different teams")
     if (match.home_score is None) != (match.away_score is None):
         broken.append("home_score and away_score: both or neither")
     elif match.home_score is None and match.match_status is not None and match.match_status.is_over:
         broken.append(f"a {match.match_status} match needs both scores")
     if match.match_time is not None:
-        local = datetime.combine(
-            match.match_date, time.fromisoformat(match.match_time), LEAGUE_TIME
-        )
         try:
-            shown_again = local.astimezone(UTC).astimezone(LEAGUE_TIME)
+            if not is_shown(match.match_date, time.fromisoformat(match.match_time)):
+                broken.append("match_time does not exist on that day (clocks go forward)")
         except OverflowError:
             broken.append("the kickoff in UTC lies beyond the calendar (years 1 to 9999)")
-        else:
-            if shown_again.replace(tzinfo=None) != local.replace(tzinfo=None):
-                broken.append("match_time does not exist on that day (clocks go forward)")
     return broken
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A match, and the definite time at which it was seen.
-
-    Attributes:
-        match: what was seen.
-        observed_at: when, in UTC; newest wins by this, then by the message's id.
-        observed_from: which clock `observed_at` is: the sender's observation if it gives one, else
-            the time of publishing, else that of arrival.
-    """
-
-    match: Match
-    observed_at: datetime
-    observed_from: ObservedFrom
-
-
-def read(payload: Any, *, published_at: datetime | None, arrived_at: datetime) -> Observation:
-    """Read a payload, from any sender and by any way; the only function that does.
-
-    Senders of the earlier system leave `observed_at` out; then `published_at` stands in, then
-    `arrived_at`.
-
-    Raises:
-        ContractViolation: with every rule that the payload breaks.
-    """
-    match = parse(payload)
-    if published_at is not None:
-        published_at = _utc("published_at", published_at)
-    if match.observed_at is not None:
-        observed_at = _utc("observed_at", match.observed_at)
-        return Observation(match, observed_at, ObservedFrom.MESSAGE)
-    if published_at is not None:
-        return Observation(match, published_at, ObservedFrom.PUBLISHED)
-    return Observation(match, arrived_at.astimezone(UTC), ObservedFrom.ARRIVAL)
-
-
-def _utc(field: str, at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        rule = "lies beyond the calendar (years 1 to 9999) in UTC"
-        raise ContractViolation([Violation(field, abbreviate(at.isoformat()), rule)]) from None
 
 
 def parse(payload: Any) -> Match:
@@ -229,7 +198,7 @@ def parse(payload: Any) -> Match:
                 Violation(
                     "(match)",
                     abbreviate(payload),
-                    f"must be an object, not {type(payload).__name__}",
+                    f"must be an object, not {kind_of(payload)}",
                 )
             ]
         )
@@ -242,8 +211,13 @@ def parse(payload: Any) -> Match:
 
 
 def dump(match: Match) -> dict[str, Any]:
-    """The match as JSON, without the fields that are null."""
-    return match.model_dump(mode="json", exclude_none=True)
+    """What an observation says, as JSON: the fields that were given, null where that is said."""
+    said = match.model_dump(mode="json", exclude_unset=True)
+    return {
+        name: value
+        for name, value in said.items()
+        if value is not None or name not in SILENT_IF_NULL
+    }
 
 
 _WORDS = {

@@ -13,8 +13,8 @@ class Reason(StrEnum):
 
     INVALID       the match breaks the contract
     UNREADABLE    it is no message that any task could read
-    UNKNOWN_TASK  it is for a task that does not exist here
-    REFUSED       the backend understood the request and refused it: a wrong token, perhaps
+    UNKNOWN_TASK  it is for a task that does not exist here, or not in the queue it came by
+    REFUSED       the backend understood the request and refused it: a missing route, perhaps
     EXHAUSTED     it was tried as often as the policy allows
     """
 
@@ -27,3 +27,7 @@ class Reason(StrEnum):
 
 OWN_FAULT = frozenset({Reason.INVALID, Reason.UNREADABLE, Reason.UNKNOWN_TASK})
 """The message's own fault: to give it up was right. With any other reason the pipeline failed."""
+
+UNROUTABLE = "unroutable"
+"""The reason of a message that no worker has seen: the exchange it was sent to had no queue for it,
+and its sender did not ask for it back."""

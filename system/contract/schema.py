@@ -53,8 +53,12 @@ def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+NAME_MAX = 200  # characters
+
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
-Name = Annotated[Line, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Name = Annotated[
+    Line, StringConstraints(min_length=1, max_length=NAME_MAX), AfterValidator(_not_blank)
+]
 ShortName = Annotated[Name, StringConstraints(max_length=50)]
 Text = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 Integer = Annotated[int, Strict(), BeforeValidator(_integral)]

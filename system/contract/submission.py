@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Bounded
 
-from system.contract.match import ObservedFrom
+from system.contract.observation import ObservedFrom
+from system.contract.schema import shape_of
 
 BATCH_MAX = 500
 """Messages in one request at most."""
@@ -17,6 +18,7 @@ BATCH_MAX = 500
 BODY_BYTES_MAX = 1024 * 1024
 """Bytes of one request at most; a match is some 400 bytes, a batch of 500 some 250 KiB."""
 
+_STAMP = "a time with its offset, like 2025-10-18T15:45:00-04:00"
 MESSAGE_ID_PATTERN = r"^[A-Za-z0-9._:~-]{1,128}$"
 MessageId = Annotated[str, StringConstraints(pattern=MESSAGE_ID_PATTERN)]
 
@@ -39,7 +41,7 @@ class Submission(BaseModel):
 
     message_id: MessageId
     match: Any
-    published_at: AwareDatetime | None = None
+    published_at: Annotated[AwareDatetime, shape_of("observed_at", _STAMP)] | None = None
     way: Way = Way.HTTP
     attempt: Annotated[int, Bounded(ge=1, le=1_000_000)] = 1
 
@@ -50,6 +52,7 @@ class Effect(StrEnum):
     CREATED    the match is new
     UPDATED    something in it changed
     UNCHANGED  seen again, nothing changed
+    FILLED     older than what is stored, but it says something that nothing newer says
     STALE      older than what is stored; rightly without effect
     DUPLICATE  this very message took effect before; nothing was done again
     INVALID    it breaks the contract; nothing was stored, not even a receipt
@@ -58,6 +61,7 @@ class Effect(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    FILLED = "filled"
     STALE = "stale"
     DUPLICATE = "duplicate"
     INVALID = "invalid"
@@ -79,7 +83,8 @@ class Receipt(BaseModel):
 
     `effect` is never DUPLICATE or INVALID. `committed_at` is taken just before the commit.
     `cursor` grows with the order in which receipts became visible; `GET /api/receipts?after=CURSOR`
-    never skips one.
+    never skips one. `sent` is what the message said otherwise than the match shows: other names, a
+    score that was not final yet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,3 +101,4 @@ class Receipt(BaseModel):
     published_at: datetime | None
     received_at: datetime
     committed_at: datetime
+    sent: dict[str, Any] | None = None

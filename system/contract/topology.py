@@ -10,13 +10,16 @@ publisher ─────────> (matches) ──> [matches.process] <─�
                                              │                │
                                        delivery limit      invalid, exhausted
                                              └──> (matches.dead-letter) ──> [matches.dead-letter]
+
+What finds no queue in an exchange of the senders goes to its alternate exchange, and is kept. But
+what its sender asks back goes to an exchange without a queue, and so it comes back:
+
+(matches), (matches-fanout) ─> (matches.alternate) ─> (matches.unroutable) ─> [matches.unroutable]
+                                        └─ marked as ours ─> (matches.returned)
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +29,23 @@ EXCHANGE = "matches"
 RETRY_EXCHANGE = "matches.retry"
 DEAD_LETTER_EXCHANGE = "matches.dead-letter"
 
+FANOUT_EXCHANGE = "matches-fanout"
+"""Where the earlier system's senders publish, without a routing key."""
+
+ALTERNATE_EXCHANGE = "matches.alternate"
+RETURNED_EXCHANGE = "matches.returned"
+UNROUTABLE_EXCHANGE = "matches.unroutable"
+RETURN_MARK = {"origin": "missing-table"}
+"""The header of a message whose sender asks for it back if it finds no queue (`mandatory`). The
+broker returns only what is in no queue at all, so these must not be kept like the others."""
+
 PROCESS_QUEUE = "matches.process"
 VALIDATE_QUEUE = "matches.validate"
 LEARN_QUEUE = "matches.learn"
 DEAD_LETTER_QUEUE = "matches.dead-letter"
+UNROUTABLE_QUEUE = "matches.unroutable"
+KEPT_QUEUES = (DEAD_LETTER_QUEUE, UNROUTABLE_QUEUE)
+"""Where messages wait for a person."""
 WORK_QUEUES = (PROCESS_QUEUE, VALIDATE_QUEUE, LEARN_QUEUE)
 
 EVENTS_EXCHANGE = "celeryev"
@@ -67,6 +83,32 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """What reaches `destination`, a queue or another exchange, from the exchange `source`."""
+
+    source: str
+    destination: str
+    key: str = ""
+    destination_type: str = "queue"
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings that the broker applies to one queue or exchange, by its name."""
+
+    name: str
+    on: str
+    apply_to: str
+    definition: dict[str, Any]
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression that only `on` fits."""
+        return f"^{self.on.replace('.', '[.]')}$"
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A user of the broker with the permissions of its role, as regular expressions over names."""
 
@@ -79,6 +121,9 @@ class User:
 
 
 _BOUNDED = {"max-length": QUEUE_LENGTH_MAX, "overflow": "reject-publish"}
+# Reading a message without taking it counts as a delivery; RabbitMQ 4 would drop it at its own
+# default limit of 20.
+_KEPT = {**_BOUNDED, "delivery-limit": 1_000_000}
 _TO_DEAD_LETTER = {
     "delivery-limit": DELIVERY_LIMIT,
     "dead-letter-exchange": DEAD_LETTER_EXCHANGE,
@@ -86,7 +131,22 @@ _TO_DEAD_LETTER = {
     "dead-letter-strategy": "at-least-once",
 }
 
-EXCHANGES = {EXCHANGE: "topic", RETRY_EXCHANGE: "topic", DEAD_LETTER_EXCHANGE: "topic"}
+EXCHANGES = {
+    EXCHANGE: "topic",
+    FANOUT_EXCHANGE: "fanout",
+    RETRY_EXCHANGE: "topic",
+    DEAD_LETTER_EXCHANGE: "topic",
+    ALTERNATE_EXCHANGE: "headers",
+    RETURNED_EXCHANGE: "fanout",
+    UNROUTABLE_EXCHANGE: "fanout",
+}
+
+ALTERNATES = {
+    EXCHANGE: ALTERNATE_EXCHANGE,
+    FANOUT_EXCHANGE: ALTERNATE_EXCHANGE,
+    ALTERNATE_EXCHANGE: UNROUTABLE_EXCHANGE,
+}
+"""Exchange → where it sends what it has no queue for. By policy: see the module's docstring."""
 
 QUEUES: tuple[Queue, ...] = (
     *(Queue(name, EXCHANGE, name, {**_BOUNDED, **_TO_DEAD_LETTER}) for name in WORK_QUEUES),
@@ -105,15 +165,46 @@ QUEUES: tuple[Queue, ...] = (
         )
         for delay_s in RETRY_DELAYS_S
     ),
-    # Reading dead letters without taking them counts as deliveries; RabbitMQ 4 would drop them at
-    # its own default limit of 20.
-    Queue(DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, "#", {**_BOUNDED, "delivery-limit": 1_000_000}),
+    Queue(DEAD_LETTER_QUEUE, DEAD_LETTER_EXCHANGE, "#", _KEPT),
+    Queue(UNROUTABLE_QUEUE, UNROUTABLE_EXCHANGE, "", _KEPT),
 )
+
+BINDINGS: tuple[Binding, ...] = (
+    *(Binding(queue.exchange, queue.name, queue.key) for queue in QUEUES),
+    Binding(FANOUT_EXCHANGE, PROCESS_QUEUE),
+    Binding(
+        ALTERNATE_EXCHANGE,
+        RETURNED_EXCHANGE,
+        destination_type="exchange",
+        arguments={"x-match": "all", **RETURN_MARK},
+    ),
+)
+
+POLICIES: tuple[Policy, ...] = (
+    *(Policy(queue.name, queue.name, "queues", queue.policy) for queue in QUEUES),
+    *(
+        Policy(f"{exchange}.alternate", exchange, "exchanges", {"alternate-exchange": alternate})
+        for exchange, alternate in ALTERNATES.items()
+    ),
+)
+POLICY_PRIORITY = 1
 
 
 def scraper(password: str, name: str = "scraper") -> User:
     """May publish matches, nothing else."""
     return User(name, password, "^$", r"^matches$", "^$")
+
+
+EARLIER_SENDER = "earlier-sender"
+
+
+def earlier_sender(password: str, name: str = EARLIER_SENDER) -> User:
+    """May declare its exchange, as it does at every start, and publish there.
+
+    The right to declare is the right to delete, too; so it is a user of its own.
+    """
+    own = f"^{FANOUT_EXCHANGE}$"
+    return User(name, password, own, own, "^$")
 
 
 def worker(password: str, name: str = "worker", *, events: bool = False) -> User:
@@ -142,85 +233,3 @@ def operator(password: str, name: str = "operator") -> User:
 def administrator(password: str, name: str = "admin") -> User:
     """May do everything; for the laboratory and for first set-up."""
     return User(name, password, ".*", ".*", ".*", ("administrator",))
-
-
-def definitions(users: list[User], *, events: bool = False) -> dict[str, Any]:
-    """Return the whole topology as RabbitMQ's definitions file, for `load_definitions`.
-
-    Args:
-        users: who may log in.
-        events: whether workers send events of their tasks, for Flower.
-    """
-    exchanges = {**EXCHANGES, EVENTS_EXCHANGE: "topic"} if events else EXCHANGES
-    return {
-        "vhosts": [{"name": VHOST}],
-        "users": [
-            {
-                "name": user.name,
-                "password_hash": _password_hash(user.password),
-                "hashing_algorithm": "rabbit_password_hashing_sha256",
-                "tags": ",".join(user.tags),
-            }
-            for user in users
-        ],
-        "permissions": [
-            {
-                "user": u.name,
-                "vhost": VHOST,
-                "configure": u.configure,
-                "write": u.write,
-                "read": u.read,
-            }
-            for u in users
-        ],
-        "exchanges": [
-            {
-                "name": name,
-                "vhost": VHOST,
-                "type": kind,
-                "durable": True,
-                "auto_delete": False,
-                "internal": False,
-                "arguments": {},
-            }
-            for name, kind in exchanges.items()
-        ],
-        "queues": [
-            {
-                "name": queue.name,
-                "vhost": VHOST,
-                "durable": True,
-                "auto_delete": False,
-                "arguments": {"x-queue-type": "quorum"},
-            }
-            for queue in QUEUES
-        ],
-        "bindings": [
-            {
-                "source": queue.exchange,
-                "vhost": VHOST,
-                "destination": queue.name,
-                "destination_type": "queue",
-                "routing_key": queue.key,
-                "arguments": {},
-            }
-            for queue in QUEUES
-        ],
-        "policies": [
-            {
-                "vhost": VHOST,
-                "name": queue.name,
-                "pattern": f"^{queue.name.replace('.', '[.]')}$",
-                "apply-to": "queues",
-                "priority": 1,
-                "definition": queue.policy,
-            }
-            for queue in QUEUES
-        ],
-    }
-
-
-def _password_hash(password: str) -> str:
-    """RabbitMQ's own salted SHA-256 (rabbitmq.com/docs/passwords): four bytes of salt first."""
-    salt = os.urandom(4)
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

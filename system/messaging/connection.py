@@ -1,29 +1,36 @@
 """A connection to RabbitMQ with one channel in confirm mode, reopened when it is lost.
 
+Its address and password are looked up at each attempt to connect. A login that was refused is not
+tried again before a growing pause is over, or another password is there, however often one asks.
+
 Its event loop runs only while the publisher runs it, in the publisher's thread.
 """
 
 from __future__ import annotations
 
 import random
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.channel import Channel
-from pika.exceptions import (
-    AMQPConnectionError,
-    ChannelClosedByBroker,
-    ConnectionOpenAborted,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
-)
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionOpenAborted
+from pydantic import SecretStr
+
+from system.contract.addresses import addresses
+from system.errors import BrokerUnavailable, Refused, SettingsError
+from system.login import Login, backoff_s
+from system.messaging.reasons import is_refusal, words_of
+from system.tls import Trust
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 5.0
 HEARTBEAT_S = 10
+LOOK_AGAIN_S = 0.5
+"""Who waits for a login looks this often whether there is another password."""
 _DROP_WITHIN_S = 1.0
 
 # No permission; no such exchange; a message or a property that the broker does not take.
@@ -37,21 +44,56 @@ def pause_s(failures: int, chance: float) -> float:
         failures: at least 1.
         chance: between 0 and 1; spreads the clients that lost the broker at the same moment.
     """
-    longest = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 30))
-    return longest / 2 * (1 + chance)
+    return backoff_s(failures, chance, BACKOFF_FIRST_S, BACKOFF_MAX_S)
 
 
-def parameters(url: str, name: str, trust: ssl.SSLContext | None) -> pika.ConnectionParameters:
-    """Pika's parameters of a connection; every wait is bounded."""
-    found = pika.URLParameters(url)
+def parameters(url: str, name: str, trust: Trust | None) -> pika.ConnectionParameters:
+    """Pika's parameters of a connection; every wait is bounded.
+
+    Raises:
+        SettingsError: `url` is no address of a broker.
+    """
+    no_address = SettingsError(
+        "MISSING_TABLE_BROKER_URL is no address like amqp://user:password@host:port/vhost"
+    )
+    try:
+        parts = urlsplit(url)
+        found = pika.URLParameters(url)
+    except (ValueError, LookupError):  # their words may hold a piece of the password
+        raise no_address from None
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise no_address
     found.heartbeat = HEARTBEAT_S
     found.blocked_connection_timeout = 15
     found.socket_timeout = found.stack_timeout = 5
     found.connection_attempts = 1  # attempts and their pauses are ours
     found.client_properties = {"connection_name": name}
     if trust is not None and found.ssl_options is not None:
-        found.ssl_options = pika.SSLOptions(trust, found.host)
+        found.ssl_options = pika.SSLOptions(trust(), found.host)
     return found
+
+
+def every(url: str, name: str, trust: Trust | None) -> list[pika.ConnectionParameters]:
+    """Pika's parameters of each of the addresses in `url`; see `parameters`."""
+    return [parameters(each, name, trust) for each in addresses(url)]
+
+
+def probe(url: str, name: str, trust: Trust | None) -> None:
+    """Log in and out again, in some ten seconds at most for each node that does not answer.
+
+    Args:
+        url: one address, or several of a cluster; one node that lets us in is enough.
+
+    Raises:
+        SettingsError: `url` is no address of a broker.
+        Refused: the broker refuses the user, the password or the virtual host.
+        BrokerUnavailable: it cannot be reached, or does not answer.
+    """
+    try:
+        pika.BlockingConnection(every(url, name, trust)).close()
+    except (AMQPError, OSError) as error:
+        kind = Refused if is_refusal(error) else BrokerUnavailable
+        raise kind(f"connection to the broker: {words_of(error)}") from error
 
 
 class ConnectionListener(Protocol):
@@ -70,6 +112,10 @@ class ConnectionListener(Protocol):
     def lost(self) -> None:
         """What was in flight will not be answered any more. The connection reopens by itself."""
 
+    @property
+    def waits_for_login(self) -> bool:
+        """Whether a refused login is `lost` and tried again, or is `refused`."""
+
     def refused(self) -> None:
         """Like `lost`, but trying again is of no use; `BrokerConnection.last_error` says why."""
 
@@ -83,6 +129,15 @@ class ConnectionListener(Protocol):
 class BrokerConnection:
     """See the module's text. It may be created before a fork if it is first opened after it.
 
+    Args:
+        url: amqp(s)://user:password@host:port/vhost; of a cluster several, see `addresses`. It
+            begins with any of them, and goes to the next when one is lost.
+        name: of the connection, for the broker's lists.
+        trust: what an amqps:// url trusts.
+
+    Raises:
+        ValueError: the url is none.
+
     Attributes:
         channel: None while there is none.
         blocked: the broker accepts nothing for now (an alarm).
@@ -91,14 +146,22 @@ class BrokerConnection:
 
     def __init__(
         self,
-        connection_parameters: pika.ConnectionParameters,
+        url: SecretStr,
+        name: str,
+        trust: Trust | None,
         rng: random.Random,
         listener: ConnectionListener,
     ) -> None:
         self.channel: Channel | None = None
         self.blocked = False
         self.last_error = ""
-        self._parameters = connection_parameters
+        self._url = url
+        self._every = partial(every, name=name, trust=trust)
+        # Not all begin with the same node; and the next is taken with each connection that is lost.
+        self._turn = rng.randrange(len(self._every(url.get_secret_value())))
+        self._used = ""
+        self._login = Login(url, rng)
+        self._refusal = ""  # of the last login, in words
         self._rng = rng
         self._listener = listener
         self._loop: IOLoop | None = None
@@ -160,14 +223,38 @@ class BrokerConnection:
     def _connect(self) -> None:
         if not self._listener.busy:
             return
+        if (wait := self._login.wait_s()) > 0:
+            self.last_error = f"{self._refusal}; not tried again for {wait:.0f} s"
+            self._wait_for_login()
+            return
         self.blocked = False
+        self._used = self._url.get_secret_value()
+        try:
+            found = self._every(self._used)
+        except (SettingsError, ValueError, LookupError, SyntaxError):  # might hold the password
+            self._refuse("the broker's address is none; correct MISSING_TABLE_BROKER_URL")
+            self._wait_for_login()
+            return
         self._connection = SelectConnection(
-            self._parameters,
+            found[self._turn % len(found)],
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_lost,
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
         )
+
+    def _refuse(self, why: str) -> None:
+        self._refusal = self.last_error = why
+        self._login.refused(self._used)
+
+    def _wait_for_login(self) -> None:
+        """Look again soon whether it may be tried, if the listener waits for it."""
+        if not self._listener.waits_for_login:
+            self._listener.refused()
+            return
+        self._listener.lost()
+        if self._loop is not None:
+            self._loop.call_later(LOOK_AGAIN_S, self._connect)
 
     def _again(self, connect: Callable[[], None]) -> None:
         """After a pause."""
@@ -176,17 +263,26 @@ class BrokerConnection:
             self._loop.call_later(pause_s(self._failures, self._rng.random()), connect)
 
     def _on_open(self, connection: SelectConnection) -> None:
+        self._login.accepted()
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
         self._open_channel()
 
-    def _on_lost(self, _connection: SelectConnection, reason: Exception | str) -> None:
+    def _on_lost(self, connection: SelectConnection, reason: Exception | str) -> None:
         self._connection = self.channel = None
-        self.last_error = f"connection to the broker: {_words(reason)}"
+        self._turn += 1
+        self.last_error = f"connection to the broker: {words_of(reason)}"
+        if is_refusal(reason):
+            to = connection.params
+            self._refuse(
+                f"the broker at {to.host}:{to.port} refused the login of"
+                f" {to.credentials.username!r}: {words_of(reason)}; give MISSING_TABLE_BROKER_URL,"
+                " or its file, what it accepts"
+            )
         if not self._listener.busy:
             self.stop()
-        elif _is_permanent(reason):
-            self._listener.refused()
+        elif is_refusal(reason):
+            self._wait_for_login()
         else:
             self._listener.lost()
             self._again(self._connect)
@@ -215,7 +311,7 @@ class BrokerConnection:
         self.channel = None
         if self._connection is None or not self._connection.is_open:
             return  # the connection is closing too; that is handled there
-        self.last_error = f"the broker closed the channel: {_words(reason)}"
+        self.last_error = f"the broker closed the channel: {words_of(reason)}"
         if isinstance(reason, ChannelClosedByBroker) and reason.reply_code in _PERMANENT:
             self._listener.refused()
             self._open_channel()  # for what comes next
@@ -230,26 +326,3 @@ class BrokerConnection:
     def _on_unblocked(self, _connection: object, _method: object) -> None:
         self.blocked = False
         self._listener.ready()
-
-
-def _is_permanent(reason: Exception | str) -> bool:
-    """Whether the broker refused: wrong password (403), no such virtual host, no permission (530).
-
-    pika reports a connection that is lost amid the handshake as such a refusal, too; only the text
-    distinguishes them.
-    """
-    probable = (ProbableAuthenticationError, ProbableAccessDeniedError)
-    return isinstance(reason, probable) and any(no in str(reason) for no in ("(403)", "(530)"))
-
-
-def _words(reason: Exception | str) -> str:
-    """The cause that pika nests innermost: what went wrong in the last attempt."""
-    inner: Any = reason
-    while True:
-        attempts = getattr(inner, "exceptions", None)
-        held = attempts[-1] if attempts else getattr(inner, "exception", None)
-        if held is None and isinstance(inner, AMQPConnectionError) and inner.args:
-            held = inner.args[0]
-        if not isinstance(held, BaseException):
-            return str(inner) or type(inner).__name__
-        inner = held

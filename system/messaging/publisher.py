@@ -14,7 +14,6 @@ Scraper, worker (retries, dead letters) and operator's tools publish by this one
 from __future__ import annotations
 
 import random
-import ssl
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,13 @@ from typing import Any, Protocol
 
 from pika.exceptions import AMQPError
 from pika.spec import PERSISTENT_DELIVERY_MODE, Basic, BasicProperties
+from pydantic import SecretStr
 
 from system.contract.envelope import Envelope
 from system.messaging.batch import Batch, DetailedOutcome, PublishOutcome, PublishResult
-from system.messaging.connection import HEARTBEAT_S, BrokerConnection, parameters
+from system.messaging.connection import HEARTBEAT_S, BrokerConnection
+from system.secret_files import as_secret
+from system.tls import Trust
 
 __all__ = ["PublishOutcome", "PublishResult", "Publisher"]
 
@@ -63,29 +65,33 @@ class Publisher:
     Not for two threads at once. It may be created before a fork if it is first used after it.
 
     Args:
-        url: amqp://user:password@host:port/vhost
+        url: amqp://user:password@host:port/vhost; looked up at each attempt to connect.
         window: messages that may be unconfirmed at a time.
         name: shown among the broker's connections.
         rng: for the jitter of the pauses between connection attempts.
         trust: what an amqps:// url trusts; see `system.tls`.
         idle_max_s: a connection that was not used for longer is replaced before the next message.
         metrics: counts every message; None to count nothing.
+        waits_for_login: whether messages wait, as long as they may, for a login that the broker
+            accepts. Else they are refused at once: for a sender that has another way.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | SecretStr,
         *,
         window: int = WINDOW,
         name: str = "publisher",
         rng: random.Random | None = None,
-        trust: ssl.SSLContext | None = None,
+        trust: Trust | None = None,
         idle_max_s: float = IDLE_MAX_S,
         metrics: PublishObserver | None = None,
+        waits_for_login: bool = False,
     ) -> None:
         self._connection = BrokerConnection(
-            parameters(url, name, trust), rng or random.Random(), self
+            as_secret(url), name, trust, rng or random.Random(), self
         )
+        self._waits_for_login = waits_for_login
         self._window = window
         self._metrics = metrics
         self._idle_max_s = idle_max_s
@@ -152,6 +158,11 @@ class Publisher:
         self._connection.close(handshake_s=CLOSE_WITHIN_S)
 
     # Called by the connection; see `connection.ConnectionListener`.
+
+    @property
+    def waits_for_login(self) -> bool:
+        """Whether a batch waits for a login that is accepted, or is given up at once."""
+        return self._waits_for_login
 
     @property
     def busy(self) -> bool:

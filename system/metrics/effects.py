@@ -5,6 +5,7 @@ Observed by the process that made the commit: the backend, or a worker with the 
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,10 +38,12 @@ class LatencyMetric:
             buckets=LATENCY_BUCKETS_S,
         )
 
-    def ended(self, end: End, way: Way, since: datetime) -> None:
-        """A message that was published at `since` has come to its end now."""
-        seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
-        self._seconds.labels(end, way).observe(seconds)
+    def ended(self, end: End, way: Way, *since: datetime) -> None:
+        """Messages that were published at these times have come to their end now."""
+        now = datetime.now(UTC)
+        self._seconds.labels(end, way).observe_many(
+            [max(0.0, (now - each).total_seconds()) for each in since]
+        )
 
 
 class EffectMetrics:
@@ -61,11 +64,17 @@ class EffectMetrics:
 
         Duplicates and invalid messages have no latency: they committed nothing.
         """
+        effects: Tally[tuple[Effect, Way]] = Tally()
+        since: dict[Way, list[datetime]] = {}
         for submission, outcome in zip(submissions, outcomes, strict=True):
-            self._effects.labels(outcome.effect, submission.way).inc()
+            effects[outcome.effect, submission.way] += 1
             if outcome.effect not in (Effect.DUPLICATE, Effect.INVALID):
-                since = submission.published_at or arrived_at
-                self._latency.ended(End.COMMITTED, submission.way, since)
+                published_at = submission.published_at or arrived_at
+                since.setdefault(submission.way, []).append(published_at)
+        for (effect, way), count in effects.items():
+            self._effects.labels(effect, way).inc(count)
+        for way, times in since.items():
+            self._latency.ended(End.COMMITTED, way, *times)
 
     def broken(self, way: Way = Way.HTTP) -> None:
         """Count a message that could not even be read as a submission."""

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from system import settings, telemetry
-from system.errors import PipelineError, SettingsError
+from system.console_help import WholeHelp
+from system.errors import OutboxFull, Unavailable
 from system.scraper import pages as sources
+from system.scraper.baseline import Baseline, keep_matches, name_schedule, read_matches
 from system.scraper.clock import Clock
+from system.scraper.console import exit_on_error, moment, progress
 from system.scraper.delivery import DeliveryResult, Mode, open_delivery
 from system.scraper.exporter import serve
 from system.scraper.fetch import Fetcher
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
-from system.scraper.metrics import count_run, open_metrics
+from system.scraper.metrics import RunResult, count_run, open_metrics
 from system.scraper.outbox import Outbox
 from system.scraper.run import run
 from system.scraper.summary import EXIT_CODES, Summary
@@ -34,7 +34,8 @@ from system.settings import ScraperSettings
 _CODES = "\n\n".join(f"{code}  {meaning}" for code, meaning in EXIT_CODES.items())
 _SETTINGS = (
     "Settings come from the environment: MISSING_TABLE_BROKER_URL, MISSING_TABLE_API_URL,"
-    " MISSING_TABLE_API_TOKEN, MISSING_TABLE_OUTBOX, MISSING_TABLE_METRICS_FOLDER."
+    " MISSING_TABLE_API_TOKEN, MISSING_TABLE_OUTBOX, MISSING_TABLE_METRICS_FOLDER,"
+    " MISSING_TABLE_MATCHES_SHARE_MIN."
 )
 
 log = structlog.get_logger("scraper")
@@ -43,6 +44,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    cls=WholeHelp,
     help=f"Reads league schedule pages and hands every match on. {_SETTINGS}",
 )
 
@@ -92,34 +95,39 @@ def scrape(
     """Read schedule pages and deliver every match on them."""
     if bool(url) == bool(file):
         raise typer.BadParameter("give either --url or --file, and at least one")
-    clock = Clock(_moment(now))
-    with _exit_on_error(), ExitStack() as stack:
+    clock = Clock(moment(now))
+    with exit_on_error(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
         counted = stack.enter_context(count_run(chosen, dry_run=dry_run))
         notes = stack.enter_context(Journal(journal))
-        delivery = None
+        schedule = name_schedule(url or file or ())
+        delivery = spool = None
         if not dry_run:
             spool = stack.enter_context(Outbox(chosen.outbox))
             delivery = stack.enter_context(
                 open_delivery(chosen, mode, spool, counted.metrics, _record(notes))
             )
             delivery.drain()  # what earlier runs left behind goes first
+        before = read_matches(chosen.outbox, schedule)
         if url:
             fetch = stack.enter_context(Fetcher()).fetch
             found = sources.walk(url, fetch=fetch, now=clock.now, pages_max=pages_max)
         else:
             found = sources.saved(file or [], now=clock.now, pages_max=pages_max)
-        with _progress() as progress:
+        with progress() as shown:
             summary = run(
                 sources.one_ahead(found),
                 messages=Messages(clock.start, seed),
                 journal=notes,
                 delivery=delivery,
                 metrics=counted.metrics,
-                progress=progress,
+                baseline=Baseline(before or 0, chosen.matches_share_min),
+                progress=shown,
             )
-        counted.exit_code = summary.exit_code
+        counted.exit_code, counted.gaps = summary.exit_code, tuple(summary.gaps)
+        if spool is not None and RunResult.of(summary.exit_code).is_success:
+            _keep(spool, schedule, summary.fresh)
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -128,7 +136,8 @@ def scrape(
 
 
 @app.command(
-    epilog="Exit codes:\n\n0  the outbox is empty\n\n2  could not run: a setting is wrong\n\n"
+    epilog="Exit codes:\n\n0  the outbox is empty\n\n"
+    "2  could not run: a setting is wrong, or there is no outbox\n\n"
     "3  something is still in it, or was refused"
 )
 def drain(
@@ -142,11 +151,11 @@ def drain(
 ) -> None:
     """Send what earlier runs had to leave in the outbox."""
     summary = Summary()
-    with _exit_on_error(), ExitStack() as stack:
+    with exit_on_error(), ExitStack() as stack:
         chosen = settings.load(ScraperSettings)
         telemetry.configure("scraper", chosen.log_level)
         notes = stack.enter_context(Journal(journal))
-        spool = stack.enter_context(Outbox(chosen.outbox))
+        spool = stack.enter_context(Outbox(chosen.outbox, create=False))
         delivery = stack.enter_context(
             open_delivery(chosen, mode, spool, open_metrics(chosen), _record(notes))
         )
@@ -170,7 +179,7 @@ def drain(
 @app.command()
 def waiting() -> None:
     """Print how many messages wait in the outbox."""
-    with _exit_on_error(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+    with exit_on_error(), Outbox(settings.load(ScraperSettings).outbox, create=False) as spool:
         typer.echo(len(spool))
 
 
@@ -184,7 +193,7 @@ def refused(
     ] = False,
 ) -> None:
     """List what the backend refused for good, and why; it is kept aside in the outbox."""
-    with _exit_on_error(), Outbox(settings.load(ScraperSettings).outbox) as spool:
+    with exit_on_error(), Outbox(settings.load(ScraperSettings).outbox, create=False) as spool:
         aside = spool.refused()
         if retry:
             spool.retry_refused()
@@ -212,9 +221,17 @@ def metrics(
     ] = None,
 ) -> None:
     """Serve /metrics: what the runs have counted, and what waits in the outbox now."""
-    with _exit_on_error():
+    with exit_on_error():
         chosen = settings.load(ScraperSettings)
         serve(chosen, host or chosen.metrics_host, port)
+
+
+def _keep(spool: Outbox, schedule: str, matches: int) -> None:
+    """Keep what the next run is compared with. It is no reason for this one to fail."""
+    try:
+        keep_matches(spool, schedule, matches)
+    except (OutboxFull, Unavailable) as error:
+        log.warning("baseline not kept", detail=str(error))
 
 
 def _record(notes: Journal) -> Callable[[Sequence[DeliveryResult]], None]:
@@ -230,57 +247,6 @@ def _record(notes: Journal) -> Callable[[Sequence[DeliveryResult]], None]:
             )
 
     return note
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--now: {error}") from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter(f"--now: {text} has no offset; write {text}-04:00 or {text}Z")
-    return moment
-
-
-@contextmanager
-def _exit_on_error() -> Iterator[None]:
-    """Turn an error that stops the run into one sentence on standard error and exit code 2."""
-    try:
-        yield
-    except SettingsError as error:
-        typer.echo(f"cannot run: {error}", err=True)
-        raise typer.Exit(2) from None
-    except PipelineError as error:
-        typer.echo(f"stopped: {error}", err=True)
-        raise typer.Exit(2) from None
-    except Exception as error:  # a defect; Python's own exit code 1 would say "rows refused"
-        traceback.print_exc()
-        raise typer.Exit(2) from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Summary], None]]:
-    """A progress line while pages are read; nothing if standard error is no terminal."""
-    console = Console(stderr=True)
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        line = bar.add_task("reading the first page")
-
-        def show(summary: Summary) -> None:
-            bar.update(
-                line,
-                description=f"{summary.pages} pages, {summary.read} matches,"
-                f" {summary.accepted.total()} accepted",
-            )
-
-        yield show
 
 
 if __name__ == "__main__":

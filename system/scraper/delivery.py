@@ -124,7 +124,7 @@ class Delivery:
             self._spool.put(envelopes)
         results = self._send(envelopes)
         self._put_away(results)
-        self._metrics.accepted(_ways(results))
+        self._metrics.accepted(_ways(results), to_queue=self._mode is Mode.QUEUE)
         return results
 
     def drain(self, chunk: int = 200) -> list[DeliveryResult]:
@@ -271,13 +271,16 @@ def open_delivery(
         if mode is Mode.QUEUE:
             if settings.broker_url is None:
                 raise SettingsError("MISSING_TABLE_BROKER_URL is not set; mode queue needs it")
-            url = settings.broker_url.get_secret_value()
             publisher = stack.enter_context(
-                Publisher(url, name=PublisherName.SCRAPER, trust=trust, metrics=metrics.publisher)
+                Publisher(
+                    settings.broker_url,
+                    name=PublisherName.SCRAPER,
+                    trust=trust,
+                    metrics=metrics.publisher,
+                )
             )
         if settings.api_url is not None and settings.api_token is not None:
-            token = settings.api_token.get_secret_value()
-            client = stack.enter_context(BackendClient(settings.api_url, token, trust))
+            client = stack.enter_context(BackendClient(settings.api_url, settings.api_token, trust))
         elif mode is Mode.HTTP:
             raise SettingsError(
                 "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set;"

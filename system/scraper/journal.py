@@ -16,6 +16,7 @@ from typing import Any
 from system.contract.envelope import Envelope
 from system.contract.match import Match
 from system.errors import SettingsError
+from system.scraper.gaps import Remark
 from system.scraper.parsing.schedule import RefusedRow
 
 
@@ -89,6 +90,19 @@ class Journal:
                 "excerpt": row.excerpt,
             }
             for row in refused
+        )
+
+    def incomplete(self, remark: Remark) -> None:
+        """Write why something may not have been read."""
+        self._write(
+            [
+                {
+                    "event": "incomplete",
+                    "reason": remark.gap,
+                    "page": remark.page,
+                    "detail": remark.text,
+                }
+            ]
         )
 
     def repeated(self, count: int) -> None:

@@ -13,6 +13,7 @@ from system.metrics.definitions import MetricFactory, values
 from system.metrics.files import persist_in
 from system.metrics.folder import tidy_folder
 from system.metrics.publishing import PublisherMetrics, PublisherName, PublishMetrics
+from system.scraper.gaps import Gap
 from system.settings import ScraperSettings
 
 _OUTBOX = "outbox"
@@ -25,9 +26,18 @@ class RunResult(StrEnum):
     PARTIAL = "partial"
     FAILED = "failed"
     UNDELIVERED = "undelivered"
+    INCOMPLETE = "incomplete"
+    SPOOLED = "spooled"
 
+    @classmethod
+    def of(cls, exit_code: int) -> RunResult:
+        """The result that an exit code stands for."""
+        return list(cls)[exit_code]
 
-_SUCCESSES = (RunResult.COMPLETE, RunResult.PARTIAL)
+    @property
+    def is_success(self) -> bool:
+        """Whether everything was read, and is safe."""
+        return self in (RunResult.COMPLETE, RunResult.PARTIAL, RunResult.SPOOLED)
 
 
 class ScraperMetrics:
@@ -44,6 +54,11 @@ class ScraperMetrics:
             " answered by the API, or in the outbox",
             {"way": (*values(Way), _OUTBOX)},
         )
+        self._bypassed = factory.counter(
+            "queue_bypassed",
+            "Messages that were to go by the queue, and were first made safe elsewhere, by where",
+            {"way": (Way.HTTP, _OUTBOX)},
+        )
         self._drained = factory.counter(
             "drained", "Messages that left the outbox in a later attempt", {"way": values(Way)}
         )
@@ -57,6 +72,11 @@ class ScraperMetrics:
         self._runs = factory.counter(
             "scraper_runs", "Runs that ended, by their exit code", {"result": values(RunResult)}
         )
+        self._incomplete = factory.counter(
+            "scraper_incomplete",
+            "Runs that may not have read everything, by why; a run counts once for each reason",
+            {"reason": values(Gap)},
+        )
         self._last_run = factory.gauge(
             "scraper_last_run_timestamp_seconds",
             "When the last run ended, in seconds since 1970; 0 before the first",
@@ -64,7 +84,7 @@ class ScraperMetrics:
         )
         self._last_success = factory.gauge(
             "scraper_last_success_timestamp_seconds",
-            "When the last complete or partial run ended; 0 before the first",
+            "When the last run ended that was complete, partial or spooled; 0 before the first",
             multiprocess_mode="max",
         )
         self._duration = factory.gauge(
@@ -82,32 +102,50 @@ class ScraperMetrics:
         self._rows.labels("refused").inc(refused)
         self._rows.labels("repeated").inc(repeated)
 
-    def accepted(self, ways: Iterable[str]) -> None:
-        """Count accepted messages, given the way of each."""
+    def accepted(self, ways: Iterable[str], *, to_queue: bool) -> None:
+        """Count accepted messages.
+
+        Args:
+            ways: the way of each.
+            to_queue: whether they were to go by the queue.
+        """
         for way, count in Counter(ways).items():
             self._accepted.labels(way).inc(count)
+            if to_queue and way != Way.QUEUE:
+                self._bypassed.labels(way).inc(count)
 
     def drained(self, ways: Iterable[str]) -> None:
         """Count messages that left the outbox, given the way of each."""
         for way, count in Counter(ways).items():
             self._drained.labels(way).inc(count)
 
-    def ran(self, exit_code: int, seconds: float) -> None:
-        """A run has ended."""
-        result, now = list(RunResult)[exit_code], time.time()
+    def ran(self, exit_code: int, seconds: float, gaps: Iterable[Gap] = ()) -> None:
+        """A run has ended.
+
+        Args:
+            exit_code: one of `summary.EXIT_CODES`.
+            seconds: how long it took.
+            gaps: why something may not have been read, each once; of a run that read nothing, and
+                has failed, they are not counted.
+        """
+        result, now = RunResult.of(exit_code), time.time()
         self._duration.set(seconds)
         self._last_run.set(now)
-        if result in _SUCCESSES:
+        if result.is_success:
             self._last_success.set(now)
+        if result is not RunResult.FAILED:
+            for gap in gaps:
+                self._incomplete.labels(gap).inc()
         self._runs.labels(result).inc()
 
 
 class RunMetrics:
-    """The metrics of one run, and its exit code; a run that never sets one has failed (2)."""
+    """The metrics of one run, and what came of it; a run that never says so has failed (2)."""
 
     def __init__(self, metrics: ScraperMetrics) -> None:
         self.metrics = metrics
         self.exit_code = 2
+        self.gaps: tuple[Gap, ...] = ()
 
 
 def open_metrics(settings: ScraperSettings) -> ScraperMetrics:
@@ -134,4 +172,4 @@ def count_run(settings: ScraperSettings, *, dry_run: bool) -> Iterator[RunMetric
     try:
         yield run
     finally:
-        metrics.ran(run.exit_code, time.monotonic() - begun)
+        metrics.ran(run.exit_code, time.monotonic() - begun, run.gaps)

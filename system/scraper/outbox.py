@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from system.contract.envelope import Envelope
 from system.errors import OutboxFull, SettingsError, Unavailable
@@ -44,29 +45,38 @@ _UPGRADE = "ALTER TABLE outbox ADD COLUMN refused TEXT"
 class Outbox:
     """Envelopes that wait, in the order of arrival. Use as a context manager.
 
-    MultiprocessMode processes and threads may use one file; each call is one transaction.
+    Several processes and threads may use one file; each call is one transaction.
 
     Args:
-        path: the file; it is created if it is missing, its folder is not.
+        path: the file; its folder must be there.
         limit: envelopes it holds at most, including those kept aside.
+        create: whether to create it if it is missing. Who only looks at it, or sends what is in
+            it, must not: a wrong path would look like an empty outbox.
 
     Raises:
-        SettingsError: the file cannot be opened, or is something else.
+        SettingsError: the file cannot be opened, or is something else; or it is not there, and is
+            not to be created.
     """
 
-    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+    def __init__(self, path: Path, limit: int = LIMIT, *, create: bool = True) -> None:
         self._path = path
         self._limit = limit
         self._lock = threading.Lock()
+        if not create and not path.exists():
+            raise self._missing("there is no such file")
         try:
-            # Autocommit; `_transaction` begins and ends what belongs together.
+            # Autocommit; `transaction` begins and ends what belongs together.
             self._database = sqlite3.connect(
-                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+                f"file:{quote(str(path.absolute()))}?mode={'rwc' if create else 'rw'}",
+                uri=True,
+                timeout=BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
             )
         except sqlite3.Error as error:
             raise self._not_ours(error) from error
         try:
-            self._prepare()
+            self._prepare(create)
         except (sqlite3.Error, SettingsError) as error:
             self._database.close()
             if isinstance(error, SettingsError):
@@ -81,7 +91,7 @@ class Outbox:
 
     def __len__(self) -> int:
         """The number of messages that wait, without those kept aside."""
-        with self._transaction("DEFERRED") as database:
+        with self.transaction("DEFERRED") as database:
             return _count(database)[0]
 
     def close(self) -> None:
@@ -97,7 +107,7 @@ class Outbox:
             OutboxFull: they do not fit, or the disk is full; nothing was kept.
             Unavailable: the file could not be written; nothing was kept.
         """
-        with self._transaction("IMMEDIATE") as database:
+        with self.transaction("IMMEDIATE") as database:
             database.executemany(
                 "INSERT INTO outbox (message_id, body, headers, content_type, content_encoding)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
@@ -118,7 +128,7 @@ class Outbox:
         Raises:
             Unavailable: the file could not be read.
         """
-        with self._transaction("DEFERRED") as database:
+        with self.transaction("DEFERRED") as database:
             found = database.execute(
                 "SELECT message_id, body, headers, content_type, content_encoding"
                 " FROM outbox WHERE refused IS NULL ORDER BY seq LIMIT ?",
@@ -132,7 +142,7 @@ class Outbox:
         Raises:
             Unavailable: the file could not be written.
         """
-        with self._transaction("IMMEDIATE") as database:
+        with self.transaction("IMMEDIATE") as database:
             database.executemany(
                 "UPDATE outbox SET refused = ? WHERE message_id = ?",
                 ((reason[:REASON_MAX], message_id) for message_id, reason in reasons.items()),
@@ -144,7 +154,7 @@ class Outbox:
         Raises:
             Unavailable: the file could not be read.
         """
-        with self._transaction("DEFERRED") as database:
+        with self.transaction("DEFERRED") as database:
             found = database.execute(
                 "SELECT message_id, body, headers, content_type, content_encoding, refused"
                 " FROM outbox WHERE refused IS NOT NULL ORDER BY seq"
@@ -157,7 +167,7 @@ class Outbox:
         Raises:
             Unavailable: the file could not be written.
         """
-        with self._transaction("IMMEDIATE") as database:
+        with self.transaction("IMMEDIATE") as database:
             return database.execute(
                 "UPDATE outbox SET refused = NULL WHERE refused IS NOT NULL"
             ).rowcount
@@ -168,16 +178,18 @@ class Outbox:
         Raises:
             Unavailable: the file could not be written.
         """
-        with self._transaction("IMMEDIATE") as database:
+        with self.transaction("IMMEDIATE") as database:
             database.executemany(
                 "DELETE FROM outbox WHERE message_id = ?",
                 ((message_id,) for message_id in message_ids),
             )
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
+        if not create and not self._database.execute("PRAGMA application_id").fetchone()[0]:
+            raise self._missing("this file is no outbox")
         self._use_write_ahead_log()
         self._database.execute("PRAGMA synchronous = FULL")
-        with self._transaction("IMMEDIATE") as database:
+        with self.transaction("IMMEDIATE") as database:
             (found,) = database.execute("PRAGMA application_id").fetchone()
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if found == _FORMAT_BEFORE:
@@ -208,7 +220,13 @@ class Outbox:
                 return
 
     @contextmanager
-    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+    def transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+        """One transaction on the file, DEFERRED to read or IMMEDIATE to write.
+
+        Raises:
+            OutboxFull: the disk is full.
+            Unavailable: the file failed.
+        """
         with self._lock:
             try:
                 self._database.execute(f"BEGIN {kind}")
@@ -227,6 +245,12 @@ class Outbox:
         return Unavailable(
             f"outbox {self._path}: {error}; look whether the disk is well and no other process"
             " holds the file"
+        )
+
+    def _missing(self, what: str) -> SettingsError:
+        return SettingsError(
+            f"outbox {self._path}: {what}. If a scraper has run, set MISSING_TABLE_OUTBOX to the"
+            " file that it uses; the first run that sends something creates it"
         )
 
     def _not_ours(self, error: sqlite3.Error) -> SettingsError:

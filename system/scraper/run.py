@@ -12,10 +12,11 @@ from system.contract.envelope import Envelope
 from system.contract.match import Match
 from system.errors import OutboxFull, Unavailable
 from system.metrics.definitions import MetricFactory
+from system.scraper.baseline import Baseline
+from system.scraper.gaps import Remark
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
 from system.scraper.metrics import ScraperMetrics
-from system.scraper.pages import Stop
 from system.scraper.parsing.schedule import RefusedRow, Schedule
 from system.scraper.summary import Summary
 
@@ -45,12 +46,13 @@ class Deliverer(Protocol):
 
 
 def run(
-    pages: Iterable[Schedule | Stop],
+    pages: Iterable[Schedule | Remark],
     *,
     messages: Messages,
     journal: Journal,
     delivery: Deliverer | None,
     metrics: ScraperMetrics | None = None,
+    baseline: Baseline | None = None,
     progress: Callable[[Summary], None] = lambda _summary: None,
 ) -> Summary:
     """Deliver every match of `pages`, and return the sums.
@@ -61,14 +63,15 @@ def run(
         journal: gets every attempt before it is made.
         delivery: None to read and check only.
         metrics: counts pages and rows.
+        baseline: what the last good run has read, to compare with.
         progress: called after each page.
     """
     metrics = metrics or ScraperMetrics(MetricFactory())
     summary = Summary(dry_run=delivery is None)
     known: set[tuple[str, str]] = set()  # refused rows; a page that comes again repeats them too
     for page in pages:
-        if isinstance(page, Stop):
-            summary.stopped(page)
+        if isinstance(page, Remark):
+            _remark(page, journal, summary)
         else:
             refused = _unknown(page.refused, known)
             summary.read_page(page, refused)
@@ -85,8 +88,20 @@ def run(
             if fresh and delivery is not None:
                 _deliver(page.page, fresh, delivery, journal, summary)
         progress(summary)
+    # Pages that are missing for another reason explain that there are fewer matches.
+    if baseline is not None and summary.pages and not summary.gaps:
+        doubt = baseline.doubt(summary.fresh)
+        if doubt is not None:
+            _remark(doubt, journal, summary)
     journal.scraped(summary.counts())
     return summary
+
+
+def _remark(remark: Remark, journal: Journal, summary: Summary) -> None:
+    summary.remark(remark)
+    if remark.gap is not None:
+        journal.incomplete(remark)
+        log.warning("incomplete", reason=remark.gap, page=remark.page, detail=remark.text)
 
 
 def _unknown(rows: Sequence[RefusedRow], known: set[tuple[str, str]]) -> list[RefusedRow]:

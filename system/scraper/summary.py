@@ -10,17 +10,21 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from system.scraper.pages import Stop
+from system.scraper.gaps import Gap, Remark
 from system.scraper.parsing.schedule import RefusedRow, Schedule
 
 _KINDS_MAX = 50
 _KIND_LENGTH_MAX = 300
+_LINES_MAX = 50
+_OUTBOX = "outbox"
 
 EXIT_CODES = {
-    0: "everything was read and accepted",
-    1: "some rows were refused, or not all pages could be read",
+    0: "complete: everything was read and accepted",
+    1: "partial: everything was read, and some rows were refused",
     2: "could not run: a setting is wrong, or no page could be read",
-    3: "something was read and could not be accepted anywhere",
+    3: "undelivered: something was read and could not be accepted anywhere",
+    4: "incomplete: something may not have been read",
+    5: "spooled: everything was read, and all messages had to stay in the outbox",
 }
 
 
@@ -38,8 +42,9 @@ class Summary:
         fresh: matches to be sent: those of `read` that were no repeats.
         accepted: messages that are safe, by way.
         denied: messages that could not be accepted, by reason.
-        incomplete: pages that were not read, and why.
-        notes: pages at which reading ended early, though nothing is missing.
+        gaps: why something may not have been read, by kind.
+        incomplete: the same in words, with the page; the first 50.
+        notes: pages at which reading ended early, though nothing is missing; the first 50.
     """
 
     dry_run: bool = False
@@ -51,6 +56,7 @@ class Summary:
     refused: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
     denied: Counter[str] = field(default_factory=Counter)
+    gaps: Counter[Gap] = field(default_factory=Counter)
     incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -62,10 +68,13 @@ class Summary:
         for row in refused:
             _count(self.refused, row.reason)
 
-    def stopped(self, stop: Stop) -> None:
-        """Note where reading ended."""
-        reason = stop.reason if stop.page in stop.reason else f"{stop.page}: {stop.reason}"
-        (self.incomplete if stop.incomplete else self.notes).append(reason)
+    def remark(self, remark: Remark) -> None:
+        """Take in a remark about the reading."""
+        if remark.gap is not None:
+            self.gaps[remark.gap] += 1
+        lines = self.notes if remark.gap is None else self.incomplete
+        if len(lines) < _LINES_MAX:
+            lines.append(str(remark))
 
     def settled(self, outcome: str, way: str, detail: str) -> None:
         """Count what became of one message."""
@@ -81,7 +90,11 @@ class Summary:
             return 2
         if self.denied:
             return 3
-        return 1 if self.refused or self.incomplete else 0
+        if self.gaps:
+            return 4
+        if self.accepted and set(self.accepted) == {_OUTBOX}:
+            return 5
+        return 1 if self.refused else 0
 
     def counts(self) -> dict[str, int]:
         """The sums, for the journal."""
@@ -103,6 +116,7 @@ class Summary:
             "denied": self.denied.total(),
             "denied_reasons": dict(self.denied),
             "refused_reasons": dict(self.refused),
+            "gaps": dict(self.gaps),
             "incomplete": self.incomplete,
             "notes": self.notes,
             "dry_run": self.dry_run,

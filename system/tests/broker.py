@@ -38,7 +38,7 @@ def envelopes(count: int, first: int = 0, **headers: Any) -> list[Envelope]:
 def channel(url: str) -> Iterator[BlockingChannel]:
     """A channel on a connection of its own."""
     parameters = pika.URLParameters(url)
-    parameters.socket_timeout = parameters.stack_timeout = 10
+    parameters.socket_timeout = parameters.stack_timeout = 30
     connection = pika.BlockingConnection(parameters)
     try:
         yield connection.channel()
@@ -69,6 +69,15 @@ def depth(url: str, queue: str) -> int:
 
 def take_all(url: str, queue: str) -> list[str]:
     """The message ids in `queue`, in its order; it is empty afterwards."""
+    taken = []
+    while True:
+        taken += _take_until_silent(url, queue)
+        # Now that the connection is closed, what was on its way to it is back in the queue.
+        if depth(url, queue) == 0:
+            return taken
+
+
+def _take_until_silent(url: str, queue: str) -> list[str]:
     taken = []
     with channel(url) as on:
         on.basic_qos(prefetch_count=1000)
@@ -101,5 +110,5 @@ def control(lab: Any, *arguments: str) -> None:
         env={**os.environ, **environ},
         check=True,
         capture_output=True,
-        timeout=50,
+        timeout=80,
     )

@@ -1,27 +1,29 @@
-"""Servers that are reached by TLS: listeners of a running broker, the backend, and a Redis."""
+"""Servers that are reached by TLS: listeners of a running broker, and the backend."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import SecretStr
 
+from system import tls
 from system.backend import app as backend
 from system.settings import BackendSettings
 from system.tests.certificates import Authority, Certificate
+from system.tests.ports import free_port
 from system.worker.tests.bench import until
 
 
 def listen(lab: Any, authority: Authority, shown: Certificate, verify: str) -> int:
     """One more listener of the running broker, as `listeners.ssl` would make it at its start."""
-    port = _free_port()
+    port = free_port()
     options = (
         f'[{{cacertfile,"{authority.root.cert}"}},{{certfile,"{shown.cert}"}},'
         f'{{keyfile,"{shown.key}"}},{{verify,{verify}}}'
@@ -40,26 +42,30 @@ def with_tls(url: str, port: int) -> str:
     return f"amqps://{parts.username}:{parts.password}@127.0.0.1:{port}{parts.path}"
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+@dataclass(frozen=True)
+class Files:
+    """As the settings hold them."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
 
 
 @contextmanager
-def https(lab: Any, shown: Certificate) -> Iterator[str]:
-    """The backend itself, served by TLS."""
+def https(lab: Any, files: Files) -> Iterator[str]:
+    """The backend itself, served by TLS as `serve` does it."""
     settings = BackendSettings(
         database_url=SecretStr(lab.endpoints.database_url), api_token=SecretStr("token")
     )
-    port = _free_port()
+    context = tls.server(files)
+    assert context is not None
+    port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(
             backend.create(settings),
             port=port,
             log_config=None,
-            ssl_certfile=shown.cert,
-            ssl_keyfile=shown.key,
+            ssl_context_factory=lambda *_: context,
         )
     )
     thread = threading.Thread(target=server.run)
@@ -70,25 +76,3 @@ def https(lab: Any, shown: Certificate) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(timeout=30)
-
-
-@contextmanager
-def redis_server(shown: Certificate) -> Iterator[str]:
-    port = _free_port()
-    words = (
-        *("--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""),
-        *("--tls-cert-file", str(shown.cert), "--tls-key-file", str(shown.key)),
-        *("--tls-ca-cert-file", str(shown.cert), "--tls-auth-clients", "no"),
-    )
-    server = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
-    try:
-        until("Redis to listen", lambda: _accepts(port))
-        yield f"rediss://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as link:
-        return link.connect_ex(("127.0.0.1", port)) == 0

@@ -60,7 +60,7 @@ class Relay:
             while True:
                 client, _ = self._listener.accept()
                 self.accepted += 1
-                server, silent = socket.create_connection(self._to, timeout=5), threading.Event()
+                server, silent = socket.create_connection(self._to, timeout=30), threading.Event()
                 server.settimeout(None)
                 with self._lock:
                     self._links.append((client, server, silent))

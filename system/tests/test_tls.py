@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,22 +20,15 @@ from system.errors import ApiUnavailable, BrokerUnavailable, SettingsError
 from system.messaging.publisher import Publisher, PublishOutcome
 from system.settings import OperatorSettings
 from system.tests.certificates import Authority, Certificate
-from system.tests.listeners import https, listen, redis_server, with_tls
+from system.tests.listeners import Files, https, listen, with_tls
+from system.tests.results import redis_server
 from system.worker.dead_letters import queue
+from system.worker.tests import own_worker
 from system.worker.tests.bench import Bench, a_match, until
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(420)]
 
 REFUSED = "certificate verify failed"
-
-
-@dataclass(frozen=True)
-class Files:
-    """As the settings hold them."""
-
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
 
 
 @dataclass
@@ -66,6 +56,7 @@ def world(shared_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("tls")
     ours, others = Authority(folder, "ours"), Authority(folder, "others")
     server = ours.issue("server")
+    shown = Files(cert_file=server.cert, key_file=server.key)
     with ExitStack() as stack:
         ports = [
             listen(shared_lab, ours, server, "verify_none"),
@@ -80,7 +71,7 @@ def world(shared_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             {user: with_tls(url, ports[0]) for user, url in urls.items()},
             with_tls(urls["scraper"], ports[1]),
             with_tls(urls["scraper"], ports[2]),
-            stack.enter_context(https(shared_lab, server)),
+            stack.enter_context(https(shared_lab, shown)),
             stack.enter_context(redis_server(server)),
         )
         for port in ports:
@@ -94,10 +85,23 @@ def _trust(authority: Authority, shown: Certificate | None = None) -> Any:
     return tls.trust(Files(authority.root.cert, cert, key))
 
 
-def _publish(url: str, trust: Any) -> tuple[PublishOutcome, str]:
+def _publish(url: str, trust: Any, within_s: float = 60.0) -> tuple[PublishOutcome, str]:
     with Publisher(url, trust=trust) as publisher:
-        (result,) = publisher.publish([a_match()], exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=3)
+        (result,) = publisher.publish(
+            [a_match()], exchange=EXCHANGE, key=PROCESS_QUEUE, within_s=within_s
+        )
     return result.outcome, result.detail
+
+
+def _refusal(url: str, trust: Any) -> str:
+    """Why nothing can be published there; it is tried for the whole of the time."""
+    why = ""
+    for within_s in (3.0, 10.0, 30.0):
+        outcome, why = _publish(url, trust, within_s)
+        assert outcome is PublishOutcome.REFUSED
+        if "no answer" not in why:  # on a busy machine even the first attempt takes long
+            break
+    return why
 
 
 def test_a_publisher_reaches_a_broker_that_its_authority_vouches_for(world: World) -> None:
@@ -109,21 +113,17 @@ def test_a_publisher_refuses_a_broker_that_nobody_it_trusts_vouches_for(
     whom: str, world: World
 ) -> None:
     trust = _trust(world.others) if whom == "others" else tls.trust(Files())
-    outcome, why = _publish(world.amqps["scraper"], trust)
-    assert outcome is PublishOutcome.REFUSED
-    assert REFUSED in why.lower()
+    assert REFUSED in _refusal(world.amqps["scraper"], trust).lower()
 
 
 def test_a_publisher_refuses_a_broker_that_shows_another_name(world: World) -> None:
-    outcome, why = _publish(world.misnamed, _trust(world.ours))
-    assert outcome is PublishOutcome.REFUSED
-    assert "127.0.0.1" in why
+    assert "127.0.0.1" in _refusal(world.misnamed, _trust(world.ours))
 
 
 def test_a_broker_that_asks_for_a_certificate_gets_it(world: World) -> None:
     shown = world.ours.issue("client")
     assert _publish(world.mutual, _trust(world.ours, shown))[0] is PublishOutcome.CONFIRMED
-    assert _publish(world.mutual, _trust(world.ours))[0] is PublishOutcome.REFUSED
+    _refusal(world.mutual, _trust(world.ours))
 
 
 def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: World) -> None:
@@ -147,17 +147,17 @@ def test_the_client_reaches_only_an_api_that_its_authority_vouches_for(world: Wo
 
 def test_the_operators_tool_reaches_only_a_broker_it_trusts(world: World) -> None:
     url = world.amqps["operator"]
-    with queue.open_channel(url, _trust(world.ours)) as on:
+    with queue.open_channel(url, _trust(world.ours)()) as on:
         assert list(queue.walk(on)) == []
     with (
         pytest.raises(BrokerUnavailable, match=REFUSED),
-        queue.open_channel(url, _trust(world.others)),
+        queue.open_channel(url, _trust(world.others)()),
     ):
         pass
 
 
 def _worker_settings(world: World, authority: Authority, tmp_path: Path) -> dict[str, str]:
-    settings = {
+    return {
         "broker_url": world.amqps["worker"],
         "result_url": world.rediss,
         "api_url": world.https,
@@ -166,7 +166,6 @@ def _worker_settings(world: World, authority: Authority, tmp_path: Path) -> dict
         "concurrency": "1",
         "ready_file": str(tmp_path / "ready"),
     }
-    return {f"MISSING_TABLE_{name.upper()}": value for name, value in settings.items()}
 
 
 def test_a_worker_does_everything_by_tls(
@@ -187,7 +186,7 @@ def test_a_worker_does_everything_by_tls(
         assert bench.letter(invalid).reason == "invalid"
         assert bench.letter("no-json").reason == "unreadable"
         with redis.Redis.from_url(
-            world.rediss, ssl_ca_certs=str(world.ours.root.cert), socket_timeout=5
+            world.rediss, ssl_ca_certs=str(world.ours.root.cert), socket_timeout=30
         ) as results:
             until("an answer", lambda: results.get(f"celery-task-meta-{asked.message_id}"))
     finally:
@@ -210,25 +209,10 @@ def run_worker(tmp_path: Path) -> Iterator[Callable[[dict[str, str]], Path]]:
 
         def start(settings: dict[str, str]) -> Path:
             log = tmp_path / "worker.log"
-            process = subprocess.Popen(
-                [sys.executable, "-m", "system.worker"],
-                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **settings},
-                stdout=stack.enter_context(log.open("w")),
-                stderr=subprocess.STDOUT,
-            )
-            stack.callback(_end, process)
+            stack.enter_context(own_worker.running(log, **settings))
             return log
 
         yield start
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ it.
 
 from __future__ import annotations
 
-import os
-import random
 import socket
 import ssl
+from ctypes import c_bool
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,22 @@ from celery import Celery, signals
 from celery.events import event_exchange
 from kombu.entity import Exchange, Queue
 
-from system import telemetry, tls
-from system.contract.topology import EXCHANGE, WORK_QUEUES
+from system.contract.addresses import addresses
+from system.contract.topology import EXCHANGE, PROCESS_QUEUE, WORK_QUEUES
 from system.messaging.publisher import Publisher
 from system.metrics.publishing import PublisherName
 from system.settings import WorkerSettings
-from system.worker import process_metrics, sinks, tasks
+from system.worker import equipment, process_metrics, results_login, tasks
+from system.worker.brake import TRY_WITHIN_S, State
+from system.worker.brake import Limits as BrakeLimits
+from system.worker.braking import Braking
+from system.worker.broker_login import tls_options
+from system.worker.coalescing import Limits
+from system.worker.gathering import Gatherer
 from system.worker.handling import Handler
-from system.worker.heartbeat import Heartbeat
-from system.worker.metrics import WorkerMetrics
+from system.worker.heartbeat import Alive, Heartbeat
 from system.worker.process_metrics import ProcessMetrics
-from system.worker.retry import Policy
+from system.worker.streak import Streak
 
 RESULT_EXPIRES_S = 3600
 TCP_STALL_MS = 15_000
@@ -36,23 +41,50 @@ CHILD_KIB_MAX = 300_000
 
 
 class WorkerApp(Celery):
-    """A Celery application that carries what its tasks and its consumer need."""
+    """A Celery application that carries what its tasks and its consumer need.
+
+    Attributes:
+        handler: of a pool child; the main process has none.
+        put_aside: publishes what the gate does not admit.
+        alive: the file by which its main loop says that it goes on.
+        streak: what the pool's children met.
+        brake: where the brake is; see `worker.braking`.
+        coalescing: how far matches are applied together.
+        gatherer: what gathers them on the present connection; None before the first one, and where
+            they are not gathered.
+        prefetch: deliveries that it holds of each queue.
+        unequipped: true once a pool child ended since it could not be given what it works with.
+    """
+
+    amqp_cls = "system.worker.prefetch:QueuePrefetchAMQP"
 
     settings: WorkerSettings
     process_metrics: ProcessMetrics
     handler: Handler
-    dead_letters: Publisher
+    put_aside: Publisher
     ready_file: Path | None
+    alive: Alive
+    streak: Streak
+    brake: State
+    coalescing: Limits
+    gatherer: Gatherer | None
+    brake_limits: BrakeLimits
+    prefetch: dict[str, int]
+    unequipped: c_bool
 
 
 def configuration(settings: WorkerSettings) -> dict[str, Any]:
-    """Celery's configuration, as data."""
+    """Celery's configuration, as data.
+
+    Of a cluster it is told one node: `BrokerLogin` knows the others, and when to go to them.
+    """
+    broker = addresses(settings.broker_url.get_secret_value())[0]
     exchange = Exchange(EXCHANGE, type="topic", durable=True)
     return {
-        "broker_url": settings.broker_url.get_secret_value(),
-        "broker_use_ssl": _broker_ssl(settings),
+        "broker_url": broker,
+        "broker_use_ssl": tls_options(settings, broker),
         "redis_backend_use_ssl": _results_ssl(settings),
-        "result_backend": settings.result_url.get_secret_value() if settings.result_url else None,
+        **results_login.configuration(settings.result_url),
         # Quorum queues, declared by the broker's definitions: the worker may not declare any.
         "task_queues": [
             Queue(
@@ -115,19 +147,6 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
     }
 
 
-def _broker_ssl(settings: WorkerSettings) -> dict[str, Any] | None:
-    """TLS for amqps://, as py-amqp's options; it checks the host's name because it is given one."""
-    if not settings.broker_url.get_secret_value().startswith("amqps://"):
-        return None
-    return {
-        "cert_reqs": ssl.CERT_REQUIRED,
-        "server_hostname": None,  # kombu puts the url's host here
-        "ca_certs": _path(settings.ca_file),
-        "certfile": _path(settings.cert_file),
-        "keyfile": _path(settings.key_file),
-    }
-
-
 def _results_ssl(settings: WorkerSettings) -> dict[str, Any] | None:
     """TLS for rediss://, as redis-py's options; it checks the host's name by default."""
     if not (settings.result_url and settings.result_url.get_secret_value().startswith("rediss://")):
@@ -139,46 +158,59 @@ def _path(file: Path | None) -> str | None:
     return None if file is None else str(file)
 
 
-def _publisher(settings: WorkerSettings, name: PublisherName, metrics: WorkerMetrics) -> Publisher:
-    return Publisher(
-        settings.broker_url.get_secret_value(),
-        name=name,
-        trust=tls.trust(settings),
-        metrics=metrics.publishing.of(name),
-    )
-
-
 def create(settings: WorkerSettings, metrics: ProcessMetrics | None = None) -> WorkerApp:
     """Build the application. Connects to nothing yet.
 
     Args:
         settings: of the worker.
         metrics: of the main process; kept in memory, if left out.
+
+    Raises:
+        SettingsError: the broker's address is none, or a TLS file cannot be used.
     """
     app = WorkerApp("worker", set_as_current=False)
     app.conf.update(configuration(settings))
     app.settings = settings
     app.process_metrics = metrics or process_metrics.create(settings)
-    app.ready_file = settings.ready_file
+    app.ready_file, app.alive = settings.ready_file, Alive(settings.alive_file)
     if settings.task_events:
         event_exchange.no_declare = True  # the broker's definitions declare it; the worker may not
-    app.steps["consumer"].add(Heartbeat)
-    app.dead_letters = _publisher(settings, PublisherName.WORKER_GATE, app.process_metrics.metrics)
+    app.steps["consumer"].update((Heartbeat, Braking))
+    app.brake, app.brake_limits = State(), brake_limits(settings)
+    app.streak = Streak(settings.brake_messages)
+    app.put_aside = equipment.publisher(
+        settings, PublisherName.WORKER_GATE, app.process_metrics.metrics
+    )
+    app.coalescing, app.gatherer = coalescing_limits(settings), None
+    app.prefetch = queue_prefetch(settings)
     tasks.register(app)
-    signals.worker_process_init.connect(lambda **_: _equip(app), weak=False)
+    app.unequipped = RawValue(c_bool)
+    signals.worker_process_init.connect(lambda **_: equipment.equip_child(app), weak=False)
     return app
 
 
-def _equip(app: WorkerApp) -> None:
-    """Give a pool child its own connections; none is shared across a fork."""
-    settings = app.settings
-    telemetry.configure("worker", settings.log_level)
-    metrics = process_metrics.child_metrics(settings, app.process_metrics.server)
-    app.handler = Handler(
-        sink=sinks.make(settings, metrics.effects),
-        publisher=_publisher(settings, PublisherName.WORKER_RETRY, metrics),
-        metrics=metrics,
-        policy=Policy(),
-        where=f"worker-{os.getppid()}@{socket.gethostname()}",
-        rng=random.Random(),
+def coalescing_limits(settings: WorkerSettings) -> Limits:
+    """How the settings set coalescing. Flower wants an event for each task, so there is none."""
+    return Limits(
+        size=1 if settings.task_events else settings.batch_size,
+        wait_s=settings.batch_wait_ms / 1000,
+        children=settings.concurrency,
+    )
+
+
+def queue_prefetch(settings: WorkerSettings) -> dict[str, int]:
+    """Deliveries that the worker holds of each queue."""
+    usual = settings.concurrency * settings.prefetch_multiplier
+    limits = coalescing_limits(settings)
+    matches = max(usual, limits.prefetch) if limits.size > 1 else usual
+    return {name: matches if name == PROCESS_QUEUE else usual for name in WORK_QUEUES}
+
+
+def brake_limits(settings: WorkerSettings) -> BrakeLimits:
+    """How the settings set the brake."""
+    return BrakeLimits(
+        messages=settings.brake_messages,
+        pause_s=settings.brake_pause_s,
+        pause_max_s=settings.brake_pause_max_s,
+        try_s=settings.hard_time_limit_s + TRY_WITHIN_S,
     )

@@ -6,29 +6,24 @@ without a reason. Here each of them becomes a dead letter that says what is wron
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from celery.worker.consumer import Consumer
 
-from system.contract.envelope import PUBLISHED_AT, Envelope, dead_headers, new_message_id
 from system.contract.reasons import Reason
-from system.contract.topology import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE
-from system.errors import abbreviate
-from system.messaging.publisher import Publisher, PublishOutcome
-from system.worker.gate import RawDelivery, Unreadable, admit, published_at
-from system.worker.metrics import WorkerMetrics
+from system.contract.topology import PROCESS_QUEUE
+from system.worker.aside import Aside
+from system.worker.broker_login import PatientConsumer
+from system.worker.gate import RawDelivery, Unreadable, admit, own_id
+from system.worker.gathering import Gatherer
 
 log = structlog.get_logger("worker")
 
-# The consumer's loop is blocked meanwhile, so this is well below the heartbeat's limit.
-_DEAD_LETTER_WITHIN_S = 3.0
-_SHORT_BYTES_MAX = 255  # of a short string of AMQP
 
-
-class GatedConsumer(Consumer):
+class GatedConsumer(PatientConsumer):
     """A consumer that passes on only the deliveries that a task can read."""
 
     class Blueprint(Consumer.Blueprint):
@@ -44,84 +39,82 @@ class GatedConsumer(Consumer):
         known = frozenset(name for name in self.app.tasks if not name.startswith("celery."))
 
         def gate(message: Any) -> Any:
+            delivery = self._delivery(message)
             try:
-                admitted = admit(_delivery(message), known)
+                admitted = admit(delivery, known)
             except Unreadable as why:
-                return self._dead_letter(message, why)
-            message.headers, message.body = admitted.headers, admitted.body
-            message.content_encoding = "utf-8"
-            message._decoded_cache = None  # noqa: SLF001 - kombu decodes once; we changed the body
+                return self._dead_letter(message, delivery, why)
+            except Exception as error:
+                return self._wait(message, delivery, error)
+            if isinstance(self.strategies[admitted.headers["task"]], Gatherer):
+                # It makes a message of it only if it needs one.
+                message.headers, message.admitted = admitted.headers, admitted
+            else:
+                admitted.put_into(message)
             return handle(message)
 
         return gate
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Dead-letter what could not be decoded; Celery would acknowledge it and so lose it."""
-        self._dead_letter(message, Unreadable(Reason.UNREADABLE, str(exc)))
+        self._dead_letter(message, self._delivery(message), Unreadable(Reason.UNREADABLE, str(exc)))
 
-    def _dead_letter(self, message: Any, why: Unreadable) -> None:
-        delivery = _delivery(message)
-        queue = str(message.delivery_info.get("routing_key", ""))
-        now = datetime.now(UTC)
-        # A replay must not make an old observation look new.
-        seen_at = published_at(delivery.headers, delivery.properties)
-        headers = dead_headers(
-            {**delivery.headers, PUBLISHED_AT: seen_at or now.isoformat()},
-            reason=why.reason,
-            detail=why.detail,
-            where=self.hostname,
-            queue=queue,
-            at=now,
-        )
-        copy = Envelope(
-            _message_id(delivery),
-            delivery.body,
-            headers,
-            delivery.content_type or "application/octet-stream",
-            delivery.content_encoding or "binary",
-        )
-        log.error(
-            "dead-lettered",
-            message_id=copy.message_id,
-            task_id=abbreviate(delivery.headers.get("id"), _SHORT_BYTES_MAX).strip("'"),
-            reason=why.reason,
-            detail=why.detail,
-        )
-        metrics: WorkerMetrics = self.app.process_metrics.metrics
-        if self._is_safe(copy):
-            since = datetime.fromisoformat(seen_at) if seen_at else None
-            metrics.dead_lettered(why.reason, since)
+    def take_one(self, queue: str) -> bool:
+        """Take a single message from a queue that is not consumed; return whether there was one.
+
+        It takes the way of every delivery.
+        """
+        found = self.task_consumer.channel.basic_get(queue, no_ack=False)
+        if found is not None:
+            self.task_consumer._receive_callback(found)  # noqa: SLF001 - what kombu does with each
+        return found is not None
+
+    def _dead_letter(self, message: Any, delivery: RawDelivery, why: Unreadable) -> None:
+        if delivery.queue == PROCESS_QUEUE:
+            self.app.streak.other()
+        # If it is not safe, the broker dead-letters it: without our reason, but it is not lost.
+        self._settle(message, safe=self._aside.bury(delivery, why), requeue=False)
+
+    def _wait(self, message: Any, delivery: RawDelivery, error: Exception) -> None:
+        """The gate itself has a bug."""
+        message_id = own_id(delivery) or ""
+        self.app.streak.bug(message_id)
+        log.error("bug", message_id=message_id, error=repr(error), exc_info=error)
+        if (delivery.queue or delivery.key) == PROCESS_QUEUE:
+            self._settle(message, safe=self._aside.wait(delivery, error), requeue=True)
+        else:  # there are no retry steps for these
+            self._settle(message, safe=False, requeue=False)
+
+    def _settle(self, message: Any, *, safe: bool, requeue: bool) -> None:
+        if safe:
             message.ack_log_error(log, self.connection_errors)
-        else:  # then the broker dead-letters it: without our reason, but it is not lost
-            metrics.returned()
-            message.reject_log_error(log, self.connection_errors)
+        else:
+            message.reject_log_error(log, self.connection_errors, requeue=requeue)
 
-    def _is_safe(self, copy: Envelope) -> bool:
-        """Publish to the dead letters; return whether the broker confirmed it."""
-        publisher: Publisher = self.app.dead_letters
-        (result,) = publisher.publish(
-            [copy],
-            exchange=DEAD_LETTER_EXCHANGE,
-            key=DEAD_LETTER_QUEUE,
-            within_s=_DEAD_LETTER_WITHIN_S,
+    @property
+    def _aside(self) -> Aside:
+        metrics = self.app.process_metrics.metrics
+        return Aside(self.app.put_aside, metrics, self.hostname, random.Random())
+
+    def _delivery(self, message: Any) -> RawDelivery:
+        body = message.body
+        return RawDelivery(
+            body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
+            content_type=message.content_type,
+            content_encoding=message.content_encoding,
+            headers=message.headers or {},
+            properties=message.properties or {},
+            queue=self._queue_of(message),
+            key=str(message.delivery_info.get("routing_key", "")),
         )
-        return result.outcome is PublishOutcome.CONFIRMED
 
+    def _queue_of(self, message: Any) -> str:
+        """The queue it was taken from. Its routing key does not tell: a sender chooses that.
 
-def _message_id(delivery: RawDelivery) -> str:
-    """The message's id, if it is valid AMQP text; hostile messages may hold anything."""
-    for given in (delivery.properties.get("message_id"), delivery.headers.get("id")):
-        if isinstance(given, str) and 0 < len(given.encode("utf-8", "replace")) <= _SHORT_BYTES_MAX:
-            return given
-    return new_message_id()
-
-
-def _delivery(message: Any) -> RawDelivery:
-    body = message.body
-    return RawDelivery(
-        body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
-        content_type=message.content_type,
-        content_encoding=message.content_encoding,
-        headers=message.headers or {},
-        properties=message.properties or {},
-    )
+        AMQP names the consumer only, and kombu keeps the queue of each to itself.
+        """
+        tag = message.delivery_info.get("consumer_tag")
+        if tag is None:  # see `take_one`
+            return PROCESS_QUEUE
+        tags = self.task_consumer._active_tags  # noqa: SLF001
+        return next((queue for queue, own in tags.items() if own == tag), "")

@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import psycopg
+from pydantic import SecretStr
 
 from system.backend import store
+from system.contract.observation import SKEW
 from system.contract.submission import Outcome, Submission
-from system.errors import DatabaseUnavailable
+from system.errors import DatabaseUnavailable, SettingsError
 from system.metrics.effects import EffectMetrics
+from system.secret_files import as_secret
 
 CONNECT_S = 3
 STATEMENT_MS = 10_000
 
+# libpq tells no code of a login that fails, and a server may speak another language: then the
+# worker waits, as for one that is unavailable.
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied for database",
+)
+
 
 class DatabaseSink:
-    """Writes to the backend's database without its API, and counts the effects in its place."""
+    """Writes to the backend's database without its API, and counts the effects in its place.
 
-    def __init__(self, url: str, effects: EffectMetrics | None = None) -> None:
-        self._url = url
+    The address is looked up at each attempt to connect.
+    """
+
+    def __init__(
+        self, url: str | SecretStr, effects: EffectMetrics | None = None, skew: timedelta = SKEW
+    ) -> None:
+        self._url = as_secret(url)
+        self._skew = skew
         self._effects = effects
         self._connection: psycopg.Connection | None = None
 
-    def apply(self, submission: Submission) -> Outcome:
+    def apply(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """See handling.Sink."""
         received_at = datetime.now(UTC)
         try:
             connection = self._connected()
-            (outcome,) = store.submit(connection, [submission], received_at=received_at)
+            outcomes = store.submit(
+                connection, submissions, received_at=received_at, skew=self._skew
+            )
         except psycopg.OperationalError as error:
             self._connection = None
             raise DatabaseUnavailable(str(error)) from error
         if self._effects is not None:
-            self._effects.applied([submission], [outcome], received_at)
-        return outcome
+            self._effects.applied(submissions, outcomes, received_at)
+        return outcomes
+
+    def probe(self) -> None:
+        """See handling.Sink."""
+        try:
+            self._connected()
+        except psycopg.OperationalError as error:
+            if any(words in str(error) for words in _REFUSALS):
+                raise SettingsError(f"MISSING_TABLE_DATABASE_URL is refused: {error}") from None
+            raise DatabaseUnavailable(str(error)) from error
+        except psycopg.ProgrammingError as error:
+            raise SettingsError(f"MISSING_TABLE_DATABASE_URL is no address: {error}") from None
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                self._url,
+                self._url.get_secret_value(),
                 connect_timeout=CONNECT_S,
-                options=f"-c statement_timeout={STATEMENT_MS}",
+                # A delivery is acknowledged once its commit is on disk, whatever the default is.
+                options=f"-c statement_timeout={STATEMENT_MS} -c synchronous_commit=on",
                 application_name="worker",
             )
         return self._connection

@@ -25,6 +25,7 @@ from system.contract.envelope import (
     LEGACY_TASKS,
     PROCESS_TASK,
     PUBLISHED_AT,
+    QUEUES_OF_TASKS,
     REPLAYS,
 )
 from system.contract.reasons import Reason
@@ -32,6 +33,11 @@ from system.contract.submission import MESSAGE_ID_PATTERN
 from system.errors import PipelineError, abbreviate
 
 CONTRACT_CHARS_MAX = 20
+NESTING_MAX = 100
+"""A match nests three deep. At several hundred, what is read can no longer be written or handed to
+a pool child."""
+SHORT_BYTES_MAX = 255
+"""Of a short string of AMQP."""
 _TASK_ID = re.compile(MESSAGE_ID_PATTERN)
 
 
@@ -46,28 +52,49 @@ class Unreadable(PipelineError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class RawDelivery:
-    """A delivery as it came from the broker, undecoded."""
+    """A delivery as it came from the broker, undecoded.
+
+    Attributes:
+        queue: the one that it was taken from; "" if that is not known.
+        key: its routing key, which its sender chose.
+    """
 
     body: bytes
     content_type: str | None
     content_encoding: str | None
     headers: Mapping[str, Any]
     properties: Mapping[str, Any]
+    queue: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A clean protocol 2 message for Celery: its headers and its JSON body."""
+    """A clean protocol 2 message for Celery: its headers, and the arguments of its task."""
 
     headers: dict[str, Any]
-    body: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+    @property
+    def body(self) -> str:
+        """Its JSON body."""
+        embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+        return json.dumps([self.args, self.kwargs, embed], ensure_ascii=True)
+
+    def put_into(self, message: Any) -> None:
+        """Make a message of kombu's this one."""
+        message.headers, message.body = self.headers, self.body
+        message.content_encoding = "utf-8"
+        message._decoded_cache = None  # noqa: SLF001 - kombu decodes once; we change the body
 
 
 def admit(delivery: RawDelivery, known_tasks: frozenset[str] | set[str]) -> Admitted:
     """Admit a delivery.
 
     Raises:
-        Unreadable: it is too large, no JSON, no Celery message, or for an unknown task.
+        Unreadable: it is too large, no JSON, no Celery message, for an unknown task, or for a task
+            that belongs to another queue.
     """
     content = _decoded(delivery)
     if "task" in delivery.headers:
@@ -79,6 +106,11 @@ def admit(delivery: RawDelivery, known_tasks: frozenset[str] | set[str]) -> Admi
     task = LEGACY_TASKS.get(task, task)
     if task not in known_tasks:
         raise Unreadable(Reason.UNKNOWN_TASK, f"no task is called {abbreviate(task)} here")
+    if delivery.queue and QUEUES_OF_TASKS.get(task, delivery.queue) != delivery.queue:
+        raise Unreadable(
+            Reason.UNKNOWN_TASK,
+            f"{task} is taken from {QUEUES_OF_TASKS[task]} only; this came by {delivery.queue}",
+        )
     if not isinstance(task_id, str) or not _TASK_ID.match(task_id):
         raise Unreadable(
             Reason.UNREADABLE,
@@ -106,8 +138,39 @@ def admit(delivery: RawDelivery, known_tasks: frozenset[str] | set[str]) -> Admi
         REPLAYS: count_header(delivery.headers, REPLAYS, least=0),
         CONTRACT: _contract(delivery.headers),
     }
-    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    return Admitted(headers, json.dumps([args, kwargs, embed], ensure_ascii=True))
+    return Admitted(headers, args, kwargs)
+
+
+def own_id(delivery: RawDelivery) -> str | None:
+    """The id under which its sender knows a message, admitted or not; None if it has none.
+
+    Any text that AMQP can carry as an id. Version 1 of the protocol has it in the body only.
+    """
+    given = [
+        delivery.properties.get("message_id"),
+        delivery.headers.get("id"),
+        _id_in(delivery.body),
+        delivery.properties.get("correlation_id"),
+    ]
+    return next((each for each in given if _is_short(each)), None)
+
+
+def _id_in(body: bytes) -> Any:
+    if len(body) > BODY_BYTES_MAX:
+        return None
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content.get("id") if isinstance(content, dict) else None
+
+
+def _is_short(value: Any) -> bool:
+    """Whether AMQP could carry it as a short string."""
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= SHORT_BYTES_MAX
+    except UnicodeEncodeError:  # half a surrogate pair, from JSON
+        return False
 
 
 def _contract(headers: Mapping[str, Any]) -> str | None:
@@ -132,15 +195,36 @@ def _decoded(delivery: RawDelivery) -> Any:
             Reason.UNREADABLE, f"content encoding must be utf-8, not {abbreviate(encoding)}"
         )
     try:
-        return json.loads(delivery.body.decode("utf-8"), parse_constant=_no_constant)
+        content = _JSON.decode(delivery.body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Unreadable(
             Reason.UNREADABLE, f"not JSON: {error}; begins with {abbreviate(delivery.body[:60])}"
         ) from None
+    if delivery.body.count(b"[") + delivery.body.count(b"{") > NESTING_MAX and _is_deep(content):
+        raise Unreadable(Reason.UNREADABLE, f"nested more than {NESTING_MAX} deep")
+    return content
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether lists and objects are nested more than NESTING_MAX deep."""
+    level = [content]
+    for _ in range(NESTING_MAX + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, list | dict) for each in level)
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _protocol_2(headers: Mapping[str, Any], content: Any) -> tuple[Any, Any, Any, Any]:
@@ -156,8 +240,13 @@ def _protocol_1(content: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def published_at(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
-    """The sender's publish time: our header, else the AMQP timestamp, else None."""
-    header = headers.get(PUBLISHED_AT)
+    """The sender's publish time: our header, else the AMQP timestamp, else None.
+
+    An empty header says that it is not known: the timestamp is then that of a replay.
+    """
+    header = headers.get(PUBLISHED_AT, "")
+    if header is None:
+        return None
     if isinstance(header, str):
         try:
             at = datetime.fromisoformat(header)

@@ -7,8 +7,9 @@ receipt makes harmless. The other order would lose it.
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from system.contract import envelope as wire
-from system.contract import match as contract
+from system.contract import observation
 from system.contract.envelope import PROCESS_TASK
 from system.contract.submission import Effect, Outcome, Submission, Way
 from system.contract.topology import (
@@ -30,6 +31,7 @@ from system.errors import BrokerUnavailable, ContractViolation, Violation, abbre
 from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker import retry
 from system.worker.metrics import WorkerMetrics
+from system.worker.streak import Streak
 
 log = structlog.get_logger("worker")
 
@@ -37,8 +39,20 @@ log = structlog.get_logger("worker")
 class Sink(Protocol):
     """Where matches go. Idempotent by message id."""
 
-    def apply(self, submission: Submission) -> Outcome:
-        """Apply one message, or raise an error of `system.errors`."""
+    def apply(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Apply messages, all or none; an outcome for each, in order (INVALID among them).
+
+        Raises:
+            PipelineError: an error of `system.errors`.
+        """
+
+    def probe(self) -> None:
+        """Ask whether messages would be taken, without sending one.
+
+        Raises:
+            Unavailable: it cannot be asked now; that may change by itself.
+            SettingsError: it refuses this worker, and will until a setting is changed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,11 @@ class Incoming:
 
 @dataclass
 class Handler:
-    """Handles one message at a time."""
+    """Handles messages: one at a time by `handle`, several together by `worker.batch`.
+
+    Attributes:
+        log_every: of the messages that took effect, every n-th one has a line in the log; 0: none.
+    """
 
     sink: Sink
     publisher: Publisher
@@ -72,6 +90,9 @@ class Handler:
     where: str
     rng: random.Random
     metrics: WorkerMetrics
+    streak: Streak
+    log_every: int = 1
+    _told: int = 0
 
     def handle(self, incoming: Incoming) -> None:
         """Apply the message, send it to wait for a retry, or dead-letter it.
@@ -81,47 +102,80 @@ class Handler:
         """
         with self.metrics.task(PROCESS_TASK) as running:
             try:
-                if not self._try_to_apply(incoming):
-                    running.failed()
-            except BaseException:
-                self.metrics.returned()
-                raise
+                (outcome,) = self.submit([self.submission(incoming)])
+                self.settle(incoming, outcome)
+            except Exception as error:
+                running.failed()
+                self.put_aside(incoming, error)
 
-    def _try_to_apply(self, incoming: Incoming) -> bool:
-        """Return whether it took effect; if not, it was sent to a retry step or dead-lettered."""
-        logger = log.bind(
-            message_id=incoming.message_id, task_id=incoming.message_id, attempt=incoming.attempt
-        )
-        try:
-            outcome = self._apply(incoming)
-        except Exception as error:
-            decision = retry.decide(error, incoming.attempt, self.policy, self.rng.random())
-            logger.warning("failed", error=f"{type(error).__name__}: {error}", decision=decision)
-            self._carry_out(decision, incoming)
-            if isinstance(decision, retry.RetryIn):
-                self.metrics.retried(retry.cause(error))
-            return False
-        logger.info("applied", effect=outcome.effect.value, match_id=outcome.match_id)
-        self.metrics.applied(outcome.effect)
-        return True
+    def submission(self, incoming: Incoming) -> Submission:
+        """What the sink is given of a message. The store reads the match; nobody before it does.
 
-    def _apply(self, incoming: Incoming) -> Outcome:
-        payload = match_argument(incoming)
-        contract.read(
-            payload, published_at=incoming.published_at, arrived_at=datetime.now(UTC)
-        )  # a broken match is not worth a request
-        submission = Submission(
+        Raises:
+            ContractViolation: it is not one match, or cannot be sent on as it is.
+        """
+        match = match_argument(incoming)
+        _assert_sendable(match)
+        return Submission(
             message_id=incoming.message_id,
-            match=payload,
+            match=match,
             published_at=incoming.published_at,
             way=Way.QUEUE,
             attempt=incoming.attempt,
         )
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Hand messages on; raises what the sink raises."""
         with self.metrics.sink():
-            outcome = self.sink.apply(submission)
+            return self.sink.apply(submissions)
+
+    def settle(self, incoming: Incoming, outcome: Outcome) -> None:
+        """Note what a message did to the stored match.
+
+        Raises:
+            ContractViolation: nothing, for it breaks the contract.
+        """
         if outcome.effect is Effect.INVALID:
             raise ContractViolation([Violation(**each) for each in outcome.violations])
-        return outcome
+        self.streak.other()
+        self.tell(incoming, outcome)
+        self.metrics.applied(outcome.effect)
+
+    def tell(self, incoming: Incoming, outcome: Outcome) -> None:
+        """Log what a message did, unless the settings leave it out."""
+        self._told += 1
+        if not self.log_every or self._told % self.log_every:
+            return
+        log.info(
+            "applied",
+            message_id=incoming.message_id,
+            task_id=incoming.message_id,
+            attempt=incoming.attempt,
+            effect=outcome.effect.value,
+            match_id=outcome.match_id,
+        )
+
+    def put_aside(self, incoming: Incoming, error: Exception) -> None:
+        """Send a message whose application failed to a retry step, or dead-letter it.
+
+        Args:
+            incoming: the message.
+            error: what its application raised.
+
+        Raises:
+            BrokerUnavailable: neither was confirmed; the delivery must go back.
+        """
+        decision = retry.decide(error, incoming.attempt, self.policy, self.rng.random())
+        said = {"error": f"{type(error).__name__}: {error}", "decision": decision}
+        if retry.is_bug(error):
+            self.streak.bug(incoming.message_id)
+            _log(incoming).error("failed", **said, exc_info=error)
+        else:
+            self.streak.other()
+            _log(incoming).warning("failed", **said)
+        self._carry_out(decision, incoming)
+        if isinstance(decision, retry.RetryIn):
+            self.metrics.retried(retry.cause(error))
 
     def _carry_out(self, decision: retry.RetryIn | retry.GiveUp, incoming: Incoming) -> None:
         original = rebuild_envelope(incoming)
@@ -142,12 +196,7 @@ class Handler:
             at=datetime.now(UTC),
         )
         self._publish(original.with_headers(headers), DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE)
-        log.error(
-            "dead-lettered",
-            message_id=incoming.message_id,
-            task_id=incoming.message_id,
-            reason=decision.reason,
-        )
+        _log(incoming).error("dead-lettered", reason=decision.reason)
         self.metrics.dead_lettered(decision.reason, incoming.published_at)
 
     def _publish(
@@ -158,6 +207,12 @@ class Handler:
         )
         if result.outcome is not PublishOutcome.CONFIRMED:
             raise BrokerUnavailable(f"{envelope.message_id} to {key}: {result.detail}")
+
+
+def _log(incoming: Incoming) -> Any:
+    return log.bind(
+        message_id=incoming.message_id, task_id=incoming.message_id, attempt=incoming.attempt
+    )
 
 
 def match_argument(incoming: Incoming) -> Any:
@@ -172,6 +227,21 @@ def match_argument(incoming: Incoming) -> Any:
     raise ContractViolation(
         [Violation("(arguments)", abbreviate(incoming.args), f"must be one match, not {given}")]
     )
+
+
+def _assert_sendable(match: Any) -> None:
+    """Half a surrogate pair is no UTF-8, and a number like 1e400 would become null on its way.
+
+    Raises:
+        ContractViolation: it holds such a value.
+    """
+    try:
+        json.dumps(match, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        observation.read(match, published_at=None, arrived_at=datetime.now(UTC))  # names the field
+        raise ContractViolation(
+            [Violation("(match)", abbreviate(match), f"must be JSON in UTF-8: {error}")]
+        ) from None
 
 
 def rebuild_envelope(incoming: Incoming) -> wire.Envelope:

@@ -1,11 +1,14 @@
-"""Shows whether a worker consumes: by touching a file that `worker.health` reads, and by a metric.
+"""Shows how a worker is: by touching files that `worker.health` reads, and by a metric.
 
-The timer that touches the file belongs to Celery's consumer, so it stops with the loop that takes
-deliveries; the file is removed when the connection to the broker is lost.
+The timer that touches them belongs to Celery's consumer, so it stops with the loop that takes
+deliveries. When the connection to the broker is lost, the ready file is removed; the alive file is
+then touched by what tries to connect (`worker.broker_login`), in the same thread. So it tells a
+worker that waits from one that hangs.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,27 @@ from celery.worker.consumer import Tasks
 from system.worker.health import EVERY_S
 
 
+class Alive:
+    """The alive file.
+
+    Args:
+        file: None: there is none.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._touched = -EVERY_S
+
+    def touch(self) -> None:
+        """Touch it, unless that was less than two seconds ago. May be called very often."""
+        now = time.monotonic()
+        if self._file is not None and now - self._touched >= EVERY_S:
+            self._file.touch()
+            self._touched = now
+
+
 class Heartbeat(bootsteps.StartStopStep):
-    """Touches the file of `app.ready_file` every two seconds while the consumer runs.
+    """Touches the ready file and the alive file every two seconds while the consumer runs.
 
     The metric `worker_consuming` is 1 from its start to its end.
     """
@@ -31,9 +53,14 @@ class Heartbeat(bootsteps.StartStopStep):
         """Begin with the consumer: it has a connection and its queues."""
         parent.app.process_metrics.main.consuming(True)
         file: Path | None = parent.app.ready_file
-        if file is not None:
-            file.touch()
-            self._timer = parent.timer.call_repeatedly(EVERY_S, file.touch)
+
+        def beat() -> None:
+            parent.app.alive.touch()
+            if file is not None:
+                file.touch()
+
+        beat()
+        self._timer = parent.timer.call_repeatedly(EVERY_S, beat)
 
     def stop(self, parent: Any) -> None:
         """End with the consumer."""

@@ -2,8 +2,7 @@
 
 Its children count what they handle, its main process what the gate refuses, each in files of its
 own; they are served together as the metrics of the worker. A child that is killed amid a task
-cannot
-count it: RabbitMQ's own metrics show the redelivery.
+cannot count it: RabbitMQ's own metrics show the redelivery.
 """
 
 from __future__ import annotations
@@ -36,6 +35,17 @@ class TaskRun:
     def failed(self) -> None:
         """The attempt failed, though nothing was raised."""
         self.outcome = "failed"
+
+
+class BatchRun:
+    """A running batch. Each of its matches has succeeded unless `failed` is called for it."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    def failed(self) -> None:
+        """One of the attempts failed, though nothing was raised."""
+        self.failures += 1
 
 
 class WorkerMetrics:
@@ -80,7 +90,7 @@ class WorkerMetrics:
             {"task": TASKS, "outcome": ("succeeded", "failed")},
         )
         self._sink = factory.histogram(
-            "sink_seconds", "Time to hand one match on, failures included", {"sink": (sink,)}
+            "sink_seconds", "Time to hand matches on, one or a batch", {"sink": (sink,)}
         ).labels(sink)
         self._in_flight = factory.gauge(
             "tasks_in_flight", "Tasks that run now", multiprocess_mode="livesum"
@@ -89,9 +99,9 @@ class WorkerMetrics:
             factory, (PublisherName.WORKER_RETRY, PublisherName.WORKER_GATE)
         )
 
-    def applied(self, effect: Effect) -> None:
-        """A match took effect, or was rightly without effect."""
-        self._processed.labels(effect).inc()
+    def applied(self, effect: Effect, count: int = 1) -> None:
+        """So many matches took effect, or were rightly without effect."""
+        self._processed.labels(effect).inc(count)
 
     def retried(self, cause: Cause) -> None:
         """A message waits for another attempt; the broker has confirmed it."""
@@ -133,6 +143,24 @@ class WorkerMetrics:
             self._runtime.labels(name, running.outcome).observe(seconds)
 
     @contextmanager
+    def tasks(self, count: int) -> Iterator[BatchRun]:
+        """Time a batch of matches: for each of them, it took as long as the whole.
+
+        If it raises, none of them counts as succeeded: they are tried again.
+        """
+        running, begun = BatchRun(), time.perf_counter()
+        self._in_flight.set(count)
+        failed = count
+        try:
+            yield running
+            failed = running.failures
+        finally:
+            self._in_flight.set(0)
+            seconds = time.perf_counter() - begun
+            for outcome, many in (("succeeded", count - failed), ("failed", failed)):
+                self._runtime.labels(PROCESS_TASK, outcome).observe_many([seconds] * many)
+
+    @contextmanager
     def sink(self) -> Iterator[None]:
         """Time the sink."""
         with self._sink.time():
@@ -145,7 +173,14 @@ class MainMetrics:
     def __init__(self, factory: MetricFactory, concurrency: int) -> None:
         self._consuming = factory.gauge(
             "worker_consuming",
-            "1 while the worker takes deliveries, 0 while it does not (its broker is away)",
+            "1 while the worker takes matches, 0 while it does not (its broker is away, or it is"
+            " braked)",
+            multiprocess_mode="livemax",
+        )
+        self._braked = factory.gauge(
+            "worker_braked",
+            "1 while the worker takes no matches, or one at a time, since those before met nothing"
+            " but bugs of its own",
             multiprocess_mode="livemax",
         )
         factory.gauge(
@@ -160,3 +195,8 @@ class MainMetrics:
     def consuming(self, does: bool) -> None:
         """Set whether it takes deliveries."""
         self._consuming.set(does)
+
+    def braked(self, is_braked: bool) -> None:
+        """Set whether its brake is applied; it is connected, and consumes if it is not."""
+        self._braked.set(is_braked)
+        self._consuming.set(not is_braked)

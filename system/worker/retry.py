@@ -2,10 +2,13 @@
 
     permanent   data breaks the contract, or the other side refuses it  → dead letter at once
     transient   database, API or broker unavailable, a time limit       → wait, for a day at most
-    unknown     anything else, a bug perhaps                            → a few tries, then that
+    bug         anything else: our own code did not foresee it          → wait, just as long
 
 Waiting happens in the broker, in a queue for each retry step (contract.topology.RETRY_DELAYS_S),
 not in the worker: nothing is held, nothing is lost with a worker, and other messages pass.
+
+A bug is no fault of its message, which a repaired worker will apply. An alert speaks of it, and a
+worker that meets nothing but bugs stops taking messages (see `worker.brake`).
 """
 
 from __future__ import annotations
@@ -23,18 +26,17 @@ from system.errors import (
     ContractViolation,
     DatabaseUnavailable,
     Refused,
-    Unavailable,
 )
 
 
 class Cause(StrEnum):
-    """What a message waits for."""
+    """What a message waits for; BUG: for a worker that is repaired."""
 
     DATABASE = "database"
     API = "api"
     BROKER = "broker"
     TIME_LIMIT = "time_limit"
-    UNKNOWN = "unknown"
+    BUG = "bug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,12 @@ class Policy:
     """How patient a worker is.
 
     Attributes:
-        transient_attempts_max: with a last retry step of 15 minutes, 100 is about a day.
-        unknown_attempts_max: for unforeseen errors; 4 attempts take some 20 seconds.
+        attempts_max: with a last retry step of 15 minutes, 100 is about a day.
         jitter: part of a pause that is drawn at random, 0 to 1, so that messages that failed
             together do not come back together.
     """
 
-    transient_attempts_max: int = 100
-    unknown_attempts_max: int = 4
+    attempts_max: int = 100
     jitter: float = 0.25
 
 
@@ -75,14 +75,19 @@ class GiveUp:
 
 
 def cause(error: BaseException) -> Cause:
-    """Name the cause of a transient or unknown error."""
+    """Name the cause of an error that is worth another attempt."""
     kinds = {
         DatabaseUnavailable: Cause.DATABASE,
         ApiUnavailable: Cause.API,
         BrokerUnavailable: Cause.BROKER,
         SoftTimeLimitExceeded: Cause.TIME_LIMIT,
     }
-    return next((word for kind, word in kinds.items() if isinstance(error, kind)), Cause.UNKNOWN)
+    return next((word for kind, word in kinds.items() if isinstance(error, kind)), Cause.BUG)
+
+
+def is_bug(error: BaseException) -> bool:
+    """Whether our own code did not foresee it; neither the message nor anything outside failed."""
+    return not isinstance(error, (ContractViolation, Refused)) and cause(error) is Cause.BUG
 
 
 def decide(error: BaseException, attempt: int, policy: Policy, spread: float) -> RetryIn | GiveUp:
@@ -99,8 +104,7 @@ def decide(error: BaseException, attempt: int, policy: Policy, spread: float) ->
         return GiveUp(Reason.INVALID, detail)
     if isinstance(error, Refused):
         return GiveUp(Reason.REFUSED, detail)
-    transient = isinstance(error, (Unavailable, SoftTimeLimitExceeded))
-    if attempt >= (policy.transient_attempts_max if transient else policy.unknown_attempts_max):
+    if attempt >= policy.attempts_max:
         return GiveUp(
             Reason.EXHAUSTED, f"after {attempt} attempts: {type(error).__name__}: {detail}"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from system import tls
 from system.client import BackendClient
 from system.contract.submission import Outcome, Submission
-from system.errors import SettingsError
+from system.errors import LoginRefused, NotTheBackend, Refused, SettingsError
 from system.metrics.effects import EffectMetrics
 from system.settings import SinkKind, WorkerSettings
 from system.worker import handling
@@ -17,10 +20,19 @@ class ApiSink:
     def __init__(self, client: BackendClient) -> None:
         self._client = client
 
-    def apply(self, submission: Submission) -> Outcome:
+    def apply(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """See handling.Sink."""
-        (outcome,) = self._client.post([submission])
-        return outcome
+        return self._client.post(submissions)
+
+    def probe(self) -> None:
+        """See handling.Sink."""
+        try:
+            self._client.post([])
+        except (LoginRefused, NotTheBackend, Refused) as refusal:
+            raise SettingsError(
+                f"the backend refuses MISSING_TABLE_API_TOKEN, or MISSING_TABLE_API_URL is no"
+                f" backend's: {refusal}"
+            ) from refusal
 
 
 def make(settings: WorkerSettings, effects: EffectMetrics | None = None) -> handling.Sink:
@@ -39,10 +51,10 @@ def make(settings: WorkerSettings, effects: EffectMetrics | None = None) -> hand
         # Loaded here: it costs every other worker memory, and a sixth of its start.
         from system.worker.database_sink import DatabaseSink
 
-        return DatabaseSink(settings.database_url.get_secret_value(), effects)
+        skew = timedelta(seconds=settings.clock_skew_s)
+        return DatabaseSink(settings.database_url, effects, skew)
+    needs = {"API_URL": settings.api_url, "API_TOKEN": settings.api_token}
+    missing = [f"MISSING_TABLE_{name}" for name, value in needs.items() if value is None]
     if settings.api_url is None or settings.api_token is None:
-        raise SettingsError(
-            "MISSING_TABLE_API_URL and MISSING_TABLE_API_TOKEN are not set; the api sink needs them"
-        )
-    token = settings.api_token.get_secret_value()
-    return ApiSink(BackendClient(settings.api_url, token, tls.trust(settings)))
+        raise SettingsError(f"not set, and the api sink needs it: {', '.join(missing)}")
+    return ApiSink(BackendClient(settings.api_url, settings.api_token, tls.trust(settings)))

@@ -6,10 +6,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from billiard.exceptions import SoftTimeLimitExceeded
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.exceptions import Reject
+from celery.worker.request import Request
 
-from system.contract import match as contract
+from system.contract import observation
 from system.contract.envelope import (
     ATTEMPT,
     CONTRACT,
@@ -20,25 +22,54 @@ from system.contract.envelope import (
     VALIDATE_TASK,
 )
 from system.errors import BrokerUnavailable, ContractViolation
+from system.worker.gathering import Gatherer
 from system.worker.handling import Incoming, match_argument
 
 if TYPE_CHECKING:
     from system.worker.app import WorkerApp
 
 HELLO_SECONDS_MAX = 30.0
+BUG_REST_S = 1.0
+
+log = structlog.get_logger("worker")
+
+
+class WatchedRequest(Request):
+    """A request whose loss is counted: a child that its message kills cannot count."""
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        """Called in the main process."""
+        error = exc_info.exception
+        if isinstance(getattr(error, "exc", error), WorkerLostError):
+            self.app.streak.bug(self.id)
+        return super().on_failure(exc_info, *args, **kwargs)
 
 
 def register(app: WorkerApp) -> None:
     """Register the tasks with `app`."""
 
-    @app.task(name=PROCESS_TASK, bind=True)
+    @app.task(name=PROCESS_TASK, bind=True, Request=WatchedRequest, **_strategy(app))
     def process_match_data(self: Any, *args: Any, **kwargs: Any) -> None:
         """Take a match to the store. Its receipt there is the result; Redis is not needed."""
         try:
-            app.handler.handle(_incoming(self.request, args, kwargs))
+            incoming = _incoming(self.request, args, kwargs)
+            try:
+                app.handler.handle(incoming)
+            except (BrokerUnavailable, SoftTimeLimitExceeded):
+                raise
+            except Exception as error:
+                app.handler.put_aside(incoming, error)
         except (BrokerUnavailable, SoftTimeLimitExceeded) as error:
             # Not even a retry was confirmed, or not in time: the broker delivers it again.
+            app.handler.metrics.returned()
             raise Reject(str(error), requeue=True) from None
+        except Exception as error:
+            # A bug even in putting it aside. A rest, or it would use up its deliveries at once.
+            app.streak.bug(self.request.id)
+            log.error("bug", message_id=self.request.id, error=repr(error), exc_info=True)
+            app.handler.metrics.returned()
+            time.sleep(BUG_REST_S)
+            raise Reject(repr(error), requeue=True) from None
 
     # A caller waits for these two, so a failure is an answer, not a dead letter.
     answering: dict[str, Any] = {
@@ -52,7 +83,7 @@ def register(app: WorkerApp) -> None:
         """Check a match against the contract: `{"valid": …, "violations": [{field, …}]}`."""
         with app.handler.metrics.task(VALIDATE_TASK):
             try:
-                contract.read(
+                observation.read(
                     match_argument(_incoming(self.request, args, kwargs)),
                     published_at=None,
                     arrived_at=datetime.now(UTC),
@@ -68,6 +99,11 @@ def register(app: WorkerApp) -> None:
         with app.handler.metrics.task(HELLO_TASK):
             time.sleep(max(0.0, min(float(seconds), HELLO_SECONDS_MAX)))
             return f"Hello, {name}!"
+
+
+def _strategy(app: WorkerApp) -> dict[str, Any]:
+    """Gather matches, unless a batch is one match: then Celery's own strategy is left in place."""
+    return {"Strategy": Gatherer} if app.coalescing.size > 1 else {}
 
 
 def _incoming(request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Incoming:

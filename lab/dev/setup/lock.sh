@@ -1,5 +1,11 @@
 #!/bin/sh
-# Makes requirements.lock anew from pyproject.toml: every extra, every platform, with hashes.
+# Makes the lock files anew from pyproject.toml: every platform, with hashes.
+#
+#   requirements.lock          every extra but the next two: what the set-up installs
+#   requirements-bench.lock    the extra `bench` at versions that agree with it; for `make bench`
+#   requirements-browser.lock  the extra `browser`, likewise; for `make test-browser`
+#   system/requirements.lock   for the image: what of the first one the system itself needs
+#
 # The tool for it lives in a folder that is thrown away.
 set -eu
 
@@ -11,5 +17,14 @@ trap 'exit 143' TERM
 
 .venv/bin/python -m venv "$folder/uv"
 "$folder/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-"$folder/uv/bin/uv" pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-    --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+compile() {
+    "$folder/uv/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet "$@"
+}
+
+usual=$(.venv/bin/python -m lab.dev.lockfile extras)
+compile $(printf -- '--extra %s ' $usual) -o requirements.lock
+compile --extra bench --constraint requirements.lock -o requirements-bench.lock
+compile --extra browser --constraint requirements.lock -o requirements-browser.lock
+compile --constraint requirements.lock -o system/requirements.lock

@@ -4,6 +4,9 @@
 #
 #   sh lab/dev/setup/setup.sh            all of it
 #   sh lab/dev/setup/setup.sh packages   only the programs
+#   sh lab/dev/setup/setup.sh doctor     say what is missing, and change nothing
+#   sh lab/dev/setup/setup.sh bench      all of it, and the libraries that `make bench` compares with
+#   sh lab/dev/setup/setup.sh browser    all of it, and Chromium with what drives it in tests
 #
 # Exit codes: 0 all there, 2 something is missing that this script cannot bring; it says what.
 set -eu
@@ -11,6 +14,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 project=$(CDPATH='' cd -- "$here/../../.." && pwd)
 cd -- "$project"
+log=.runs/setup.log # what apt has to say; ignored by git
 
 say() { printf 'setup: %s\n' "$*"; }
 give_up() {
@@ -65,6 +69,7 @@ missing() {
     has_postgres || echo postgresql
     has prometheus && has promtool || echo prometheus
     has prometheus-alertmanager || has alertmanager || echo alertmanager
+    [ "$(uname -s)" != Darwin ] || has helm || echo helm
     [ "$(uname -s)" = Darwin ] || [ -e "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ] ||
         [ -d /etc/pki/tls ] || echo certificates
 }
@@ -103,19 +108,32 @@ with_apt() {
             prometheus) names="$names prometheus" ;;
             alertmanager) names="$names prometheus-alertmanager" ;;
             certificates) names="$names ca-certificates" ;;
+            chromium) names="$names chromium fonts-dejavu-core" ;;
         esac
     done
+    say "installing:${names:- nothing new, but finishing what was cut off} (a minute or two)"
     if [ "$(id -u)" = 0 ]; then
-        sh "$here/apt.sh" $names $wanted ||
-            give_up "the installation failed; the lines above say why. Run it again to go on."
+        logged sh "$here/apt.sh" $names $wanted ||
+            give_up "the installation failed; the lines above say why, and $log all of it." \
+                "Run it again to go on."
     elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        say "asking sudo to install:$names"
-        sudo env ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
+        say "asking sudo for it"
+        sudo -v || ask_administrator
+        logged sudo env ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
             ${no_proxy:+"no_proxy=$no_proxy"} sh "$here/apt.sh" $names $wanted ||
             ask_administrator
     else
         ask_administrator
     fi
+}
+
+# Runs a command with its words in a log; shows our own of them, and the last ones if it fails.
+logged() {
+    mkdir -p "$(dirname "$log")"
+    if "$@" >"$log" 2>&1; then code=0; else code=$?; fi
+    grep '^setup: ' "$log" || :
+    [ "$code" = 0 ] || tail -n 15 "$log" >&2
+    return "$code"
 }
 
 ask_administrator() {
@@ -135,6 +153,7 @@ with_brew() {
             postgresql) names="$names postgresql@17" ;;
             prometheus) names="$names prometheus" ;;
             alertmanager) names="$names alertmanager" ;;
+            helm) names="$names helm" ;;
         esac
     done
     # Homebrew starts no service by itself; these keep it from upgrading what is there.
@@ -148,7 +167,7 @@ fingerprint() {
     "$1" - <<'PYTHON'
 import hashlib, pathlib, sys
 digest = hashlib.sha256()
-for part in ("requirements.lock", "pyproject.toml"):
+for part in ("requirements.lock", "pyproject.toml", "lab/dev/setup/helm.txt"):
     digest.update(pathlib.Path(part).read_bytes())
 digest.update(f"{sys.version} {pathlib.Path.cwd()}".encode())
 print(digest.hexdigest())
@@ -171,7 +190,7 @@ environment() {
     if [ -e "$unfinished" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         rm -rf .venv
     fi
-    say "making .venv (some minutes, the first time)"
+    say "making .venv and filling it with Python packages (some minutes, the first time)"
     mkdir -p .venv
     : >"$unfinished"
     rm -f "$stamp"
@@ -180,10 +199,60 @@ environment() {
     export PIP_DISABLE_PIP_VERSION_CHECK PIP_ROOT_USER_ACTION
     .venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+    .venv/bin/python -m lab.dev.helm || : # it says what is missing; only tests of the chart need it
     fingerprint .venv/bin/python >"$stamp"
     rm -f "$unfinished"
     say "ready"
 }
 
+# Into the same .venv: their lock files agree with the other one.
+add() {
+    if [ "$(cat ".venv/.$1" 2>/dev/null)" = "$(cksum <"requirements-$1.lock")" ]; then return 0; fi
+    say "adding $2"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --require-hashes -r "requirements-$1.lock"
+    cksum <"requirements-$1.lock" >".venv/.$1"
+}
+
+has_chromium() {
+    has chromium || has chromium-browser || has google-chrome ||
+        [ -x "/Applications/Chromium.app/Contents/MacOS/Chromium" ] ||
+        [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
+}
+
+browser() {
+    if ! has_chromium; then
+        say "missing: chromium"
+        if command -v apt-get >/dev/null 2>&1; then
+            with_apt chromium
+        elif command -v brew >/dev/null 2>&1; then
+            brew install --cask chromium
+        fi
+        has_chromium || give_up "please install Chromium; the tests of the tier browser need it"
+    fi
+    add browser "what drives a browser"
+}
+
+# --- looking only --------------------------------------------------------------------------------
+
+# The lab's own doctor knows more; but it needs what a sick machine may lack.
+doctor() {
+    if [ -x .venv/bin/lab ] && .venv/bin/lab --version >/dev/null 2>&1; then
+        exec .venv/bin/lab doctor
+    fi
+    lacking=$(missing)
+    if [ -n "$lacking" ]; then
+        say "missing on this machine: $(echo $lacking)"
+    else
+        say "every program that the lab needs is there"
+    fi
+    say "the project's own environment (.venv) is not there, or does not work"
+    say "\`make setup\` brings what is missing; nothing was installed or changed now"
+    exit 2
+}
+
+[ "${1:-}" != doctor ] || doctor
 packages
 [ "${1:-}" = packages ] || environment
+[ "${1:-}" != bench ] || add bench "the libraries that are compared with"
+[ "${1:-}" != browser ] || browser

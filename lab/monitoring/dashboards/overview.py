@@ -106,8 +106,9 @@ def _way_in(board: Board) -> None:
     )
     board.panel(
         "Runs by result",
-        "How the scraper's runs ended so far. Good: only complete ones grow. Bad: failed, no page "
-        "could be read; undelivered, matches wait in the outbox.",
+        "How the scraper's runs ended so far. Good: only complete and partial ones grow. Bad: "
+        "failed, no page could be read; incomplete, something may not have been read; spooled, all "
+        "messages stayed in the outbox; undelivered, not even the outbox took them.",
     ).lines("short", {"{{result}}": "sum by (result) (missing_table_scraper_runs_total)"})
 
     board.row("Outbox: keeps what could not be sent")
@@ -183,8 +184,8 @@ def _way_out(board: Board) -> None:
     board.row("Worker: validates, and hands matches to the backend")
     board.panel(
         "Attempts by outcome",
-        "Good: created, updated, unchanged, stale; some duplicates after a crash. Bad: retried, "
-        "something is unavailable; dead_lettered, something is permanently wrong.",
+        "Good: created, updated, unchanged, filled, stale; some duplicates after a crash. Bad: "
+        "retried, something is unavailable; dead_lettered, something is permanently wrong.",
     ).lines("ops", {"{{outcome}}": rate(metrics.PROCESSED, "outcome")}, stacked=True)
     board.panel(
         "Retries by reason",

@@ -76,7 +76,9 @@ class Fake:
         return Endpoints(
             api_url=f"http://{HOST}:{ports[Role.API]}",
             api_token="secret",  # noqa: S106 - it opens nothing
-            broker_urls=dict.fromkeys(("scraper", "worker", "operator", "admin"), broker),
+            broker_urls=dict.fromkeys(
+                ("scraper", "earlier-sender", "worker", "operator", "admin"), broker
+            ),
             management_url=f"http://{HOST}:{ports[Role.BROKER]}",
             metrics_url=f"http://{HOST}:{ports[Role.BROKER]}/metrics",
             results_url=f"redis://{HOST}:{ports[Role.RESULTS]}",

@@ -20,6 +20,7 @@ class FakeProvider:
     """Labs within this process."""
 
     name = Fake.name
+    substrate: type[Substrate] = Fake
 
     @contextmanager
     def opened(self, lab: str, base: Path, say: Say = silent) -> Iterator[Fake]:

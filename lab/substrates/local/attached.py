@@ -14,11 +14,12 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lab.errors import SubstrateError
+from lab.substrates.abilities import Breach
 from lab.substrates.local.control import Client
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.local import Local
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Plan, from_json
+from lab.substrates.plan import Plan, Role, from_json
 from lab.substrates.protocol import Endpoints
 
 P = ParamSpec("P")
@@ -84,6 +85,27 @@ class Attached(Workspace):
         finally:
             self.call_keeper("cure", number=number)
 
+    def strike(self, fault: str, parameters: Mapping[str, Any], for_s: float | None) -> Breach:
+        """Let the keeper break the lab and hold that, also when this process has gone."""
+        return Breach(
+            **self.call_keeper(
+                "strike_by_hand", fault=fault, parameters=dict(parameters), for_s=for_s
+            )
+        )
+
+    def cure(self, fault: str | None) -> list[Breach]:
+        """Cure what is held of one fault, or all that is held; return what that was."""
+        return [Breach(**each) for each in self.call_keeper("cure_by_hand", fault=fault)]
+
+    def scale_for_good(self, role: Role, count: int) -> None:
+        """Let there be as many, also when this process has gone."""
+        self.call_keeper("scale_for_good", role=role, count=count)
+
+    def breaches(self) -> list[Breach]:
+        """Every fault that is at work, whoever asked for it."""
+        state = self._instance.read()
+        return state.breaches if state else []
+
     kill = _by_keeper(Local.kill)
     terminate = _by_keeper(Local.terminate)
     start = _by_keeper(Local.start)
@@ -91,11 +113,13 @@ class Attached(Workspace):
     resume = _by_keeper(Local.resume)
     scale = _by_keeper(Local.scale)
     kill_child = _by_keeper(Local.kill_child)
+    kill_parent = _by_keeper(Local.kill_parent)
     control_broker = _by_keeper(Local.control_broker)
     watch = _by_keeper(Local.watch)
     cut = _by_keeper(Local.cut)
     stall = _by_keeper(Local.stall)
     slow = _by_keeper(Local.slow)
+    answer = _by_keeper(Local.answer)
     half_open = _by_keeper(Local.half_open)
     heal = _by_keeper(Local.heal)
 

@@ -1,8 +1,11 @@
-"""A private RabbitMQ node, and the port mapper (epmd) that Erlang needs beside it.
+"""A private RabbitMQ of one node or of a cluster, and the port mapper (epmd) that Erlang needs.
 
 Everything that Debian's or Homebrew's own node would read or use is named anew: home, cookie, node
 name, configuration, data, plugins, port mapper. So a node of the machine is neither needed nor
 touched. The topology is loaded at boot, before anybody can connect.
+
+The nodes of a cluster start one after the other, each joining the first. The last one loads the
+topology: only then are all there, and each quorum queue gets a member on every node.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +26,7 @@ from kombu.connection import Connection
 from lab.clients.amqp import BrokerSilent
 from lab.clients.management import Management
 from lab.errors import SubstrateError
+from lab.substrates.broker_logins import definitions
 from lab.substrates.local import programs
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -35,21 +41,26 @@ from lab.substrates.local.service import (
 from lab.substrates.plan import Link, Role
 from system.contract import topology
 
-USERS = ("scraper", "worker", "operator", "admin")
-MONITOR = "monitor"
 PORT_MAPPER = "broker-epmd"
 BROKER = name_of(Role.BROKER)
+"""The first node, which is always there."""
 MANAGEMENT = "management"
 METRICS = "metrics"
 _DISTRIBUTION = "distribution"
 
 # An idle Erlang spins before it sleeps; on a laptop that it shares, it should just sleep.
-_ERLANG = (
-    "+sbwt none +sbwtdcpu none +sbwtdio none "
-    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
-)
+_ERLANG = "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+# For the node and its tools: rabbitmqctl starts a port mapper where it finds none, as when the lab
+# is just being killed; that one would outlive everything.
+_NO_OTHER_PORT_MAPPER = "-start_epmd false"
+# What Erlang reads first, from the folder that the node runs in.
+_FIRST = "ERL_AFLAGS"
+_PRELOAD = Path(__file__).with_name("preload.erl")
 
-CONTROL_S = 60.0
+_CLUSTER_ERLANG = " -kernel net_ticktime 10"
+"""A node that hangs is given up by the others after 7.5 to 12.5 seconds, instead of a minute."""
+
+CONTROL_S = 180.0
 
 _CONFIGURATION = """\
 listeners.tcp.local = {host}:{amqp}
@@ -57,34 +68,77 @@ management.tcp.ip = {host}
 management.tcp.port = {management}
 prometheus.tcp.ip = {host}
 prometheus.tcp.port = {metrics}
-definitions.import_backend = local_filesystem
-definitions.local.path = {definitions}
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 512MB
 log.console = true
 log.console.level = info
 log.file = false
 """
+_LOADS = """\
+definitions.import_backend = local_filesystem
+definitions.local.path = {definitions}
+"""
+# Until the last node has brought the users, this one has to be asked whether it is there.
+_WAITS = """\
+default_user = admin
+default_pass = {password}
+"""
+# Who sees the smaller half of a split cluster stops, and so confirms nothing that the others lack.
+_CLUSTERED = """\
+cluster_partition_handling = pause_minority
+"""
+_JOINS = """\
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = {first}
+cluster_formation.classic_config.nodes.2 = {own}
+"""
+
+
+def names(ground: Ground) -> list[str]:
+    """The names of the nodes, the first one first."""
+    return [name_of(Role.BROKER, index) for index in range(ground.plan.brokers)]
 
 
 def url(ground: Ground, user: str, link: Link | None = None) -> str:
-    """The AMQP URL of one of its users, with its password; by way of `link` where given."""
-    return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.way(BROKER, link)}/%2F"
+    """The AMQP URL of one of its users, with its password; by way of `link` where given.
+
+    Of a cluster: the URL of each node, with `;` between them.
+    """
+    return ";".join(_url(ground, user, name, link) for name in names(ground))
+
+
+def management_url(ground: Ground) -> str:
+    """The address of the management API; of a cluster those of all nodes, with `;` between them."""
+    ports = [ground.ports[part(MANAGEMENT, name)] for name in names(ground)]
+    return ";".join(f"http://{HOST}:{port}" for port in ports)
+
+
+def part(of: str, node: str) -> str:
+    """The name of a node's port of this kind, such as MANAGEMENT."""
+    return of if node == BROKER else f"{of} of {node}"
+
+
+def _url(ground: Ground, user: str, node: str, link: Link | None = None) -> str:
+    return f"amqp://{user}:{ground.password(user)}@{HOST}:{ground.way(node, link)}/%2F"
 
 
 def services(ground: Ground) -> list[Service]:
-    """The node and its port mapper."""
+    """The nodes and their port mapper."""
+    nodes = names(ground)
     return [
         Service(
             PORT_MAPPER,
             configure=lambda: _port_mapper(ground),
             answers=lambda: accepts(ground.ports[PORT_MAPPER]),
         ),
-        Service(
-            BROKER,
-            needs=(PORT_MAPPER,),
-            configure=lambda: _node(ground),
-            answers=lambda: _answers(ground),
+        *(
+            Service(
+                node,
+                needs=(before,),
+                configure=partial(_node, ground, node),
+                answers=partial(_answers, ground, node),
+            )
+            for before, node in pairwise((PORT_MAPPER, *nodes))
         ),
     ]
 
@@ -141,7 +195,7 @@ def shape(ground: Ground) -> dict[str, Any]:
 
 
 def _management(ground: Ground) -> Management:
-    return Management(f"http://{HOST}:{ground.ports[MANAGEMENT]}", url(ground, "admin"))
+    return Management(management_url(ground), url(ground, "admin"))
 
 
 def control(ground: Ground, serve: Command, *arguments: str) -> str:
@@ -154,7 +208,7 @@ def control(ground: Ground, serve: Command, *arguments: str) -> str:
     try:
         done = subprocess.run(
             [tool, "--quiet", *arguments],
-            env=dict(serve.env),
+            env={name: value for name, value in serve.env.items() if name != _FIRST},
             cwd=serve.cwd,
             capture_output=True,
             text=True,
@@ -182,60 +236,73 @@ def _port_mapper(ground: Ground) -> Launch:
     )
 
 
-def _node(ground: Ground) -> Launch:
-    ports = ground.listen(BROKER, MANAGEMENT, METRICS, _DISTRIBUTION)
-    home = ground.folder("broker")
+def _node(ground: Ground, node: str) -> Launch:
+    sides = (part(each, node) for each in (MANAGEMENT, METRICS, _DISTRIBUTION))
+    ports = ground.listen(node, *sides)
+    home = _home(ground, node)
     shutil.rmtree(home / "data", ignore_errors=True)  # of a node that this one replaces
-    definitions = write_private(
-        home / "definitions.json", json.dumps(_definitions(ground), indent=1)
-    )
     configuration = write_private(
         home / "rabbitmq.conf",
-        _CONFIGURATION.format(
-            host=HOST,
-            amqp=ports[0],
-            management=ports[1],
-            metrics=ports[2],
-            definitions=definitions,
-        ),
+        _CONFIGURATION.format(host=HOST, amqp=ports[0], management=ports[1], metrics=ports[2])
+        + _place_in_cluster(ground, node),
     )
     write_private(home / ".erlang.cookie", ground.password("erlang cookie"), mode=0o400)
     plugins = write_private(home / "plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")
     advanced = write_private(home / "advanced.config", "[].\n")
+    write_private(home / _PRELOAD.name, _PRELOAD.read_text("utf-8"))
     return Launch(
         Command(
             (programs.need("rabbitmq-server"),),
-            _environment(ground, home, configuration, plugins, advanced),
+            _environment(ground, node, configuration, plugins, advanced),
             cwd=home,
         ),
         ports=ports,
     )
 
 
+def _place_in_cluster(ground: Ground, node: str) -> str:
+    """What the node's configuration says of the others."""
+    nodes = names(ground)
+    said = _CLUSTERED if len(nodes) > 1 else ""
+    if node != nodes[0]:
+        said += _JOINS.format(first=_erlang_name(nodes[0]), own=_erlang_name(node))
+    if node != nodes[-1]:
+        return said + _WAITS.format(password=ground.password("admin"))
+    definitions = write_private(
+        _home(ground, node) / "definitions.json", json.dumps(_definitions(ground), indent=1)
+    )
+    return said + _LOADS.format(definitions=definitions)
+
+
+def _home(ground: Ground, node: str) -> Path:
+    return ground.folder("broker" if node == BROKER else node)
+
+
+def _erlang_name(node: str) -> str:
+    return "rabbit@localhost" if node == BROKER else f"{node}@localhost"
+
+
 def _definitions(ground: Ground) -> dict[str, Any]:
-    users = [
-        topology.scraper(ground.password("scraper")),
-        topology.worker(ground.password("worker"), events=ground.plan.flower),
-        topology.operator(ground.password("operator")),
-        topology.administrator(ground.password("admin")),
-    ]
-    if ground.plan.flower:
-        users.append(topology.monitor(ground.password(MONITOR)))
-    return topology.definitions(users, events=ground.plan.flower)
+    return definitions(ground.password, flower=ground.plan.flower)
 
 
 def _environment(
-    ground: Ground, home: Path, configuration: Path, plugins: Path, advanced: Path
+    ground: Ground, node: str, configuration: Path, plugins: Path, advanced: Path
 ) -> dict[str, str]:
+    home = _home(ground, node)
     return environment(
         HOME=str(home),
+        ERL_FLAGS=_NO_OTHER_PORT_MAPPER,
+        **{_FIRST: f"-run file eval {_PRELOAD.name}"},
         ERL_EPMD_PORT=str(ground.ports[PORT_MAPPER]),
         ERL_EPMD_ADDRESS=HOST,
-        RABBITMQ_NODENAME="rabbit@localhost",
-        RABBITMQ_NODE_PORT=str(ground.ports[BROKER]),
+        RABBITMQ_NODENAME=_erlang_name(node),
+        RABBITMQ_NODE_PORT=str(ground.ports[node]),
         RABBITMQ_NODE_IP_ADDRESS=HOST,
-        RABBITMQ_DIST_PORT=str(ground.ports[_DISTRIBUTION]),
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=_ERLANG,
+        RABBITMQ_DIST_PORT=str(ground.ports[part(_DISTRIBUTION, node)]),
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=(
+            _ERLANG if ground.plan.brokers == 1 else _ERLANG + _CLUSTER_ERLANG
+        ),
         RABBITMQ_CONF_ENV_FILE="/dev/null",
         RABBITMQ_CONFIG_FILE=str(configuration),
         RABBITMQ_ADVANCED_CONFIG_FILE=str(advanced),
@@ -258,17 +325,19 @@ def _data(home: Path) -> str:
     return "/proc/self/cwd/data" if sys.platform == "linux" else str(home / "data")
 
 
-def _answers(ground: Ground) -> bool:
-    """A login succeeds, every queue of the topology exists, and the side doors are open."""
-    if not accepts(ground.ports[BROKER]):
+def _answers(ground: Ground, node: str) -> bool:
+    """Its doors are open, and a login succeeds; at the last one, every queue exists, too."""
+    doors = [node, part(MANAGEMENT, node), part(METRICS, node)]
+    if not all(accepts(ground.ports[each]) for each in doors):
         return False
     patience = {"read_timeout": 2, "write_timeout": 2}
-    address = url(ground, "admin")
+    address = _url(ground, "admin", node)
     with Connection(address, connect_timeout=2, transport_options=patience) as link:
         channel = link.channel()
-        for queue in topology.QUEUES:
-            channel.queue_declare(queue.name, passive=True)
-    return accepts(ground.ports[MANAGEMENT]) and accepts(ground.ports[METRICS])
+        if node == names(ground)[-1]:
+            for queue in topology.QUEUES:
+                channel.queue_declare(queue.name, passive=True)
+    return True
 
 
 def accepts(port: int) -> bool:

@@ -20,7 +20,6 @@ GRACE_S = 3.0
 """How long a left-over process may take to end in order."""
 
 FAILED_STARTS_KEPT = 10
-_SAME_START_S = 1.0  # create_time is worked out from the boot time, which is not exact
 
 
 def sweep_dead(base: Path) -> list[str]:
@@ -92,12 +91,12 @@ def _is_same(record: Process) -> bool:
 
     A pid may be reused by other processes, but not while a session of that number lives.
     """
-    members = processes.tree(record.pid)
-    return bool(members) and all(
-        each.create_time() >= record.started - _SAME_START_S
-        and (each.pid != record.pid or each.create_time() <= record.started + _SAME_START_S)
-        for each in members
-    )
+    begins = {}
+    for each in processes.tree(record.pid):
+        with suppress(psutil.NoSuchProcess):
+            begins[each.pid] = processes.start_time(each.pid)
+    itself = begins.get(record.pid, record.started)
+    return bool(begins) and itself == record.started <= min(begins.values())
 
 
 def _reap() -> None:

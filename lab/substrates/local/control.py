@@ -17,19 +17,24 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lab.errors import CannotRun, LabError, SubstrateError
 from lab.substrates.abilities import (
+    Answering,
     ChildKillable,
     Controllable,
     Killable,
+    ParentKillable,
     Partitionable,
     Pausable,
     Scalable,
     Watchable,
 )
+from lab.substrates.answering import Answer
+from lab.substrates.local.breaches import Breaches
 from lab.substrates.local.local import Local
 from lab.substrates.plan import Link, Role
 from lab.substrates.provider import Strike
@@ -43,7 +48,10 @@ _BACKLOG = 32
 _ADDRESS_BYTES_MAX = 100
 """The kernel's own limit for the path of a socket is 108 bytes (104 on macOS)."""
 
-_ABILITIES = (Killable, Pausable, Scalable, ChildKillable, Controllable, Watchable, Partitionable)
+_ABILITIES = (
+    *(Killable, Pausable, Scalable, ChildKillable, ParentKillable),
+    *(Controllable, Watchable, Partitionable, Answering),
+)
 VERBS = frozenset(
     verb for ability in _ABILITIES for verb in vars(ability) if not verb.startswith("_")
 )
@@ -57,7 +65,7 @@ class _Guest(socketserver.StreamRequestHandler):
     def setup(self) -> None:
         super().setup()
         self._owed: dict[tuple[Any, ...], Callable[[], object]] = {}
-        self._faults: dict[int, ExitStack] = {}
+        self._faults: set[int] = set()
 
     def handle(self) -> None:
         with suppress(OSError):  # the caller has gone
@@ -81,34 +89,58 @@ class _Guest(socketserver.StreamRequestHandler):
 
     def _do(self, verb: str, args: list[Any], given: dict[str, Any]) -> object:
         """Do what is asked for; return the answer."""
-        if verb == "strike":
-            return self._begin(str(given["fault"]), dict(given["parameters"]))
-        if verb == "cure":
-            self._faults.pop(int(given["number"]), ExitStack()).close()
-            return None
+        breaches = self.server.breaches
+        match verb:
+            case "strike":
+                return self._begin(str(given["fault"]), dict(given["parameters"]))
+            case "cure":
+                self._faults.discard(int(given["number"]))
+                breaches.cure(int(given["number"]))
+                return None
+            case "strike_by_hand":
+                fault, parameters = str(given["fault"]), dict(given["parameters"])
+                return asdict(
+                    breaches.strike(fault, parameters, by_hand=True, for_s=given["for_s"])
+                )
+            case "cure_by_hand":
+                return [asdict(each) for each in breaches.cure_by_hand(given["fault"])]
+            case "scale_for_good":
+                self.server.local.scale(Role(given["role"]), int(given["count"]))
+                return None
         if verb not in VERBS:
             raise CannotRun(f"the lab's keeper does not know {verb!r}")
         method = getattr(self.server.local, verb)
         bound = inspect.signature(method).bind(*args, **given)
-        for name, kind in (("role", Role), ("link", Link)):
+        for name, kind in (("role", Role), ("link", Link), ("how", Answer)):
             if name in bound.arguments:
                 bound.arguments[name] = kind(bound.arguments[name])
         self._owe(verb, **bound.arguments)
         return method(*bound.args, **bound.kwargs)
 
-    def _owe(self, verb: str, role: Any = None, index: int = 0, link: Any = None, **_: Any) -> None:
+    def _owe(
+        self,
+        verb: str,
+        role: Any = None,
+        index: int = 0,
+        link: Any = None,
+        job: str = "",
+        instance: str = "",
+        **_: Any,
+    ) -> None:
         """Note the cure before anything is broken: it also cures what is only half done."""
         local = self.server.local
         match verb:
-            case "kill" | "terminate":
+            case "kill" | "kill_parent" | "terminate":
                 self._owed["process", role, index] = lambda: local.start(role, index)
             case "pause":
                 self._owed["pause", role, index] = lambda: local.resume(role, index)
-            case "cut" | "stall" | "slow" | "half_open":
+            case "cut" | "stall" | "slow" | "half_open" | "answer":
                 self._owed["link", link] = lambda: local.heal(link)
             case "scale":
                 before = sum(each.name.startswith(f"{role}-") for each in local.processes())
                 self._owed.setdefault(("scale", role), lambda: local.scale(role, before))
+            case "watch":
+                self._owed["watch", job, instance] = lambda: local.unwatch(job, instance)
             case "start":
                 self._owed.pop(("process", role, index), None)
                 self._owed.pop(("pause", role, index), None)
@@ -118,16 +150,16 @@ class _Guest(socketserver.StreamRequestHandler):
                 self._owed.pop(("link", link), None)
 
     def _begin(self, fault: str, parameters: dict[str, Any]) -> int:
-        number = max(self._faults, default=0) + 1
-        self._faults[number] = stack = ExitStack()
-        stack.enter_context(self.server.strike(fault, parameters))
+        number = self.server.breaches.strike(fault, parameters).number
+        self._faults.add(number)
         return number
 
     def _mend(self) -> None:
         """Mend everything that is still broken, the newest first; all of it, even if one fails."""
-        with suppress(LabError), ExitStack() as cures:  # the lab may be going down
-            for cure in (*self._owed.values(), *(each.close for each in self._faults.values())):
+        with suppress(LabError, OSError), ExitStack() as cures:  # the lab may be going down
+            for cure in self._owed.values():
                 cures.callback(cure)
+            cures.callback(self.server.breaches.cure_all, self._faults)
         self._faults.clear()
         self._owed.clear()
 
@@ -136,8 +168,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = _BACKLOG
 
-    def __init__(self, address: str, local: Local, strike: Strike) -> None:
-        self.local, self.strike = local, strike
+    def __init__(self, address: str, local: Local, breaches: Breaches) -> None:
+        self.local, self.breaches = local, breaches
         super().__init__(address, _Guest)
 
 
@@ -145,13 +177,16 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
     """Let others use the lab for the block, by a socket in the instance's folder.
 
+    Whatever they broke is cured at the end, also what was to last until it is cured.
+
     Raises:
         CannotRun: the folder's path is too long for a socket, and this system knows no other way.
     """
     mask = os.umask(0o177)
+    breaches = Breaches(strike, local.note_breaches)
     try:
         with _address(folder) as address:
-            server = _Server(address, local, strike)
+            server = _Server(address, local, breaches)
     finally:
         os.umask(mask)
     thread = threading.Thread(target=server.serve_forever, name="control", daemon=True)
@@ -162,6 +197,7 @@ def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+        breaches.close()
         (folder / SOCKET).unlink(missing_ok=True)
 
 

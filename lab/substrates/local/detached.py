@@ -11,7 +11,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
 
 import psutil
 
@@ -23,14 +27,16 @@ from lab.substrates.local.keeper import END_GRACE_S, run_guarded
 from lab.substrates.local.local import Local
 from lab.substrates.local.service import environment
 from lab.substrates.plan import Plan, as_json
-from lab.substrates.provider import Line, Say, Status, Striker
+from lab.substrates.provider import Beside, Line, Say, Status, Striker, nothing
 from lab.wait import eventually
 
-START_WITHIN_S = 180
+START_WITHIN_S = 600
 _TRANSCRIPT_MAX = 100_000
 
 
-def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
+def hold(
+    instance: Instance, plan: Plan, say: Say, striker: Striker, beside: Beside = nothing
+) -> int:
     """Bring a lab up and keep it until SIGINT or SIGTERM; meanwhile others use it, see `control`.
 
     Returns:
@@ -40,9 +46,11 @@ def hold(instance: Instance, plan: Plan, say: Say, striker: Striker) -> int:
     def work() -> int:
         local = Local(instance, say)
         try:
-            ends = local.up(plan)
-            with control.served(instance.folder, local, striker(local, ends)):
-                threading.Event().wait()
+            with beside() as places:
+                instance.change(places=dict(places))
+                ends = local.up(plan)
+                with control.served(instance.folder, local, striker(local, ends)):
+                    threading.Event().wait()
         except SubstrateError as error:
             say(str(error))
             return 2
@@ -139,6 +147,29 @@ def _ask_to_end(instance: Instance) -> psutil.Process | None:
     return keeper
 
 
+def doing(keeper: int) -> str:
+    """What a lab is there for: the command of its keeper, as `command_of` has it."""
+    with suppress(psutil.Error):
+        return command_of(psutil.Process(keeper).cmdline())
+    return ""
+
+
+def command_of(argv: Sequence[str]) -> str:
+    """The command of a process for people: `lab run`, `lab phase 3`, `pytest`. Pure.
+
+    Without options: they may hold secrets.
+    """
+    words = [Path(word).name for word in argv[1:] if word not in ("-m", "-u", "-I")]
+    for number, word in enumerate(words):
+        if word in ("lab", "chaos", "pytest", "py.test"):
+            named = takewhile(lambda each: not each.startswith("-"), words[number + 1 :])
+            after = list(named) if word == "lab" else []
+            if after[:1] == ["hold"]:
+                return "lab up"
+            return " ".join([word, *after[:2]])
+    return next((word for word in words if not word.startswith("-")), "").partition(".")[0]
+
+
 def status(instance: Instance) -> Status:
     """Look at a lab from outside, through its state file."""
     state = instance.read()
@@ -146,19 +177,20 @@ def status(instance: Instance) -> Status:
         return Status(instance.name, "none", FAILED if state else "", [])
     lines = [_line(each.name, each.pid, each.started, each.ports) for each in state.processes]
     healthy = state.phase == UP and all(line.state == "up" for line in lines)
-    return Status(instance.name, "up" if healthy else "degraded", state.phase, lines)
+    verdict = "up" if healthy else "degraded"
+    return Status(instance.name, verdict, state.phase, lines, state.breaches)
 
 
 def _line(name: str, pid: int, started: float, ports: list[int]) -> Line:
     gone = Line(name, "gone", pid, ports, "", 0)
     try:
         leader = psutil.Process(pid)
-        if abs(leader.create_time() - started) > 1 or not processes.is_alive(leader):
+        if processes.start_time(pid) != started or not processes.is_alive(leader):
             return gone
         paused = leader.status() == psutil.STATUS_STOPPED
+        since = datetime.fromtimestamp(leader.create_time(), UTC).isoformat(timespec="seconds")
     except psutil.NoSuchProcess:
         return gone
-    since = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
     return Line(
         name,
         "paused" if paused else "up",

@@ -24,7 +24,7 @@ from lab.substrates.provider import GOOD, MISSING, WARNING, Finding
 
 DISK_FREE_MB = 1024
 MEMORY_FREE_MB = 1024
-_LOOK_WITHIN_S = 15
+_LOOK_WITHIN_S = 60
 _NO_SERVER = "--server=http://127.0.0.1:1"
 """Some kubectls (the Cloud SDK's dispatcher) ask the cluster for its version before they do
 anything, even before they read their own file. So they get an address where no cluster is."""

@@ -10,6 +10,7 @@ import sys
 from functools import partial
 
 from lab.paths import PROJECT
+from lab.substrates import broker_logins
 from lab.substrates.local import broker, roles
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -25,14 +26,14 @@ def service(ground: Ground) -> Service:
     """Flower, beside the broker."""
     # Its first connection is to the broker; without one it would only come back after seconds.
     command = partial(_command, ground)
-    return roles.web_service(ground, FLOWER, "/healthcheck", command, broker.BROKER)
+    return roles.web_service(ground, FLOWER, "/healthcheck", command, broker.names(ground)[-1])
 
 
 def _command(ground: Ground, port: int) -> Command:
     env = environment(
         PYTHONPATH=str(PROJECT),
         PYTHONUNBUFFERED="1",
-        CELERY_BROKER_URL=broker.url(ground, broker.MONITOR),
+        CELERY_BROKER_URL=broker.url(ground, broker_logins.MONITOR),
         FLOWER_ADDRESS=HOST,
         FLOWER_PORT=str(port),
         FLOWER_READ_ONLY="true",

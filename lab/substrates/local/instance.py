@@ -16,6 +16,7 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lab.errors import CannotRun
+from lab.paths import lab_command
+from lab.substrates.abilities import Breach
 from lab.substrates.protocol import Endpoints
 
 BASE = Path(".lab")
@@ -39,7 +42,7 @@ class Process:
 
     Attributes:
         name: `<role>-<index>`; also the name of its log.
-        started: seconds since the epoch; with the pid, names the process for good.
+        started: see `processes.start_time`; with the pid, names the process for good.
         end: the number of the signal that ends it soonest without leaving anything behind.
         ports: where it listens, the main one first.
     """
@@ -60,6 +63,8 @@ class State:
         keeper: the pid that ends the lab when it is sent SIGTERM.
         since: when it began, ISO 8601.
         elsewhere: folders outside the instance's own, to be removed with it.
+        breaches: the faults that are at work.
+        places: where something can be found that runs beside it, by its name for people.
         endpoints, plan: where everything answers, and what was asked for; once it is up. Plain
             values, so that another version of the lab, too, can end it.
     """
@@ -69,6 +74,8 @@ class State:
     since: str
     processes: list[Process] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    breaches: list[Breach] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
 
@@ -78,6 +85,8 @@ class State:
 
 
 _STATE = TypeAdapter(State)
+_changing = threading.Lock()
+"""Held from reading a state to writing it: only one process of a lab writes, by several threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Instance:
         if held is None:
             raise CannotRun(
                 f"a lab named {self.name!r} is running here already; end it with "
-                f"`lab down --name {self.name}` or use another --name"
+                f"`{lab_command('down', '--name', self.name)}` or use another --name"
             )
         try:
             yield
@@ -160,7 +169,8 @@ class Instance:
         state = self.read()
         ends = state.addresses() if state else None
         if state is None or ends is None or state.phase != UP or not self.is_alive():
-            raise CannotRun(f"no lab named {self.name!r} is up here; start it with `lab up`")
+            hint = lab_command("up", *([] if self.name == "default" else ["--name", self.name]))
+            raise CannotRun(f"no lab named {self.name!r} is up here; start it with `{hint}`")
         return state, ends
 
     def write(self, state: State) -> None:
@@ -172,9 +182,10 @@ class Instance:
 
     def change(self, **changes: Any) -> None:
         """Rewrite the state with some attributes changed."""
-        state = self.read()
-        if state is not None:
-            self.write(replace(state, **changes))
+        with _changing:
+            state = self.read()
+            if state is not None:
+                self.write(replace(state, **changes))
 
     def erase(self, *, keep_logs: bool) -> None:
         """Remove the folder, or all but its logs. Only for the holder of the lock."""

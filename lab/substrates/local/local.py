@@ -9,8 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Lock, RLock
 
-from lab.errors import SubstrateError
-from lab.substrates.local import addresses, broker, database, flower, monitoring, results, roles
+from lab.errors import NotWithin, SubstrateError
+from lab.substrates.abilities import CHILD_WITHIN_S, Breach
+from lab.substrates.local import (
+    addresses,
+    broker,
+    database,
+    flower,
+    grafana,
+    monitoring,
+    results,
+    roles,
+)
 from lab.substrates.local.instance import FAILED, UP, Instance, Process
 from lab.substrates.local.links import Links
 from lab.substrates.local.pool import Node, Pool
@@ -23,6 +33,7 @@ from lab.substrates.local.workspace import Workspace
 from lab.substrates.plan import Plan, Role, as_json
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Say, silent
+from lab.wait import eventually
 
 SERIES_WITHIN_S = 20.0
 END_GRACE_S = 5.0
@@ -38,8 +49,11 @@ class Local(Workspace, Links):
     name = "local"
 
     def __init__(self, instance: Instance, say: Say = silent, pool: Pool | None = None) -> None:
-        """Prepare; starts nothing. The pool lends the broker; without it that is the lab's own."""
-        Workspace.__init__(self, instance)
+        """Prepare; starts nothing.
+
+        The pool lends the broker, and starts programs faster; without it all is the lab's own.
+        """
+        Workspace.__init__(self, instance, pool.forks if pool else None)
         Links.__init__(self)
         self._say = say
         self._pool = pool
@@ -60,7 +74,7 @@ class Local(Workspace, Links):
             raise SubstrateError("the lab is up already: call down() first")
         try:
             self._ground = ground = Ground(self._instance, plan, Ports(), prepared=prepared())
-            self._spawner = Spawner()
+            self._spawner = Spawner(self._forks)
             self.open_links(ground)
             listed = [
                 *broker.services(ground),
@@ -74,13 +88,17 @@ class Local(Workspace, Links):
                 listed += [roles.scraper_exporter(ground), *monitoring.services(ground)]
             if plan.flower:
                 listed.append(flower.service(ground))
+            if plan.dashboards is not None and grafana.is_here():
+                listed.append(grafana.service(ground))
             self._services = {each.name: each for each in listed}
-            if self._pool is not None:
+            if self._pool is not None and plan.brokers == 1:
                 self._lent = self._pool.lend(ground)
                 for name, (process, launch) in self._lent.running.items():
                     self._started(name, process, launch)
             own = [each.name for each in listed if each.name not in self._running]
             bring_up([self._rise(name) for name in own], self._report)
+            if plan.dashboards is not None and not grafana.is_here():
+                grafana.provision(ground)  # for one from elsewhere
             if plan.monitoring:
                 monitoring.wait_until_seen(ground, self._running)
             self._endpoints = addresses.endpoints(ground)
@@ -98,7 +116,8 @@ class Local(Workspace, Links):
         """End everything at once: its data is no longer needed."""
         with self._lock:
             lent = frozenset(self._lent.running) if self._lent else frozenset()
-            running = [each for name, each in self._running.items() if name not in lent]
+            # The newest first: what outlives what it needs may start it again.
+            running = [each for name, each in self._running.items() if name not in lent][::-1]
         for process in running:
             process.send(process.command.end)
         for process in running:
@@ -156,15 +175,24 @@ class Local(Workspace, Links):
 
     def kill_child(self, role: Role, index: int = 0) -> None:
         """SIGKILL for one child of the process."""
-        found = children(self._process(role, index).pid)
-        if not found:
-            raise SubstrateError(f"{name_of(role, index)} has no child to kill")
-        send(found[:1], signal.SIGKILL)
+        pid = self._process(role, index).pid
+        what = f"a child of {name_of(role, index)} to kill"
+        try:
+            found = eventually(what, lambda: children(pid)[:1], within_s=CHILD_WITHIN_S)
+        except NotWithin as error:
+            raise SubstrateError(str(error)) from error
+        send(found, signal.SIGKILL)
+
+    def kill_parent(self, role: Role, index: int = 0) -> None:
+        """SIGKILL for the process alone."""
+        self._process(role, index).kill_alone()
 
     def control_broker(self, *arguments: str) -> str:
-        """Run `rabbitmqctl`."""
+        """Run `rabbitmqctl`; of a cluster, on the first node that lives."""
         self._changed = True
-        return broker.control(self._up(), self._process(Role.BROKER, 0).command, *arguments)
+        nodes = [self._process(Role.BROKER, index) for index in range(self._up().plan.brokers)]
+        living = [each for each in nodes if each.ended() is None]
+        return broker.control(self._up(), (living or nodes)[0].command, *arguments)
 
     def terminate(self, role: Role, index: int = 0, *, within_s: float = 60) -> None:
         """Ask the process to end, and wait until it has."""
@@ -216,6 +244,16 @@ class Local(Workspace, Links):
         with self._lock:
             self._watched.setdefault(job, {})[instance] = address
         self._record()
+
+    def unwatch(self, job: str, instance: str) -> None:
+        """Let Prometheus scrape it no longer: it has gone, and is not to be missed."""
+        with self._lock:
+            self._watched.get(job, {}).pop(instance, None)
+        self._record()
+
+    def note_breaches(self, breaches: list[Breach]) -> None:
+        """Write down which faults are at work, for others."""
+        self._instance.change(breaches=breaches)
 
     def _up(self) -> Ground:
         if self._ground is None:

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from lab.clients.prometheus.client import Prometheus
-from lab.clients.prometheus.results import NoData
-from lab.errors import NotWithin, SubstrateError
-from lab.substrates import prometheus_file
+from lab.errors import SubstrateError
+from lab.substrates import prometheus_file, scraped
 from lab.substrates.local import broker, database, programs, results, roles
 from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command
@@ -30,14 +28,12 @@ from lab.substrates.local.service import (
     write_private,
 )
 from lab.substrates.plan import Monitoring, Role
-from lab.wait import eventually
 
 PROMETHEUS = name_of(Role.PROMETHEUS)
 ALERTMANAGER = name_of(Role.ALERTMANAGER)
 REDIS_EXPORTER = name_of(Role.EXPORTER, 0)
 POSTGRESQL_EXPORTER = name_of(Role.EXPORTER, 1)
 RABBITMQ_JOBS = ("rabbitmq", "rabbitmq-detailed")
-SEEN_WITHIN_S = 60.0
 SERIES = "series"
 """The folder of what Prometheus records."""
 _RETENTION_BYTES = "2GB"
@@ -108,41 +104,17 @@ def wait_until_seen(ground: Ground, running: Iterable[str]) -> None:
     Raises:
         SubstrateError: something was not, or does not answer to Prometheus.
     """
-    expected = sorted((job, name) for name in running for job, _ in _watched(ground, name))
-    last: list[str] = []
-
-    def look() -> bool:
-        nonlocal last
-        with Prometheus(f"http://{HOST}:{ground.ports[PROMETHEUS]}") as prometheus:
-            found = {(each.job, each.instance): each for each in prometheus.targets()}
-        unseen = [key for key in expected if key not in found or found[key].health != "up"]
-        last = [
-            f"{name} ({job}: {found[job, name].error or 'no scrape yet'})"
-            if (job, name) in found
-            else f"{name} ({job}: no target yet)"
-            for job, name in unseen
-        ]
-        return not last
-
-    try:
-        eventually(
-            "Prometheus to scrape everything",
-            look,
-            within_s=SEEN_WITHIN_S,
-            every_s=0.1,
-            tolerate=(NoData,),
-        )
-    except NotWithin as error:
-        raise SubstrateError(
-            f"Prometheus does not see {', '.join(last) or 'anything'}; {error}; "
-            f"log: {ground.instance.logs / PROMETHEUS}.log"
-        ) from error
+    scraped.wait_until_scraped(
+        f"http://{HOST}:{ground.ports[PROMETHEUS]}",
+        [(job, name) for name in running for job, _ in _watched(ground, name)],
+        f"{ground.instance.logs / PROMETHEUS}.log",
+    )
 
 
 def _watched(ground: Ground, name: str) -> list[tuple[str, int]]:
     """The jobs that scrape a service, and where."""
-    if name == broker.BROKER:
-        port = ground.ports[broker.METRICS]
+    if name in broker.names(ground):
+        port = ground.ports[broker.part(broker.METRICS, name)]
         return [(job, port) for job in RABBITMQ_JOBS]
     if name in _EXPORTERS:
         return [(_EXPORTERS[name], ground.ports[name])]

@@ -1,4 +1,4 @@
-"""Broker nodes that outlive a lab and are given to the next one, emptied.
+"""What outlives a lab: broker nodes, given to the next one emptied, and a fork server.
 
 The start of a node takes some four seconds of processor, more than all the rest of a lab together;
 to make its virtual host anew takes a quarter of one. So a process that opens many labs keeps them.
@@ -9,6 +9,7 @@ reached with rabbitmqctl, is replaced.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,10 +18,11 @@ from threading import Lock
 from typing import Any
 
 from lab.errors import SubstrateError
-from lab.substrates.local import broker, keeper
+from lab.substrates.local import broker, forkserver, keeper
+from lab.substrates.local.forkserver import ForkServer
 from lab.substrates.local.instance import Instance, Process
 from lab.substrates.local.ports import Ports
-from lab.substrates.local.processes import Running, Spawner
+from lab.substrates.local.processes import Running, Spawner, end_with_parent
 from lab.substrates.local.service import Ground, Launch
 from lab.substrates.local.startup import Rise, bring_up
 from lab.wait import eventually
@@ -123,15 +125,22 @@ class Node:
         )
 
     def end(self) -> None:
-        """End it, and wait until it has ended."""
-        for process, _ in self.running.values():
+        """End it, the newest first, and wait until it has ended.
+
+        A broker that outlives its epmd starts another one, which nobody would end.
+        """
+        for process, _ in reversed(self.running.values()):
             process.kill()
         self.running.clear()
         self.ripe = 0.0
 
 
 class Pool:
-    """The nodes for the labs of one process."""
+    """The nodes for the labs of one process, and the server that starts their programs.
+
+    Attributes:
+        forks: None if this machine has no fork server; see `forkserver`.
+    """
 
     def __init__(self, base: Path, kept: int = 2) -> None:
         """Prepare; starts nothing.
@@ -146,6 +155,10 @@ class Pool:
         self._nodes: list[Node] = []
         self._lock = Lock()
         self._closing = ExitStack()
+        self.forks: ForkServer | None = None
+        if forkserver.AVAILABLE:
+            self.forks = ForkServer(end_with_parent(signal.SIGKILL))
+            self._closing.callback(self.forks.close)
 
     def lend(self, ground: Ground) -> Node:
         """A node as good as new for one lab; see `Node.lend`."""

@@ -35,7 +35,7 @@ FOLDER = PROJECT / BASE / "_prepared"
 
 MIGRATIONS = PROJECT / "system/backend/migrations"
 _CONTENTS = "contents"
-COMMAND_S = 60.0
+COMMAND_S = 180.0
 STOP_S = 20.0
 
 

@@ -22,10 +22,16 @@ from typing import Any
 import psutil
 
 from lab.errors import NotWithin, SubstrateError
+from lab.substrates.local.forkserver import Forked, ForkServer
 from lab.wait import eventually
 
+Handle = subprocess.Popen[bytes] | Forked
+UMASK = 0o077
 KILL_GRACE_S = 10.0
 """Even SIGKILL takes a moment: a process in the kernel ends when it comes back."""
+_STILL = frozenset("TtZX")
+_START_FIELD = 19  # of those after the name in /proc/PID/stat
+"""States of a thread, as /proc has them: stopped, traced, ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,34 @@ class Command:
 class Spawner:
     """Starts processes, from one thread that lives until `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, forks: ForkServer | None = None) -> None:
+        """Prepare; starts nothing.
+
+        Args:
+            forks: starts the programs that it takes.
+        """
+        self._forks = forks
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
-    def spawn(self, command: Command, log: Path) -> subprocess.Popen[bytes]:
+    def spawn(self, command: Command, log: Path) -> Handle:
         """Start `command`; its output is added to `log`.
 
         Raises:
             SubstrateError: the program could not be started.
         """
+        forks = self._forks
+        if forks and not (command.user or command.stdin) and forks.takes(command.argv, command.env):
+            with log.open("ab") as out:
+                return forks.popen(
+                    command.argv,
+                    env=command.env,
+                    cwd=command.cwd,
+                    out=out,
+                    err=out,
+                    umask=UMASK,
+                    session=True,
+                    end=command.end,
+                )
         return self._thread.submit(_spawn, command, log).result()
 
     def close(self) -> None:
@@ -78,14 +103,14 @@ def _spawn(command: Command, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         try:
             process = subprocess.Popen(
-                [*_end_with_parent(command.end), *command.argv],
+                [*end_with_parent(command.end), *command.argv],
                 stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=dict(command.env),
                 cwd=command.cwd,
                 start_new_session=True,
-                umask=0o077,
+                umask=UMASK,
                 **options,
             )
         except OSError as error:
@@ -96,7 +121,7 @@ def _spawn(command: Command, log: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def _end_with_parent(end: signal.Signals) -> list[str]:
+def end_with_parent(end: signal.Signals) -> list[str]:
     """A prefix (util-linux) that sends `end` to the program when its parent dies, if available."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", end.name.removeprefix("SIG"), "--"] if setpriv else []
@@ -173,7 +198,7 @@ def kill_tree(pid: int) -> None:
 class Running:
     """One started process of a service."""
 
-    def __init__(self, process: subprocess.Popen[bytes], command: Command) -> None:
+    def __init__(self, process: Handle, command: Command) -> None:
         self.pid = process.pid
         self.command = command
         self.started = _start_time(process.pid)
@@ -207,11 +232,24 @@ class Running:
         kill_tree(self.pid)
         self.wait(KILL_GRACE_S)
 
+    def kill_alone(self) -> None:
+        """SIGKILL for the process, and for none of its children; return when it has ended."""
+        self.send(signal.SIGKILL)
+        self.wait(KILL_GRACE_S)
+
     def pause(self) -> None:
         """SIGSTOP for the whole tree, the parent first so that it starts no more children."""
-        send(tree(self.pid), signal.SIGSTOP)
-        send(tree(self.pid), signal.SIGSTOP)
         self.paused = True
+        send(tree(self.pid), signal.SIGSTOP)
+        send(tree(self.pid), signal.SIGSTOP)
+        # The signal is sent when kill() returns, and not yet obeyed: a thread that runs goes on for
+        # a moment, and a broker answered ten messages in it.
+        eventually(
+            f"the processes below {self.pid} to stand still",
+            lambda: all(map(_stands_still, tree(self.pid))),
+            within_s=KILL_GRACE_S,
+            every_s=0.005,
+        )
 
     def resume(self) -> None:
         """SIGCONT for the whole tree."""
@@ -220,9 +258,40 @@ class Running:
             self.paused = False
 
 
-def _start_time(pid: int) -> float:
-    """Seconds since the epoch; with the pid, names a process for good, as pids are used again."""
+def _stands_still(process: psutil.Process) -> bool:
+    """Whether no thread of a process runs any more; one that has ended does not."""
+    tasks = Path(f"/proc/{process.pid}/task")  # psutil tells the state of the first thread only
     try:
+        if not tasks.is_dir():
+            return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+        stats = [(each / "stat").read_text("ascii", "replace") for each in tasks.iterdir()]
+    except psutil.NoSuchProcess:
+        return True
+    except OSError:  # a thread that ended meanwhile
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in _STILL for stat in stats)
+
+
+def start_time(pid: int) -> float:
+    """When a process started; with the pid, that names it for good, as pids are used again.
+
+    In seconds since the machine started, if the system says that: the time of day is set while a
+    lab runs, and a process would no longer be itself. Else since the epoch.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    if not Path("/proc/stat").is_file():
         return psutil.Process(pid).create_time()
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return int(stat.rpartition(")")[2].split()[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
+
+
+def _start_time(pid: int) -> float:
+    try:
+        return start_time(pid)
     except psutil.NoSuchProcess:
         return 0.0

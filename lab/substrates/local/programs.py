@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.errors import CannotRun
 
 _HOMEBREW = (Path("/opt/homebrew"), Path("/usr/local"))
-_HINT = "run `make setup` to install what is missing, `lab doctor` to see what that is"
+_HINT = "run `make setup` to install what is missing, `make doctor` to see what that is"
 
 
 def find(name: str) -> Path | None:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from lab.substrates.local import detached, doctor, keeper, tools
+from lab.paths import near
+from lab.substrates.abilities import Finished
+from lab.substrates.local import detached, doctor, grafana, keeper, tools
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import BASE, Instance, instances
 from lab.substrates.local.local import Local
 from lab.substrates.local.pool import Pool
+from lab.substrates.local.run_to_end import run_to_end
 from lab.substrates.plan import Plan
 from lab.substrates.protocol import Substrate
-from lab.substrates.provider import Call, Finding, Kept, Say, Status, Striker, silent
+from lab.substrates.provider import (
+    DASHBOARDS,
+    Beside,
+    Call,
+    Finding,
+    Kept,
+    Say,
+    Status,
+    Striker,
+    nothing,
+    silent,
+)
 
 
 class LocalProvider:
     """Labs as processes of this machine; those that are kept live below `.lab/`."""
 
     name = Local.name
+    substrate: type[Substrate] = Local
     tools = tuple(tools.TOOLS)
 
     def __init__(self, pool: Pool | None = None) -> None:
@@ -32,6 +48,14 @@ class LocalProvider:
         """A provider whose `opened` labs use servers that are kept from one lab to the next."""
         with closing(Pool(base)) as pool:
             yield LocalProvider(pool)
+
+    def run_python(
+        self, *arguments: str, env: Mapping[str, str], cwd: Path, within_s: float
+    ) -> Finished:
+        """Run `python -m ARGUMENTS…` to its end, as a copy of a process where there is a pool."""
+        forks = self._pool.forks if self._pool else None
+        argv = [sys.executable, "-m", *arguments]
+        return run_to_end(argv, env=env, cwd=cwd, within_s=within_s, forks=forks)
 
     @contextmanager
     def opened(self, lab: str, base: Path, say: Say = silent) -> Iterator[Local]:
@@ -51,9 +75,11 @@ class LocalProvider:
         detached.start(instance, ["hold", lab, "--substrate", self.name], plan, say)
         return _kept(instance)
 
-    def hold(self, lab: str, plan: Plan, say: Say, striker: Striker) -> int:
+    def hold(
+        self, lab: str, plan: Plan, say: Say, striker: Striker, beside: Beside = nothing
+    ) -> int:
         """Keep a lab until a signal asks for its end."""
-        return detached.hold(Instance.named(lab), plan, say, striker)
+        return detached.hold(Instance.named(lab), plan, say, striker, beside)
 
     def stop(self, lab: str) -> bool:
         """End a lab, or sweep what a dead one has left."""
@@ -75,6 +101,10 @@ class LocalProvider:
         """How to run a service's own tool against a lab that is up."""
         return tools.call(Instance.named(lab), tool, arguments)
 
+    def settings_file(self, lab: str) -> Path:
+        """Write the settings of a lab that is up into a file for a shell."""
+        return tools.settings_file(Instance.named(lab))
+
     def examine(self) -> list[Finding]:
         """What this machine has and lacks."""
         return doctor.examine()
@@ -82,9 +112,17 @@ class LocalProvider:
 
 def _kept(instance: Instance) -> Kept:
     state = instance.read()
+    dashboards = instance.folder / grafana.FOLDER
     return Kept(
         instance.name,
         state.addresses() if state else None,
         datetime.fromisoformat(state.since).timestamp() if state else 0.0,
-        {"passwords": str(instance.folder / "state.json"), "logs": str(instance.logs)},
+        {
+            **(state.places if state else {}),
+            "passwords": str(near(instance.folder / "state.json")),
+            "logs": str(near(instance.logs)),
+            **({DASHBOARDS: str(near(dashboards))} if dashboards.is_dir() else {}),
+        },
+        state.breaches if state else [],
+        detached.doing(state.keeper) if state else "",
     )

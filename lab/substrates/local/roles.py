@@ -92,7 +92,7 @@ def worker(ground: Ground, index: int) -> Service:
     return Service(
         name,
         # Its first connection is to the broker; without one it would only come back after seconds.
-        needs=(broker.BROKER, API),
+        needs=(broker.names(ground)[-1], API),
         configure=configure,
         answers=sign.exists,
     )

@@ -23,7 +23,7 @@ from lab.substrates.local.roles import is_ok
 from lab.substrates.local.service import Launch, Service, environment
 from lab.substrates.local.startup import Rise, bring_up
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 """Long enough to read the log of a long run on a busy machine."""
 STOP_WITHIN_S = 20.0
 _FOR_EVER = "100y"

@@ -50,7 +50,7 @@ class Service:
     configure: Callable[[], Launch]
     answers: Callable[[], bool]
     needs: tuple[str, ...] = ()
-    within_s: float = 60
+    within_s: float = 120
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Ground:
 
     Attributes:
         ports: by what listens on them, filled in as services are configured.
-        ways: the ports of relays, by link.
+        ways: the ports of relays, by link and the service that they lead to.
         prepared: the data folder of a database with roles and tables, to be copied; without one it
             is made from nothing.
     """
@@ -68,7 +68,7 @@ class Ground:
     plan: Plan
     free: Ports
     ports: dict[str, int] = field(default_factory=dict)
-    ways: dict[Link, int] = field(default_factory=dict)
+    ways: dict[tuple[Link, str], int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     prepared: Path | None = None
 
@@ -84,7 +84,7 @@ class Ground:
 
     def way(self, to: str, link: Link | None) -> int:
         """The port that leads to `to`: its own, or that of the link's relay if there is one."""
-        relayed = self.ways.get(link) if link else None
+        relayed = self.ways.get((link, to)) if link else None
         return relayed or self.ports[to]
 
     def folder(self, name: str) -> Path:

@@ -6,6 +6,7 @@ commands there too.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,8 +17,11 @@ from pathlib import Path
 from lab.errors import SubstrateError
 from lab.paths import PROJECT
 from lab.substrates.abilities import OUTBOX, Finished, Program
+from lab.substrates.local.forkserver import ForkServer
 from lab.substrates.local.instance import Instance
+from lab.substrates.local.ports import HOST
 from lab.substrates.local.processes import Command, Running, Spawner
+from lab.substrates.local.run_to_end import run_to_end
 from lab.substrates.local.service import environment
 from lab.substrates.plan import Role
 from lab.substrates.protocol import Endpoints, Log
@@ -30,6 +34,7 @@ _DRIVEN_BY_ROLE = {
     Program.WORKER: "worker",
     Program.DEAD_LETTERS: "operator",
 }
+"""Whose login at the broker a program has; the backend has none."""
 
 
 def folder_of(instance: Instance, name: str = "work") -> Path:
@@ -45,8 +50,11 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
         "PYTHONPATH": str(PROJECT),
         # A process that is killed leaves its temporary files; so they go with the lab.
         "TMPDIR": str(folder_of(instance, "tmp")),
-        "MISSING_TABLE_BROKER_URL": ends.broker_urls[_DRIVEN_BY_ROLE[program]],
     }
+    if program is Program.BACKEND:
+        env["MISSING_TABLE_DATABASE_URL"] = ends.database_url
+        return env | {"MISSING_TABLE_API_TOKEN": ends.api_token}
+    env["MISSING_TABLE_BROKER_URL"] = ends.broker_urls[_DRIVEN_BY_ROLE[program]]
     if program is Program.DEAD_LETTERS:
         return env
     env |= {"MISSING_TABLE_API_URL": ends.api_url, "MISSING_TABLE_API_TOKEN": ends.api_token}
@@ -60,10 +68,11 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
 
 
 class Workspace:
-    """Makes a local substrate `RunsPrograms` and `SharesFiles`, and gives its logs."""
+    """Makes a local substrate run programs, and share files and servers; gives its logs."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, forks: ForkServer | None = None) -> None:
         self._instance = instance
+        self._forks = forks
         self._endpoints: Endpoints | None = None
 
     @property
@@ -87,25 +96,17 @@ class Workspace:
         *arguments: str,
         settings: Mapping[str, str | None] = {},
         wrapper: str | None = None,
-        within_s: float = 60.0,
+        within_s: float = 180.0,
     ) -> Finished:
         """Run a command to its end."""
+        argv, env = _argv(program, wrapper, arguments), self._environment(program, settings)
+        cwd = folder_of(self._instance)
         try:
-            done = subprocess.run(
-                _argv(program, wrapper, arguments),
-                env=self._environment(program, settings),
-                cwd=folder_of(self._instance),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=within_s,
-                check=False,
-            )
+            return run_to_end(argv, env=env, cwd=cwd, within_s=within_s, forks=self._forks)
         except subprocess.TimeoutExpired:
             raise SubstrateError(
                 f"{program} {' '.join(arguments[:1])} still ran after {within_s:g} s"
             ) from None
-        out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))
-        return Finished(done.returncode, out, err)
 
     @contextmanager
     def started(
@@ -122,7 +123,7 @@ class Workspace:
             self._environment(program, settings),
             cwd=folder_of(self._instance),
         )
-        spawner = Spawner()
+        spawner = Spawner(self._forks)
         try:
             log_file = self._instance.logs / f"{log}.log"
             process = Running(spawner.spawn(command, log_file), command)
@@ -132,6 +133,10 @@ class Workspace:
                 process.kill()
         finally:
             spawner.close()
+
+    def loopback(self) -> str:
+        """Where servers of this machine are, for its programs and for this process."""
+        return HOST
 
     def place(self, file: str) -> Path:
         """Where a file of the working folder is."""
@@ -147,8 +152,11 @@ class Workspace:
             return None
 
     def write(self, file: str, content: bytes) -> None:
-        """Make a file, or replace it."""
-        self.place(file).write_bytes(content)
+        """Make a file, or replace it in one step; only its owner can read it."""
+        draft = self.place(f"{file}.new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(content)
+        draft.replace(self.place(file))
 
     def logs(self, role: Role | None = None) -> list[Log]:
         """The logs of a role, one for each process it ever had; of everything if None."""

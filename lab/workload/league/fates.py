@@ -31,9 +31,14 @@ class Fate(StrEnum):
     TIME_SET_LATER = "time-set-later", 0.06
     TIME_NEVER_KNOWN = "time-never-known", 0.01
     VENUE_CHANGED = "venue-changed", 0.01
-    # Only for matches that keep their teams and their date: without an id, a match that moves
-    # cannot be distinguished from a new one.
+    NIL_BEFORE = "nil-before", 0.02  # 0 : 0 is printed before it is played
+    VISITOR = "visitor", 0.01  # one of its teams plays in another division
+    # Only for matches that keep their date: without an id, a match that moves cannot be
+    # distinguished from a new one.
     PLAYED_WITHOUT_ID = "played-without-id", 0.02
+    SWAPPED_WITHOUT_ID = "swapped-without-id", 0.005  # turned round with its result
+    ID_LATE = "id-late", 0.01  # printed only shortly before it is played
+    ID_GONE = "id-gone", 0.01  # left out for some weeks, then printed again
     PLAYED = "played", None
 
     share: float | None
@@ -43,6 +48,9 @@ class Fate(StrEnum):
         fate = str.__new__(cls, name)
         fate._value_, fate.share = name, share
         return fate
+
+
+WITHOUT_ID = frozenset({Fate.PLAYED_WITHOUT_ID, Fate.SWAPPED_WITHOUT_ID})
 
 
 def fates(matches: int, dice: Dice) -> list[Fate]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from system.contract.match import LEAGUE_TIME, kickoff_utc
+from system.contract.playing import LEAGUE_TIME, kickoff_utc
 
 _TELLING = (
     (0, time(13, 35)),  # Saturday, amid the matches

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from lab.workload.league.listing import Page
 from lab.workload.league.rows import Row
-from system.contract.match import LEAGUE_TIME
+from system.contract.playing import LEAGUE_TIME
 
 STYLE = files("lab.workload.league").joinpath("style.css").read_text("utf-8")
 _PAGES_AROUND = 2  # page numbers shown on either side of the current one

@@ -33,11 +33,13 @@ def spaced(text: str, dice: Dice) -> str:
 
 
 def team(name: str, dice: Dice) -> str:
-    """A team: its stored or its long official name, sometimes with a label appended."""
+    """A team: its stored or its long official name, sometimes in capitals or with a label."""
     if name in OFFICIAL_NAMES and dice.chance(0.6):
         name = OFFICIAL_NAMES[name]
     if dice.chance(0.02):
         name += dice.pick(("", " ", _NBSP)) + QUALIFICATION
+    elif dice.chance(0.01):
+        name = name.upper()
     return spaced(name, dice)
 
 

@@ -51,7 +51,7 @@ def row_of(fixture: Fixture, external_id: str | None, version: Version, dice: Di
     """Print one version of a match."""
     return Row(
         fixture.league,
-        quirks.match_id(external_id),
+        quirks.match_id(external_id if version.numbered else None),
         quirks.kickoff(version.day, version.at, dice),
         quirks.venue(version.venue, dice),
         quirks.spaced(fixture.age_group, dice),

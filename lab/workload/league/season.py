@@ -3,8 +3,8 @@
 A season is computed once and never changes; it can be seen as of any moment. `rows_at` is what a
 scraper gets to read, `truth_at` what the pipeline must have stored after reading it.
 
-A match without a league id never moves, swaps or changes its date here, because such a match could
-not be distinguished from a new one: its identity is derived from its teams and its date.
+A match never moves while its league id is not printed, because such a match could not be
+distinguished from a new one: its identity is then derived from its teams and its date.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import Literal, cast
 
 from lab.workload.league.clubs import LEAGUES
 from lab.workload.league.dice import Dice
-from lab.workload.league.fates import Fate, fates
+from lab.workload.league.fates import WITHOUT_ID, Fate, fates
 from lab.workload.league.fixtures import SEASON, Fixture, fixture_list
 from lab.workload.league.moments import spread
 from lab.workload.league.rows import MATCH_TYPE, Row, row_of
 from lab.workload.league.strays import Stray, strays
 from lab.workload.league.timeline import Ruling, Version, timeline
-from system.contract.match import Match, Status, kickoff_utc
+from lab.workload.league.visitors import with_visitors
+from system.contract.match import Match, Status
+from system.contract.playing import kickoff_utc
 
 MATCHES_USUAL = 1040
 SOURCE = "match-scraper"
@@ -34,7 +36,8 @@ class MatchStory:
     """One readable match through the season.
 
     Attributes:
-        identity: as `Match.identity` gives it; the same in every version.
+        identity: the league's id, or what `Match.identity` gives in the first version.
+        aliases: the other identities that its versions have: without the id, or turned round.
         external_id: the league's id; None for a match without one.
         fixture: as it was first scheduled.
         versions: oldest first; the first also stands for all time before it.
@@ -42,6 +45,7 @@ class MatchStory:
 
     number: int
     identity: str
+    aliases: frozenset[str]
     external_id: str | None
     fixture: Fixture
     fate: Fate
@@ -63,6 +67,20 @@ class Season:
     stories: tuple[MatchStory, ...]
     strays: tuple[Stray, ...]
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Every other identity that a match has for a while, and its lasting one."""
+        return {alias: story.identity for story in self.stories for alias in story.aliases}
+
+    def teams(self) -> dict[tuple[str, str, str], set[str]]:
+        """The teams of each league, age group and division; a visitor is none of them."""
+        found: dict[tuple[str, str, str], set[str]] = {}
+        for story in self.stories:
+            fixture = story.fixture
+            group = found.setdefault((fixture.league, fixture.age_group, fixture.division), set())
+            group |= {fixture.home} | ({fixture.away} if story.fate is not Fate.VISITOR else set())
+        return found
+
     @classmethod
     def generate(cls, seed: int, matches: int = MATCHES_USUAL) -> Season:
         """Return the season of `seed`, with exactly `matches` matches that a scraper can read.
@@ -75,7 +93,7 @@ class Season:
         stories = tuple(
             _story(seed, number, fixture, fate, next(ids))
             for number, (fixture, fate) in enumerate(
-                zip(fixtures, fates(matches, Dice(seed, "fates")), strict=True)
+                with_visitors(fixtures, fates(matches, Dice(seed, "fates")), seed)
             )
         )
         return cls(seed, stories, tuple(strays(seed, fixtures, ids)))
@@ -117,7 +135,10 @@ class Season:
         return sum(stray.shows_at(moment) for stray in self.strays)
 
     def truth_at(self, moment: datetime) -> dict[str, Match]:
-        """Return what must be stored once everything seen at `moment` took effect, by identity."""
+        """Return what must be stored once everything seen at `moment` took effect, by identity.
+
+        The identities are the lasting ones; a match whose id is not printed at `moment` lacks it.
+        """
         return {
             story.identity: _match(
                 story.fixture, story.external_id, story.versions[story.index_at(moment)], moment
@@ -126,13 +147,15 @@ class Season:
         }
 
 
-def status_at(version: Version, moment: datetime) -> Status:
-    """The status that a scraper gives a match which it sees as `version` at `moment`."""
+def status_at(version: Version, age_group: str, moment: datetime) -> Status:
+    """The status that must be stored of a match which is seen as `version` at `moment`."""
     if version.call is not Ruling.NONE:
         return Status(version.call.value)
+    if version.home_score is not None and version.can_be_over(age_group, moment):
+        return Status.COMPLETED
     if not version.is_past(moment):
         return Status.SCHEDULED
-    return Status.TBD if version.home_score is None else Status.COMPLETED
+    return Status.TBD if version.home_score is None else Status.LIVE
 
 
 def _ids(seed: int) -> Iterator[str]:
@@ -145,9 +168,11 @@ def _ids(seed: int) -> Iterator[str]:
 
 def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> MatchStory:
     versions = timeline(fixture, fate, Dice(seed, "timeline", number))
-    external_id = None if fate is Fate.PLAYED_WITHOUT_ID else league_id
-    first = _match(fixture, external_id, versions[0], versions[0].since)
-    return MatchStory(number, first.identity, external_id, fixture, fate, versions)
+    external_id = None if fate in WITHOUT_ID else league_id
+    shown = [_match(fixture, external_id, each, each.since).identity for each in versions]
+    identity = external_id or shown[0]
+    aliases = frozenset(shown) - {identity}
+    return MatchStory(number, identity, aliases, external_id, fixture, fate, versions)
 
 
 def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, date, time, int]:
@@ -155,6 +180,8 @@ def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, d
 
 
 def _match(fixture: Fixture, external_id: str | None, version: Version, moment: datetime) -> Match:
+    status = status_at(version, fixture.age_group, moment)
+    played = status in (Status.LIVE, Status.COMPLETED, Status.FORFEIT)
     return Match(
         home_team=version.home,
         away_team=version.away,
@@ -165,10 +192,10 @@ def _match(fixture: Fixture, external_id: str | None, version: Version, moment: 
         league=cast(Literal["Homegrown", "Academy"], fixture.league),
         division=fixture.division,
         match_type=MATCH_TYPE,
-        match_status=status_at(version, moment),
-        home_score=version.home_score,
-        away_score=version.away_score,
-        external_match_id=external_id,
+        match_status=status,
+        home_score=version.home_score if played else None,
+        away_score=version.away_score if played else None,
+        external_match_id=external_id if version.numbered else None,
         location=version.venue,
         source=SOURCE,
     )

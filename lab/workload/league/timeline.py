@@ -13,13 +13,17 @@ from enum import StrEnum
 from lab.workload.league.dice import Dice
 from lab.workload.league.fates import Fate
 from lab.workload.league.fixtures import Fixture, half_of
-from system.contract.match import LEAGUE_TIME, kickoff_utc
+from system.contract.playing import LEAGUE_TIME, kickoff_utc
 
 OPENING = datetime(2025, 8, 15, 12, 0, tzinfo=UTC)
 """The site publishes the fixture list."""
 
 
 _MINUTE = timedelta(minutes=1)
+
+MINUTES = {"U13": 90, "U14": 90, "U15": 100, "U16": 100, "U17": 110, "U19": 110}
+"""From kickoff to the earliest end that counts: regular time (70, 80, 90), 10 at half-time, and 10
+of margin."""
 
 
 class Ruling(StrEnum):
@@ -40,6 +44,7 @@ class Version:
         day: US Eastern, like `at`.
         at: None while the time of day is not known.
         venue: None if the site names none.
+        numbered: whether the site prints the league's id of the match, if it has one.
     """
 
     since: datetime
@@ -49,6 +54,7 @@ class Version:
     at: time | None
     venue: str | None
     call: Ruling = Ruling.NONE
+    numbered: bool = True
     home_score: int | None = None
     away_score: int | None = None
 
@@ -63,6 +69,12 @@ class Version:
             return self.day < moment.astimezone(LEAGUE_TIME).date()
         return kickoff_utc(self.day, self.at) <= moment
 
+    def can_be_over(self, age_group: str, moment: datetime) -> bool:
+        """Whether it can have been played to its end; without a time of day, from its day on."""
+        if self.kickoff is None:
+            return self.day <= moment.astimezone(LEAGUE_TIME).date()
+        return self.kickoff + timedelta(minutes=MINUTES[age_group]) <= moment
+
 
 def timeline(fixture: Fixture, fate: Fate, dice: Dice) -> tuple[Version, ...]:
     """The versions of `fixture` by its fate. The first one is the fixture itself."""
@@ -75,6 +87,7 @@ def timeline(fixture: Fixture, fate: Fate, dice: Dice) -> tuple[Version, ...]:
             fixture.day,
             fixture.at if time_known else None,
             None if dice.chance(0.04) else fixture.venue,
+            numbered=fate is not Fate.ID_LATE,
         )
     ]
     for step in _STEPS[fate]:
@@ -162,6 +175,23 @@ def _swapped(version: Version, dice: Dice) -> Version:
     return replace(_turned(version), since=_before(version, 20, dice))
 
 
+def _nil(version: Version, dice: Dice) -> Version:
+    return replace(version, since=_before(version, 30, dice), home_score=0, away_score=0)
+
+
+def _numbered(version: Version, dice: Dice) -> Version:
+    return replace(version, since=_before(version, 20, dice), numbered=True)
+
+
+def _without_number(version: Version, dice: Dice) -> Version:
+    return replace(version, since=_before(version, 40, dice), numbered=False)
+
+
+def _numbered_again(version: Version, dice: Dice) -> Version:
+    since = version.since + timedelta(minutes=dice.between(600, 30_000))
+    return replace(version, since=since, numbered=True)
+
+
 def _goals(dice: Dice) -> int:
     if dice.chance(0.02):
         return dice.between(6, 11)
@@ -198,7 +228,12 @@ Step = Callable[[Version, Dice], Version]
 
 _STEPS: dict[Fate, tuple[Step, ...]] = {
     Fate.PLAYED: (_result,),
+    Fate.NIL_BEFORE: (_nil, _result),
+    Fate.VISITOR: (_result,),
     Fate.PLAYED_WITHOUT_ID: (_result,),
+    Fate.SWAPPED_WITHOUT_ID: (_swapped_result,),
+    Fate.ID_LATE: (_numbered, _result),
+    Fate.ID_GONE: (_without_number, _result, _numbered_again),
     Fate.SCORE_LATE: (_late_result,),
     Fate.SCORE_NEVER: (),
     Fate.SCORE_CORRECTED: (_result, _corrected),

@@ -26,10 +26,13 @@ def head() -> str:
     return max(path.name.partition("_")[0] for path in VERSIONS.glob("[0-9]*_*.py"))
 
 
-def upgrade(database_url: str) -> None:
-    """Migrate the database to `head()`; does nothing if it is there already.
+def upgrade(database_url: str, to: str = "head") -> None:
+    """Migrate the database to the newest revision; does nothing if it is there already.
 
     Safe if several run at once, in any process: a lock in the database lets one run at a time.
+
+    Args:
+        to: an older revision to stop at.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached.
@@ -52,7 +55,7 @@ def upgrade(database_url: str) -> None:
     try:
         with _one_at_a_time, engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except (OperationalError, psycopg.OperationalError) as error:
         raise DatabaseUnavailable(
             f"cannot migrate: {error}. Is PostgreSQL running, and does "

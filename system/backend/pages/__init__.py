@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from system.backend.answers import ERRORS
 from system.backend.database import Database
 from system.backend.pages.overview import GroupQuery, gather
-from system.contract.match import LEAGUE_TIME
+from system.contract.playing import LEAGUE_TIME
 
 HEADERS = {
     # Nothing but the style inside the page itself: names come from foreign web sites.

@@ -37,7 +37,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that the page shows. `group` is None while there is no match at all."""
+    """All that the page shows.
+
+    `group` is None while there is no match at all; `are_all` is false if there are more groups than
+    can be offered.
+    """
 
     group: Group | None
     seasons: Sequence[Choice] = ()
@@ -47,6 +51,7 @@ class Overview:
     results: Sequence[StoredMatch] = ()
     fixtures: Sequence[StoredMatch] = ()
     newest: datetime | None = None
+    are_all: bool = True
 
     @property
     def title(self) -> str:
@@ -72,6 +77,7 @@ def gather(connection: psycopg.Connection, query: GroupQuery, today: date) -> Ov
         results=results,
         fixtures=fixtures,
         newest=max((match.observed_at for match in (*results, *fixtures)), default=None),
+        are_all=len(groups) < queries.GROUPS_MAX,
     )
 
 

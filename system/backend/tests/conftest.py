@@ -17,7 +17,7 @@ __all__ = ["api", "backend", "clean", "connection", "database_url", "postgres_se
 def clean(database_url: str) -> str:
     """The address of the session's database, emptied."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE receipts, matches, teams RESTART IDENTITY")
+        connection.execute("TRUNCATE receipts, matches, teams RESTART IDENTITY CASCADE")
     return database_url
 
 

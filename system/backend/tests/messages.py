@@ -10,7 +10,8 @@ import psycopg
 from system.backend import store
 from system.contract.submission import Effect, Outcome, Submission
 
-NOON = datetime(2025, 10, 18, 12, tzinfo=UTC)
+EVENING = datetime(2025, 10, 18, 22, tzinfo=UTC)  # MATCH is over
+RECEIVED = EVENING + timedelta(days=1)
 MATCH: dict[str, Any] = {
     "home_team": "NEFC",
     "away_team": "Bayside FC",
@@ -26,14 +27,14 @@ MATCH: dict[str, Any] = {
 
 
 def message(message_id: str, *, minute: float = 0, **fields: Any) -> Submission:
-    """A message about MATCH with `fields` changed, seen `minute` minutes after NOON."""
-    seen = (NOON + timedelta(minutes=minute)).isoformat()
+    """A message about MATCH with `fields` changed, seen `minute` minutes after EVENING."""
+    seen = (EVENING + timedelta(minutes=minute)).isoformat()
     return Submission(message_id=message_id, match={**MATCH, "observed_at": seen, **fields})
 
 
 def submit(connection: psycopg.Connection, *messages: Submission) -> list[Outcome]:
-    """Submit these in one batch that came in at NOON."""
-    return store.submit(connection, messages, received_at=NOON)
+    """Submit these in one batch that came in at RECEIVED."""
+    return store.submit(connection, messages, received_at=RECEIVED)
 
 
 def effects(connection: psycopg.Connection, *messages: Submission) -> list[Effect]:

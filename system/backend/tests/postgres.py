@@ -10,24 +10,26 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
 
 from system.backend import migrations
+from system.tests.ports import free_port
 
-START_S = 30
+START_S = 120
 _SETTINGS = {  # fast rather than safe: what is in it is made up
-    "fsync": "off",
+    "fsync": "off",  # the kernel still has what was written when the server is killed
+    # The server's default only: a backend must ask for better, whatever the default is.
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "64MB",
@@ -37,9 +39,14 @@ _SETTINGS = {  # fast rather than safe: what is in it is made up
 
 
 class Server:
-    """A running PostgreSQL; `stop` and `start` are for tests of what happens without it."""
+    """A running PostgreSQL; `stop`, `crash` and `start` are for tests of what happens without it.
 
-    def __init__(self, folder: Path, port: int) -> None:
+    Args:
+        settings: of the server, more than those of all tests.
+    """
+
+    def __init__(self, folder: Path, port: int, settings: Mapping[str, str]) -> None:
+        self._settings = {**_SETTINGS, **settings}
         self._data = folder / "data"
         self._folder = folder
         self._port = port
@@ -55,7 +62,7 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = {**_SETTINGS, "port": str(self._port), "unix_socket_directories": ""}
+        options = {**self._settings, "port": str(self._port), "unix_socket_directories": ""}
         arguments = [f"--{name}={value}" for name, value in options.items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -74,6 +81,39 @@ class Server:
             self._run("pg_ctl", "stop", "-D", self._data, "-m", "fast", "-w")
             self._process.wait(START_S)
             self._process = None
+
+    def crash(self) -> None:
+        """Kill every process of the server at once, as a power cut would; `start` recovers."""
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        postmaster.suspend()  # it would tell its children to end, or start new ones
+        for process in (*postmaster.children(recursive=True), postmaster):
+            process.kill()
+        self._process.wait(START_S)
+        self._process = None
+
+    @contextmanager
+    def without(self, kind: str) -> Iterator[None]:
+        """One of the server's own processes, as `walwriter`, does nothing in the block."""
+        stopped = self._own_process(kind)
+        stopped.suspend()
+        try:
+            yield
+        finally:
+            with suppress(psutil.NoSuchProcess):  # after a crash
+                stopped.resume()
+
+    def _own_process(self, kind: str) -> psutil.Process:
+        """One of the processes that the server starts by itself, soon after it answers."""
+        assert self._process is not None
+        deadline = time.monotonic() + START_S
+        while True:
+            for process in psutil.Process(self._process.pid).children():
+                with suppress(psutil.NoSuchProcess):
+                    if kind in " ".join(process.cmdline()):
+                        return process
+            assert time.monotonic() < deadline, f"PostgreSQL has no process {kind}"
+            time.sleep(0.05)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         subprocess.run(
@@ -100,10 +140,10 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(**settings: str) -> Iterator[Server]:
     """Start a server in a temporary folder; stop and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="test-postgres-") as folder:
-        server = Server(Path(folder), free_port())
+        server = Server(Path(folder), free_port(), settings)
         try:
             server.start()
             yield server
@@ -123,12 +163,6 @@ def new_database(server: Server, *, template: str = "template1") -> Iterator[str
         )
         yield server.url(name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

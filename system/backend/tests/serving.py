@@ -17,16 +17,22 @@ from system.backend import app
 from system.settings import BackendSettings
 
 TOKEN = "a token for tests"
-START_S = 10
+START_S = 60
 
 
 class Client:
-    """Talks to one backend; every answer must be JSON, unless `raw`."""
+    """Talks to one backend; every answer must be JSON, unless `raw`.
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    Args:
+        trusted: PEM file of a certificate; the backend serves https then.
+    """
+
+    def __init__(self, port: int, trusted: object = None) -> None:
+        self.url = f"http{'s' if trusted else ''}://127.0.0.1:{port}"
         self.port = port
-        self._pool = urllib3.PoolManager(maxsize=8, timeout=30, retries=False)
+        self._pool = urllib3.PoolManager(
+            maxsize=8, timeout=30, retries=False, ca_certs=str(trusted) if trusted else None
+        )
 
     def get(self, path: str, **query: Any) -> tuple[int, Any]:
         """GET; returns the status and the decoded answer."""
@@ -61,8 +67,11 @@ def settings(database_url: str, **more: Any) -> BackendSettings:
 @contextmanager
 def serving(database_url: str, **more: Any) -> Iterator[Client]:
     """Serve in a thread, and stop at the end."""
+    application = app.create(settings(database_url, **more))
     config = uvicorn.Config(
-        app.create(settings(database_url, **more)),
+        application,
+        http=application.state.protocol,
+        ws="none",
         host="127.0.0.1",
         port=0,
         log_config=None,

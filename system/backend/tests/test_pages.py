@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from system.backend.pages.overview import choose
 from system.backend.queries import Group
 from system.backend.tests.messages import message
 from system.backend.tests.serving import Client
+from system.contract.playing import season_of
 
 GROUPS = [
     Group("2025-26", "U13", "Homegrown", "Florida"),
@@ -65,12 +67,19 @@ def test_an_empty_database_has_a_page_too(api: Client) -> None:
 
 @pytest.mark.services
 def test_the_page_shows_table_results_and_next_matches(api: Client) -> None:
+    today = datetime.now(UTC)
+    season = {"season": season_of((today - timedelta(days=2)).date())}
+
+    def on(days: int) -> dict[str, Any]:
+        return season | {"match_date": f"{today + timedelta(days=days):%Y-%m-%d}"}
+
+    played = on(-2) | {"home_score": 3, "away_score": 1, "observed_at": today.isoformat()}
     _store(
         api,
-        {"home_score": 3, "away_score": 1},
-        {"match_date": "9998-10-18", "match_time": None},
-        {"match_date": "9998-10-19", "match_status": "postponed"},
-        {"age_group": "U15", "home_score": 0, "away_score": 0},
+        played,
+        on(2) | {"match_time": None},
+        on(3) | {"match_status": "postponed"},
+        played | {"age_group": "U15"},
     )
     page = _page(api, age_group="U14")
     assert _texts(page, "h1") == ["U14 Homegrown Northeast"]
@@ -83,7 +92,7 @@ def test_the_page_shows_table_results_and_next_matches(api: Client) -> None:
         "NEFC TBD Bayside FC",
         "NEFC 10:00 Bayside FC postponed",
     ]
-    assert _texts(page, "[aria-current]") == ["2025-26", "U14", "Homegrown Northeast"]
+    assert _texts(page, "[aria-current]") == [season["season"], "U14", "Homegrown Northeast"]
 
 
 @pytest.mark.services
@@ -92,7 +101,7 @@ def test_every_choice_leads_to_a_page_that_shows_it(api: Client) -> None:
         api,
         {},
         {"age_group": "U15", "division": None, "league": None},
-        {"season": "2024-25"},
+        {"season": "2024-25", "match_date": "2024-10-18"},
         {"division": "A & B?"},
     )
     start = _page(api)

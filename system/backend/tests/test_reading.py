@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from system.backend import queries
 from system.backend.tests.messages import MATCH, message
 from system.backend.tests.serving import Client
 
@@ -48,7 +49,7 @@ def test_a_match_that_is_not_there_is_not_found(api: Client) -> None:
 def test_each_filter_keeps_what_it_names(api: Client) -> None:
     _store(
         api,
-        {"season": "2024-25"},
+        {"season": "2024-25", "match_date": "2024-10-18"},
         {"age_group": "U15"},
         {"league": "Academy"},
         {"league": None, "division": None},
@@ -65,9 +66,10 @@ def test_each_filter_keeps_what_it_names(api: Client) -> None:
         ({"league": ""}, ["x03"]),
         ({"division": ""}, ["x03"]),
         ({"team": "Weston FC"}, ["x04", "x05"]),
+        ({"team": "WESTON FC Championship Qualification"}, ["x04", "x05"]),
         ({"status": "completed"}, ["x06"]),
         ({"date_from": "2025-11-01"}, ["x07"]),
-        ({"date_to": "2025-10-01"}, []),
+        ({"date_to": "2024-10-01"}, []),
         ({"external_match_id": "x03"}, ["x03"]),
         ({"team": "Weston FC", "external_match_id": "x05"}, ["x05"]),
         ({"division": "North%"}, []),
@@ -110,7 +112,7 @@ def test_the_table_counts_league_matches_that_are_over(api: Client) -> None:
         {"home_score": 9, "away_score": 0, "age_group": "U15"},
         {"home_score": 9, "away_score": 0, "division": "Florida"},
         {"home_score": 9, "away_score": 0, "league": "Academy"},
-        {"home_score": 9, "away_score": 0, "season": "2024-25"},
+        {"home_score": 9, "away_score": 0, "season": "2024-25", "match_date": "2024-10-18"},
     )
     group = {"season": "2025-26", "age_group": "U14", "division": "Northeast"}
     status, body = api.get("/api/table", **group, league="Homegrown")
@@ -122,6 +124,71 @@ def test_the_table_counts_league_matches_that_are_over(api: Client) -> None:
         (3, "Seacoast United", 0, 0, ""),
     ]
     assert body["rows"][0]["goal_difference"] == 1
+
+
+def test_a_team_that_visits_a_division_is_not_in_its_table(api: Client) -> None:
+    visit = {"away_team": "Weston FC", "home_score": 5, "away_score": 0}
+    _store(
+        api,
+        {"home_score": 1, "away_score": 0},
+        visit,  # listed in the Northeast
+        *(
+            {
+                "home_team": "Weston FC",
+                "away_team": "IMG",
+                "division": "Florida",
+                "match_date": f"2025-10-{day}",
+            }
+            for day in range(10, 18)
+        ),
+    )
+    group = {"season": "2025-26", "age_group": "U14", "league": "Homegrown"}
+    _, body = api.get("/api/table", **group, division="Northeast")
+    assert [(r["team"], r["played"], r["points"]) for r in body["rows"]] == [
+        ("NEFC", 1, 3),
+        ("Bayside FC", 1, 0),
+    ]
+    _, body = api.get("/api/table", **group, division="Florida")
+    assert "Weston FC" in [r["team"] for r in body["rows"]]
+
+
+def test_a_table_of_too_many_matches_is_refused_and_not_cut(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store(api, *({"division": f"D{n}"} for n in range(4)))
+    monkeypatch.setattr(queries, "TABLE_MATCHES_MAX", 3)
+    status, body = api.get("/api/table", season="2025-26", age_group="U14")
+    assert (status, body["error"]["code"]) == (422, "too_many_matches")
+    assert api.get("/api/table", season="2025-26", age_group="U14", division="D1")[0] == 200
+
+
+def test_a_match_says_which_others_it_may_be(api: Client) -> None:
+    _store(
+        api,
+        {},
+        {"match_time": "16:00"},
+        {"match_time": "12:00", "external_match_id": None},
+    )
+    found = api.get("/api/matches")[1]["matches"]
+    assert [each["possible_duplicates"] for each in found] == [[3], [3], [1, 2]]
+
+
+def test_a_score_before_the_end_is_shown_as_live_and_one_before_kickoff_not_at_all(
+    api: Client,
+) -> None:
+    nil = {"home_score": 0, "away_score": 0, "match_status": "completed"}
+    _store(
+        api,
+        nil | {"observed_at": "2025-10-18T14:05:00Z"},
+        nil | {"observed_at": "2025-10-18T12:00:00Z"},
+    )
+    found = api.get("/api/matches")[1]["matches"]
+    assert [(each["match_status"], each["home_score"]) for each in found] == [
+        ("live", 0),
+        ("scheduled", None),
+    ]
+    _, body = api.get("/api/table", season="2025-26", age_group="U14", league="Homegrown")
+    assert {each["played"] for each in body["rows"]} == {0}
 
 
 BAD_QUERIES: list[tuple[str, dict[str, str]]] = [

@@ -8,14 +8,14 @@ import pytest
 from system.backend import receipts, statements
 from system.backend.errors import ApiError
 from system.backend.receipts import START, read_page
-from system.backend.tests.messages import NOON, message, submit
+from system.backend.tests.messages import EVENING, RECEIVED, message, submit
 from system.contract.submission import Effect, Receipt, Way
 
 pytestmark = pytest.mark.services
 
 
 def _insert(connection: psycopg.Connection, message_id: str) -> None:
-    row = [message_id, "101201", 1, "updated", "queue", 1, NOON, "message", None, NOON]
+    row = [message_id, "101201", 1, "updated", "queue", 1, EVENING, "message", None, EVENING, None]
     connection.execute(statements.INSERT_RECEIPTS, [[value] for value in row])
 
 
@@ -65,13 +65,13 @@ def test_pages_of_any_size_give_each_receipt_once_and_in_order(
 
 
 def test_a_receipt_says_all_that_is_known_of_its_message(connection: psycopg.Connection) -> None:
-    published = NOON.replace(hour=11)
+    published = EVENING.replace(hour=11)
     told = {"published_at": published, "attempt": 3, "way": Way.QUEUE}
     submit(connection, message("a").model_copy(update=told))
     (receipt,) = read_page(connection, START, 10).receipts
     assert receipt.effect is Effect.CREATED
     assert (receipt.way, receipt.attempt, receipt.observed_from) == ("queue", 3, "message")
-    assert (receipt.published_at, receipt.received_at) == (published, NOON)
+    assert (receipt.published_at, receipt.received_at) == (published, RECEIVED)
     assert (receipt.identity, receipt.match_id) == ("101201", 1)
     (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
     assert now is not None

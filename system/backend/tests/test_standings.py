@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from system.backend.standings import FinalScore, Team, league_table
+from system.backend.standings import FinalScore, Team, league_table, members
 
 A, B, C, D = (Team(n, name) for n, name in enumerate("ABCD"))
 
@@ -120,3 +120,12 @@ def test_the_sums_of_any_table_are_right(results: list[FinalScore]) -> None:
 def test_the_order_of_the_results_does_not_matter_for_the_ranks(results: list[FinalScore]) -> None:
     ranks = [row.team for row in league_table(results)]
     assert [row.team for row in league_table(results[::-1])] == ranks
+
+
+def test_a_team_that_visits_a_division_is_none_of_its_teams() -> None:
+    florida, northeast, pathway = "Florida", "Northeast", "Northeast (Pro Player Pathway)"
+    counts = [(1, florida, 14), (1, northeast, 1), (2, northeast, 14), (3, pathway, 14)]
+    assert members([*counts, (3, northeast, 10)], northeast) == {2, 3}
+    assert members(counts, florida) == {1}
+    assert members([(4, northeast, 1)], northeast) == {4}
+    assert members(counts, "Central") == set()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from system.backend.tests.messages import message, submit
-from system.contract.submission import Effect, Outcome, Submission
+from system.contract.submission import BATCH_MAX, Effect, Outcome, Submission
 
 pytestmark = pytest.mark.services
 WRITERS = 8
@@ -79,7 +79,7 @@ def test_new_teams_are_created_once_however_many_writers_meet_them(
                         external_match_id=f"{writer}-{n}-{side}",
                         home_team=home,
                         away_team=away,
-                        division=None if n % 2 else "Northeast",
+                        league=None if n % 2 else "Academy",
                     )
                     for side in range(2)
                 ]
@@ -89,7 +89,7 @@ def test_new_teams_are_created_once_however_many_writers_meet_them(
     outcomes = _write_at_once(clean, parts)
     assert {outcome.effect for outcome in outcomes} == {Effect.CREATED}
     rows = connection.execute(
-        "SELECT name, coalesce(division, ''), count(*) FROM teams GROUP BY 1, 2"
+        "SELECT name, coalesce(league, ''), count(*) FROM teams GROUP BY 1, 2"
     ).fetchall()
     assert all(count == 1 for *_, count in rows)
     assert {name for name, *_ in rows} == set(names)
@@ -103,3 +103,60 @@ def test_a_message_delivered_to_two_workers_at_once_takes_effect_once(
         outcomes = _write_at_once(clean, [one, one, one])
         assert sorted(outcome.effect for outcome in outcomes) == ["created"] + ["duplicate"] * 2
     assert connection.execute("SELECT count(*) FROM receipts").fetchone() == (20,)
+
+
+def test_matches_that_move_and_lose_their_number_are_one_each_among_many_writers(
+    clean: str, connection: psycopg.Connection
+) -> None:
+    """Every writer brings every message; the keys of a match become known in different places."""
+    days = ["2025-10-18", "2025-10-19", "2025-10-25", "2025-10-26"]
+    messages = [
+        message(
+            f"{m}-{n}-{number}",
+            minute=2 * n + bool(number),
+            external_match_id=number,
+            home_team=f"Team {m}",
+            match_date=day,
+        )
+        for m in range(4)
+        for n, day in enumerate(days)
+        for number in ([None, f"match{m}"] if n else [f"match{m}"])
+    ]
+    parts = []
+    for writer in range(WRITERS):
+        order = random.Random(writer).sample(messages, len(messages))
+        parts.append([order[i : i + 5] for i in range(0, len(order), 5)])
+    _write_at_once(clean, parts)
+    rows = connection.execute(
+        "SELECT external_match_id, match_date::text FROM matches WHERE merged_into IS NULL"
+        " AND external_match_id IS NOT NULL ORDER BY 1"
+    ).fetchall()
+    assert rows == [(f"match{m}", days[-1]) for m in range(4)]
+    at_home = connection.execute(
+        "SELECT count(*) FROM matches WHERE merged_into IS NULL AND match_date = %s", [days[-1]]
+    ).fetchone()
+    assert at_home == (4,)
+
+
+def test_many_large_requests_at_once_do_not_use_up_the_locks_of_the_server(
+    clean: str, connection: psycopg.Connection
+) -> None:
+    """Each new match takes two; together they would need three times the room for them."""
+    parts = [
+        [
+            [
+                message(
+                    f"{writer}-{n}",
+                    external_match_id=f"{writer}-{n}",
+                    home_team=f"Home {n % 60}",
+                    away_team=f"Away {writer}-{n // 60}",
+                )
+                for n in range(BATCH_MAX)
+            ]
+        ]
+        for writer in range(24)
+    ]
+    outcomes = _write_at_once(clean, parts)
+    assert {outcome.effect for outcome in outcomes} == {Effect.CREATED}
+    found = connection.execute("SELECT count(*) FROM receipts").fetchone()
+    assert found == (len(parts) * BATCH_MAX,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +170,8 @@ BAD_WRAPPINGS: dict[str, dict[str, Any]] = {
     "published before the calendar": {"published_at": "0001-01-01T00:00:00+14:00"},
     "published in no zone": {"published_at": "2025-10-18T12:00:00"},
     "published as a huge number": {"published_at": 10**300},
+    "published as a number": {"published_at": 1760788800},
+    "published as a number in text": {"published_at": "1760788800"},
     "unknown way": {"way": "pigeon"},
     "attempt 0": {"attempt": 0},
     "huge attempt": {"attempt": 10**4000},
@@ -183,6 +186,17 @@ def test_a_broken_wrapping_is_invalid(api: Client, fields: dict[str, Any]) -> No
     assert answer["violations"]
 
 
+@pytest.mark.parametrize("seen", ["9999-01-01T00:00:00Z", 1760788800, "1760788800", None])
+def test_an_observation_from_the_future_or_by_a_number_freezes_no_match(
+    api: Client, seen: Any
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    status, answer = api.post(_message("a", observed_at=seen or tomorrow))
+    assert status == 422
+    assert "observed_at" in [each["field"] for each in answer["violations"]]
+    assert api.post(_message("b"))[1]["effect"] == "created"
+
+
 def test_no_depth_of_nesting_makes_it_fail(api: Client) -> None:
     """Somewhere between what the parser takes and what can be shown must be no gap."""
     for depth in range(500, 1100, 3):
@@ -193,12 +207,12 @@ def test_no_depth_of_nesting_makes_it_fail(api: Client) -> None:
 
 
 def test_a_year_of_the_calendar_is_kept_and_read_back(api: Client) -> None:
-    first: dict[str, Any] = {"match_date": "0001-01-01", "observed_at": "0001-01-01T00:00:00Z"}
-    last: dict[str, Any] = {
-        "match_date": "9999-12-31",
-        "match_time": None,
-        "observed_at": "9999-12-31T23:59:59Z",
+    first: dict[str, Any] = {
+        "match_date": "0001-01-01",
+        "season": "0000-01",
+        "observed_at": "0001-01-01T00:00:00Z",
     }
+    last: dict[str, Any] = {"match_date": "9999-12-31", "season": "9999-00", "match_time": None}
     for n, fields in enumerate((first, last)):
         assert api.post(_message(f"m{n}", external_match_id=f"x{n}", **fields))[0] == 201
     assert [m["match_date"] for m in api.get("/api/matches")[1]["matches"]] == [
@@ -223,7 +237,7 @@ def test_json_may_name_its_charset_and_must_not_be_compressed(api: Client) -> No
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(api: Client) -> None:
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as wire:
         wire.sendall(_head(f"Content-Length: {BODY_BYTES_MAX + 1}"))
         assert wire.recv(4096).startswith(b"HTTP/1.1 413")
 
@@ -231,7 +245,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(api: Client) -> N
 def test_a_body_of_unknown_length_is_refused_once_it_is_too_large(api: Client) -> None:
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
     sent = 0
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as wire:
         wire.sendall(_head("Transfer-Encoding: chunked"))
         try:
             while sent < 64 * BODY_BYTES_MAX:
@@ -252,7 +266,7 @@ def test_the_largest_body_is_taken(api: Client) -> None:
 
 
 def test_a_client_that_leaves_in_the_middle_does_no_harm(api: Client) -> None:
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as wire:
         wire.sendall(_head("Content-Length: 1000") + b'{"message_id"')
     assert api.post(_message("a"))[0] == 201
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,15 +42,9 @@ def scraped(port: int) -> dict[str, float] | None:
     """What a server shows; None where there is none yet."""
     try:
         answer = urllib3.request(
-            "GET", f"http://127.0.0.1:{port}/metrics", timeout=5, retries=False
+            "GET", f"http://127.0.0.1:{port}/metrics", timeout=30, retries=False
         )
     except urllib3.exceptions.HTTPError:
         return None
     assert answer.status == 200, answer.data
     return series(text_string_to_metric_families(answer.data.decode()))
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from system.errors import SettingsError
 from system.metrics import server as servers
 from system.metrics.server import serving
+from system.worker.tests.bench import until
 
 HOST = "127.0.0.1"
 
@@ -32,7 +33,7 @@ class Answers(Collector):
 
 
 def get(port: int, path: str = "/metrics", method: str = "GET") -> urllib3.BaseHTTPResponse:
-    return urllib3.request(method, f"http://{HOST}:{port}{path}", timeout=5, retries=False)
+    return urllib3.request(method, f"http://{HOST}:{port}{path}", timeout=30, retries=False)
 
 
 def test_it_serves_metrics_and_nothing_else() -> None:
@@ -57,6 +58,13 @@ def test_what_cannot_be_collected_is_an_error_and_no_page() -> None:
         assert get(server.port).status == 200
 
 
+def _answers(port: int) -> bool:
+    try:
+        return get(port).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
 def test_who_does_not_finish_asking_holds_nobody_up(
     said: bytes, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +75,8 @@ def test_who_does_not_finish_asking_holds_nobody_up(
         socket.create_connection((HOST, server.port)) as s,
     ):
         s.sendall(said)
-        assert get(server.port).status == 200
+        # On a busy machine a client may need more than the 0.3 s that it has, too.
+        until("who asks to be answered", lambda: _answers(server.port))
 
 
 def test_who_asks_a_byte_at_a_time_has_no_longer_than_others(
@@ -80,7 +89,7 @@ def test_who_asks_a_byte_at_a_time_has_no_longer_than_others(
     ):
         s.settimeout(0.1)
         ended, begun = False, time.monotonic()
-        while not ended and time.monotonic() - begun < 20:
+        while not ended and time.monotonic() - begun < 60:
             try:
                 s.send(b"x")
                 ended = s.recv(1) == b""

@@ -1,4 +1,4 @@
-"""When a match is: the date cell, the season, and the status that follows from the clock. Pure."""
+"""When a match is: the date cell, and the status that follows from the clock. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from system.contract.match import LEAGUE_TIME, Status, kickoff_utc
-from system.scraper.parsing.names import clean
+from system.contract.match import Status
+from system.contract.names import clean
+from system.contract.playing import LEAGUE_TIME, kickoff_utc
 from system.scraper.parsing.scores import Score
-
-SEASON_BEGINS_MONTH = 8
-"""A season is named after the August it begins in."""
 
 _DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})(?![0-9/])")
 _TIME = re.compile(r" ?([0-9]{1,2}):([0-9]{2}) ?([ap])\.?m\b\.?", re.IGNORECASE)
@@ -59,12 +57,6 @@ def slot(text: str) -> Slot:
         raise ValueError(f"{clean(clock[0])} is no time of the clock")
     at = time(hour % 12 + (12 if clock[3] in "pP" else 0), minute)
     return Slot(on, None if at == time(0) else at, clean(said[clock.end() :]) or None)
-
-
-def season(day: date) -> str:
-    """Return the season that `day` falls in, like `2025-26`."""
-    first = day.year if day.month >= SEASON_BEGINS_MONTH else day.year - 1
-    return f"{first}-{(first + 1) % 100:02d}"
 
 
 def status(seen: Score, day: date, at: time | None, now: datetime) -> Status:

@@ -6,19 +6,24 @@ Every row becomes a match or a refused row; a broken one never stops the rest.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from selectolax.lexbor import LexborNode
 
 from system.contract import match as contract
+from system.contract import names, playing
 from system.contract.match import Match
 from system.errors import ContractViolation, ScheduleError
-from system.scraper.parsing import kickoff, names, scores
+from system.scraper.gaps import Gap
+from system.scraper.parsing import emptiness, kickoff, scores
 from system.scraper.parsing import table as rows
 from system.scraper.parsing.nesting import too_deep
+from system.scraper.parsing.pagination import Pagination
 
 SOURCE = "match-scraper"
+_HEADING_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,17 @@ class Schedule:
         page: name of the page.
         matches: in the order of the page.
         refused: in the order of the page.
-        next_link: address of the next page as the page gives it; None on the last one.
+        pagination: the way to the next page.
         fingerprint: equal for two pages that show the same rows.
+        doubts: why the page may show more than was understood; by kind, in words.
     """
 
     page: str
     matches: tuple[Match, ...]
     refused: tuple[RefusedRow, ...]
-    next_link: str | None
+    pagination: Pagination
     fingerprint: str
+    doubts: tuple[tuple[Gap, str], ...] = ()
 
 
 def parse(html: str, *, page: str, now: datetime) -> Schedule:
@@ -85,7 +92,24 @@ def parse(html: str, *, page: str, now: datetime) -> Schedule:
             matches.append(_match(row, table.league, now))
         except (ValueError, ContractViolation) as error:
             refused.append(RefusedRow(page, number, str(error), rows.excerpt(row)))
-    return Schedule(page, tuple(matches), tuple(refused), table.next_link, digest.hexdigest())
+    return Schedule(
+        page,
+        tuple(matches),
+        tuple(refused),
+        table.pagination,
+        digest.hexdigest(),
+        tuple(_doubts(html, table)),
+    )
+
+
+def _doubts(html: str, table: rows.ScheduleTable) -> Iterator[tuple[Gap, str]]:
+    if table.heading is None:
+        yield Gap.LEAGUE, "no heading names a league, so its matches have none"
+    elif table.league is None:
+        heading = table.heading[:_HEADING_MAX]
+        yield Gap.LEAGUE, f"its heading names {heading!r}, which is no league that is known"
+    if not table.rows and (doubt := emptiness.doubt(html)) is not None:
+        yield Gap.UNRECOGNISED, doubt
 
 
 def _match(row: LexborNode, league: str | None, now: datetime) -> Match:
@@ -99,7 +123,7 @@ def _match(row: LexborNode, league: str | None, now: datetime) -> Match:
             "away_team": names.team(cells.second_team),
             "match_date": slot.day.isoformat(),
             "match_time": slot.at.isoformat("minutes") if slot.at else None,
-            "season": kickoff.season(slot.day),
+            "season": playing.season_of(slot.day),
             "age_group": cells.age_group.upper(),
             "match_type": names.clean(cells.competition),
             "division": names.clean(cells.division) if cells.division else None,

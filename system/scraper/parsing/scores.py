@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from system.contract.match import Status
-from system.scraper.parsing.names import clean
+from system.contract.names import clean
 
 _NOTHING_YET = frozenset({"", "TBD", "VS", "V", "@", "NOT STARTED", "PENDING"})
 _CALLED_OFF = {

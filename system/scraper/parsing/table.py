@@ -8,12 +8,13 @@ small screens.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from system.scraper.parsing.names import clean
+from system.contract import names
+from system.contract.names import clean
+from system.scraper.parsing.pagination import Pagination, pagination
 
 EXCERPT_MAX = 200
 
@@ -45,12 +46,14 @@ class ScheduleTable:
     Attributes:
         rows: one node for each match on the page; empty if nothing is scheduled.
         league: as the heading says, Homegrown or Academy; None if it says neither.
-        next_link: address of the next page as written there; None on the last one.
+        heading: what the heading says instead of a league; None if there is no heading.
+        pagination: the way to the next page.
     """
 
     rows: list[LexborNode]
     league: str | None
-    next_link: str | None
+    heading: str | None
+    pagination: Pagination
 
 
 def table(html: str) -> ScheduleTable | None:
@@ -58,10 +61,11 @@ def table(html: str) -> ScheduleTable | None:
     tree = LexborHTMLParser(html)
     rows = tree.css(_ROW)
     heading = tree.css_first("[data-league]")
-    pagination = tree.css_first(".pagination")
-    if not rows and (tree.css_first(_ANY_ROW) or not (heading or pagination)):
+    paginated = tree.css_first(".pagination") is not None
+    if not rows and (tree.css_first(_ANY_ROW) or not (heading or paginated)):
         return None  # rows for small screens alone mean that the layout has changed
-    return ScheduleTable(rows, _league(heading), _next_link(pagination))
+    said = (heading.attributes.get("data-league") or "") if heading else None
+    return ScheduleTable(rows, names.league(said or ""), said, pagination(tree))
 
 
 def cells(row: LexborNode) -> Cells:
@@ -124,22 +128,3 @@ def _parts(cell: LexborNode) -> list[LexborNode]:
     while len(children) == 1:
         children = list(children[0].iter())
     return children
-
-
-def _league(heading: LexborNode | None) -> str | None:
-    said = clean((heading.attributes.get("data-league") or "") if heading else "").capitalize()
-    return said if said in ("Homegrown", "Academy") else None
-
-
-def _next_link(pagination: LexborNode | None) -> str | None:
-    for item in pagination.css("li") if pagination else ():
-        for link in _next_links(item):
-            disabled = "disabled" in (item.attributes.get("class") or "").split()
-            return None if disabled else link.attributes.get("href") or None
-    return None
-
-
-def _next_links(item: LexborNode) -> Iterator[LexborNode]:
-    for link in item.css("a"):
-        if link.attributes.get("rel") == "next" or clean(link.text()).casefold() == "next":
-            yield link

@@ -1,16 +1,15 @@
 """The command line, as a person or a scheduler calls it."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from system.scraper.outbox import Outbox
+from system.scraper.summary import EXIT_CODES
+from system.scraper.tests.conftest import Scraper
 from system.scraper.tests.site import PAGES, html, page, row, serve
 
 OCTOBER = str(PAGES / "october.html")
@@ -28,33 +27,21 @@ def away() -> Iterator[dict[str, str]]:
         }
 
 
-def scraper(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).parents[3])
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MISSING_TABLE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "system.scraper", *arguments],
-        cwd=cwd,
-        env={**clean, "PYTHONPATH": root, "COLUMNS": "100", **variables},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-
-
 def journal(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_help_shows_examples_and_every_exit_code(tmp_path: Path) -> None:
+def test_help_shows_examples_and_every_exit_code(tmp_path: Path, scraper: Scraper) -> None:
     done = scraper(tmp_path, "scrape", "--help")
     assert done.returncode == 0
     assert "python -m system.scraper scrape --file saved.html --dry-run" in done.stdout
-    for words in ("0  everything", "1  some rows", "2  could not run", "3  something was read"):
-        assert words in done.stdout
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}  {meaning}" in done.stdout
 
 
-def test_a_dry_run_reads_and_sends_nothing_and_needs_no_settings(tmp_path: Path) -> None:
+def test_a_dry_run_reads_and_sends_nothing_and_needs_no_settings(
+    tmp_path: Path, scraper: Scraper
+) -> None:
     done = scraper(tmp_path, "scrape", "--file", OCTOBER, "--dry-run", "--now", NOON, "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
@@ -63,7 +50,9 @@ def test_a_dry_run_reads_and_sends_nothing_and_needs_no_settings(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_refused_rows_are_told_in_the_table_and_by_the_exit_code(tmp_path: Path) -> None:
+def test_refused_rows_are_told_in_the_table_and_by_the_exit_code(
+    tmp_path: Path, scraper: Scraper
+) -> None:
     done = scraper(tmp_path, "scrape", "--file", str(PAGES / "quirks.html"), "--dry-run")
     assert done.returncode == 1
     assert "SEE REPORT" in done.stdout
@@ -86,7 +75,7 @@ def test_refused_rows_are_told_in_the_table_and_by_the_exit_code(tmp_path: Path)
     ],
 )
 def test_what_cannot_run_says_why_and_exits_with_2(
-    tmp_path: Path, arguments: list[str], words: str
+    tmp_path: Path, arguments: list[str], words: str, scraper: Scraper
 ) -> None:
     done = scraper(tmp_path, "scrape", *arguments)
     assert done.returncode == 2
@@ -95,7 +84,9 @@ def test_what_cannot_run_says_why_and_exits_with_2(
     assert "Traceback" not in said
 
 
-def test_pages_of_a_site_are_walked_and_its_limit_reported(tmp_path: Path) -> None:
+def test_pages_of_a_site_are_walked_and_its_limit_reported(
+    tmp_path: Path, scraper: Scraper
+) -> None:
     def answer(path: str, _before: int) -> object:
         n = int(path.partition("page=")[2] or 1)
         return html(page(row(number=str(n)), following=f"?page={n + 1}"))
@@ -105,17 +96,17 @@ def test_pages_of_a_site_are_walked_and_its_limit_reported(tmp_path: Path) -> No
             tmp_path, "scrape", "--url", f"{site}/", "--dry-run", "--pages-max", "3", "--json"
         )
     summary = json.loads(done.stdout)
-    assert (done.returncode, summary["pages"], summary["fresh"]) == (1, 3, 3)
+    assert (done.returncode, summary["pages"], summary["fresh"]) == (4, 3, 3)
     assert "limit of 3 pages" in summary["incomplete"][0]
 
 
 def test_with_everything_away_matches_wait_in_the_outbox_and_a_repeated_run_adds_none(
-    tmp_path: Path, away: dict[str, str]
+    tmp_path: Path, away: dict[str, str], scraper: Scraper
 ) -> None:
     command = ["scrape", "--file", OCTOBER, "--mode", "http", "--journal", "run.jsonl", "--json"]
     for _ in range(2):
         done = scraper(tmp_path, *command, "--now", NOON, "--seed", "7", **away)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 5, done.stderr  # safe, and not where it was to go
         assert json.loads(done.stdout)["accepted_by_way"] == {"outbox": 10}
     with Outbox(tmp_path / "outbox.sqlite") as outbox:
         assert len(outbox) == 10
@@ -130,7 +121,51 @@ def test_with_everything_away_matches_wait_in_the_outbox_and_a_repeated_run_adds
     assert json.loads(drained.stdout)["waiting"] == 10
 
 
-def test_draining_an_empty_outbox_is_well(tmp_path: Path, away: dict[str, str]) -> None:
+def test_draining_an_empty_outbox_is_well(
+    tmp_path: Path, away: dict[str, str], scraper: Scraper
+) -> None:
+    with Outbox(tmp_path / "outbox.sqlite"):
+        pass
     done = scraper(tmp_path, "drain", "--mode", "http", **away)
     assert done.returncode == 0, done.stderr
     assert "still waiting 0" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["waiting"], ["refused", "--json"], ["drain"]])
+@pytest.mark.parametrize(
+    ("made_of", "words"), [(None, "there is no such file"), (b"", "this file is no outbox")]
+)
+def test_looking_at_an_outbox_that_is_none_names_it_and_creates_nothing(
+    tmp_path: Path,
+    command: list[str],
+    made_of: bytes | None,
+    words: str,
+    away: dict[str, str],
+    scraper: Scraper,
+) -> None:
+    path = tmp_path / "elsewhere.sqlite"
+    if made_of is not None:
+        path.write_bytes(made_of)
+    settings = {"MISSING_TABLE_OUTBOX": str(path), "MISSING_TABLE_BROKER_URL": "amqp://u:p@h/"}
+    done = scraper(tmp_path, *command, **away, **settings)
+    assert done.returncode == 2, done.stdout
+    assert f"outbox {path}: {words}" in done.stderr
+    assert "Traceback" not in done.stderr
+    there = [(each.name, each.read_bytes()) for each in tmp_path.iterdir()]
+    assert there == ([] if made_of is None else [("elsewhere.sqlite", made_of)])
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://host/", "amqp://", "amqp://u:secret/word@host/", "amqp://h:99999/"]
+)
+@pytest.mark.parametrize("command", [["drain"], ["scrape", "--file", str(PAGES / "empty.html")]])
+def test_an_address_that_is_no_brokers_is_refused_though_nothing_is_to_be_sent(
+    tmp_path: Path, command: list[str], url: str, scraper: Scraper
+) -> None:
+    with Outbox(tmp_path / "outbox.sqlite"):
+        pass
+    done = scraper(tmp_path, *command, MISSING_TABLE_BROKER_URL=url)
+    assert done.returncode == 2, done.stdout
+    assert "MISSING_TABLE_BROKER_URL is no address like amqp://" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr

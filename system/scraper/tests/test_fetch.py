@@ -12,7 +12,7 @@ from system.scraper.address import check_address, same_site
 from system.scraper.fetch import Fetcher, Patience, decode
 from system.scraper.tests.site import failing, html, redirect, serve
 
-QUICK = Patience(connect_s=2, read_s=2, whole_s=2, tries=3, pause_first_s=0.01)
+QUICK = Patience(connect_s=30, read_s=30, whole_s=60, tries=3, pause_first_s=0.01)
 
 
 def test_a_page_is_fetched_as_text() -> None:
@@ -119,7 +119,7 @@ def _dripping(request: BaseHTTPRequestHandler) -> None:
 
 
 def test_a_page_that_drips_meets_the_deadline() -> None:
-    patience = Patience(connect_s=2, read_s=2, whole_s=0.5, tries=1, pause_first_s=0.01)
+    patience = Patience(connect_s=30, read_s=30, whole_s=0.5, tries=1, pause_first_s=0.01)
     begun = time.monotonic()
     with (
         serve(lambda _path, _before: _dripping) as (site, _),

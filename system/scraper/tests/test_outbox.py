@@ -183,7 +183,7 @@ def test_what_put_returned_is_there_after_a_kill(tmp_path: Path, after: int) -> 
 def test_two_writers_at_once_lose_nothing_and_keep_their_own_order(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     with writer(path, "a", 150) as one, writer(path, "b", 150) as two:
-        told = [(process.communicate(timeout=50)[0]).split() for process in (one, two)]
+        told = [(process.communicate(timeout=150)[0]).split() for process in (one, two)]
     assert (one.returncode, two.returncode) == (0, 0)
     with Outbox(path) as outbox:
         kept = ids(outbox)
@@ -207,7 +207,7 @@ def test_who_opens_a_new_outbox_waits_for_another_who_does(tmp_path: Path) -> No
         with pytest.raises(TimeoutError):
             opening.result(timeout=0.2)
         other.execute("ROLLBACK")
-        with opening.result(timeout=20) as outbox:
+        with opening.result(timeout=60) as outbox:
             outbox.put([envelope("a")])
             assert ids(outbox) == ["a"]
 

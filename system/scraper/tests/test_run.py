@@ -10,9 +10,9 @@ import pytest
 
 from system.contract.envelope import Envelope
 from system.errors import OutboxFull, Unavailable
+from system.scraper.gaps import Gap, Remark
 from system.scraper.journal import Journal
 from system.scraper.messages import Messages
-from system.scraper.pages import Stop
 from system.scraper.parsing.schedule import Schedule, parse
 from system.scraper.run import run
 from system.scraper.summary import Summary
@@ -58,7 +58,7 @@ def abbreviate(*rows: str) -> Schedule:
     return parse(page(*rows), page="p", now=NOW)
 
 
-def ran(tmp_path: Path, pages: list[Schedule | Stop], *outcomes: str | Exception) -> Summary:
+def ran(tmp_path: Path, pages: list[Schedule | Remark], *outcomes: str | Exception) -> Summary:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         return run(
@@ -92,18 +92,20 @@ def test_every_row_is_accounted_for(tmp_path: Path) -> None:
     [
         ([abbreviate(A)], [], 0),
         ([abbreviate()], [], 0),
-        ([abbreviate(A), Stop("q", "circle", incomplete=False)], [], 0),
-        ([abbreviate(A), Stop("q", "gone")], [], 1),
+        ([abbreviate(A), Remark("q", "circle")], [], 0),
+        ([abbreviate(A), Remark("q", "gone", Gap.UNREACHABLE)], [], 4),
+        ([abbreviate(A, BAD), Remark("q", "gone", Gap.UNREACHABLE)], [], 4),
         ([abbreviate(A, BAD)], [], 1),
         ([], [], 2),
-        ([Stop("q", "gone")], [], 2),
+        ([Remark("q", "gone", Gap.UNREACHABLE)], [], 2),
         ([abbreviate(A, B)], ["accepted", "refused"], 3),
         ([abbreviate(A, BAD)], ["unknown"], 3),
+        ([abbreviate(A), Remark("q", "gone", Gap.UNREACHABLE)], ["unknown"], 3),
         ([abbreviate(A)], [OutboxFull("full")], 3),
     ],
 )
 def test_the_exit_code_says_what_a_run_came_to(
-    tmp_path: Path, pages: list[Schedule | Stop], outcomes: list[str | Exception], code: int
+    tmp_path: Path, pages: list[Schedule | Remark], outcomes: list[str | Exception], code: int
 ) -> None:
     summary = ran(tmp_path, pages, *outcomes)
     assert summary.exit_code == code

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.contract.match import Status
-from system.scraper.parsing.kickoff import Slot, season, slot, status
+from system.contract.playing import season_of
+from system.scraper.parsing.kickoff import Slot, slot, status
 from system.scraper.parsing.scores import Score
 
 
@@ -74,7 +75,7 @@ def test_no_date_cell_does_more_harm_than_being_refused(cell: str) -> None:
     ],
 )
 def test_a_season_begins_on_the_first_of_august(day: date, expected: str) -> None:
-    assert season(day) == expected
+    assert season_of(day) == expected
 
 
 NOTHING, GOALS = Score(), Score(2, 1)

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import runpy
 import sys
+from typing import Any
 
 
 def run_given() -> None:
     """Run the module named first on the command line, with the rest as its arguments."""
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def replaced(owner: Any, name: str, by: Any) -> Any:
+    """Put something in the place of a class's or module's own; return what was there."""
+    before = getattr(owner, name)
+    setattr(owner, name, by)
+    return before

@@ -19,6 +19,6 @@ def _acks_on_timeout(settings: WorkerSettings) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    handling.Handler._apply = deaf_worker._without_hearing  # type: ignore[method-assign]
+    handling.Handler.submission = deaf_worker._without_hearing  # type: ignore[method-assign]
     app.configuration = _acks_on_timeout
     run_given()

@@ -15,11 +15,11 @@ def _drop(self: Any, decision: Any, incoming: Any) -> None:
         _carry_out(self, decision, incoming)
 
 
-def _acknowledge(self: Any, message: Any, why: Any) -> None:
+def _acknowledge(self: Any, message: Any, *_: Any) -> None:
     message.ack()
 
 
 if __name__ == "__main__":
     handling.Handler._carry_out = _drop  # type: ignore[method-assign]
-    consumer.GatedConsumer._dead_letter = _acknowledge  # type: ignore[method-assign]
+    consumer.GatedConsumer._dead_letter = _acknowledge  # type: ignore[method-assign, assignment]
     run_given()

@@ -10,14 +10,14 @@ from billiard.pool import SIG_SOFT_TIMEOUT
 from system.tests.weakened import run_given
 from system.worker import handling
 
-_apply = handling.Handler._apply
+_submission = handling.Handler.submission
 
 
 def _without_hearing(self: Any, incoming: Any) -> Any:
     signal.signal(SIG_SOFT_TIMEOUT, signal.SIG_IGN)
-    return _apply(self, incoming)
+    return _submission(self, incoming)
 
 
 if __name__ == "__main__":
-    handling.Handler._apply = _without_hearing  # type: ignore[method-assign]
+    handling.Handler.submission = _without_hearing  # type: ignore[method-assign]
     run_given()

@@ -9,15 +9,15 @@ from typing import Any
 from system.tests.weakened import run_given
 from system.worker import handling
 
-_apply = handling.Handler._apply
+_submission = handling.Handler.submission
 
 
 def _die_of_poison(self: Any, incoming: Any) -> Any:
     if incoming.args[0].get("location") == "poison":
         os.kill(os.getpid(), signal.SIGKILL)
-    return _apply(self, incoming)
+    return _submission(self, incoming)
 
 
 if __name__ == "__main__":
-    handling.Handler._apply = _die_of_poison  # type: ignore[method-assign]
+    handling.Handler.submission = _die_of_poison  # type: ignore[method-assign]
     run_given()

@@ -9,6 +9,12 @@ from system.settings import BackendSettings, load
 from system.tests.weakened import run_given
 
 
+def weaken() -> None:
+    """Switch the receipt off."""
+    statements.INSERT_RECEIPTS = statements.INSERT_RECEIPTS.replace("ON CONFLICT DO NOTHING", "")
+    _allow_doubles()
+
+
 def _allow_doubles() -> None:
     url = load(BackendSettings).database_url.get_secret_value()
     with psycopg.connect(url) as connection:
@@ -18,6 +24,5 @@ def _allow_doubles() -> None:
 
 
 if __name__ == "__main__":
-    statements.INSERT_RECEIPTS = statements.INSERT_RECEIPTS.replace("ON CONFLICT DO NOTHING", "")
-    _allow_doubles()
+    weaken()
     run_given()

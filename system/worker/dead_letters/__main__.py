@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 
 from system import settings, tls
+from system.console_help import WholeHelp
 from system.errors import PipelineError
 from system.messaging.publisher import Publisher
 from system.settings import OperatorSettings
@@ -30,6 +31,7 @@ from system.worker.dead_letters.actions import LetterOutcome, LetterResult
 from system.worker.dead_letters.file import LetterFile, as_json, summary
 from system.worker.dead_letters.letter import DeadLetter, Selection
 from system.worker.dead_letters.queue import HeldLetter
+from system.worker.dead_letters.reasons import ADVICE, UnknownReason, known
 
 LIST_MAX = 100_000
 _EXIT_CODES = (
@@ -41,13 +43,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    cls=WholeHelp,
     help="Looks at dead letters, and sends them again or discards them. Settings come from the"
     " environment: MISSING_TABLE_BROKER_URL (of the operator's user), MISSING_TABLE_CA_FILE.",
 )
 
 Reasons = Annotated[
     list[str] | None,
-    typer.Option("--reason", help="Only these: invalid, exhausted, delivery_limit …"),
+    typer.Option("--reason", help=f"Only these: {', '.join(ADVICE)}."),
 ]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only for these tasks.")]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only these messages.")]
@@ -74,19 +78,21 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, max=LIST_MAX, help="Show so many at most.")] = 1000,
     as_json_lines: AsJson = False,
 ) -> None:
-    """List dead letters, the oldest first; leaves them where they are."""
+    """Sum them up by reason, then list them, the oldest first; leaves them where they are."""
     listed: list[DeadLetter] = []
-    total = 0
+    sums: defaultdict[str, views.ReasonSums] = defaultdict(views.ReasonSums)
     with _walk(_selection(reason, task, since, message_id)) as (_, walk):
         for held in walk:
-            total += 1
+            sums[held.letter.reason].add(held.letter)
             if len(listed) < limit:
                 listed.append(held.letter)
     if as_json_lines:
         for letter in listed:
             typer.echo(json.dumps(summary(letter), ensure_ascii=False))
     else:
-        _console().print(views.table(listed, total))
+        _console().print(views.reasons(sums))
+        if listed:
+            _console().print(views.table(listed, sum(each.letters for each in sums.values())))
 
 
 @app.command(
@@ -118,7 +124,11 @@ def replay(
     message_id: Ids = None,
     limit: Limit = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also those that would only die again.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Also those that would die again, and those that were replayed too often.",
+        ),
     ] = False,
     replays_max: Annotated[
         int, typer.Option(min=1, help="Replay one message so often at most.")
@@ -126,13 +136,16 @@ def replay(
     dry_run: DryRun = False,
     as_json_lines: AsJson = False,
 ) -> None:
-    """Send dead letters again, each to its own queue under its own id; without filters, all."""
+    """Send dead letters again, each to its own queue under its own id; without filters, all.
+
+    What a worker of this version would refuse again is kept, with the reason: use the tool of the
+    version that the workers have.
+    """
     with _walk(_selection(reason, task, since, message_id)) as (chosen, walk), ExitStack() as stack:
         publisher = None
         if not dry_run:
-            url = chosen.broker_url.get_secret_value()
             publisher = stack.enter_context(
-                Publisher(url, name="dead-letters-replay", trust=tls.trust(chosen))
+                Publisher(chosen.broker_url, name="dead-letters-replay", trust=tls.trust(chosen))
             )
         _report(
             actions.replay(islice(walk, limit), publisher, force=force, replays_max=replays_max),
@@ -182,9 +195,12 @@ def _selection(
 ) -> Selection:
     try:
         at = None if since is None else letters.moment(since, datetime.now(UTC))
+        reasons = frozenset(map(known, reason or ()))
     except ValueError as error:
         raise typer.BadParameter(f"--since {error}") from None
-    return Selection(frozenset(reason or ()), frozenset(task or ()), frozenset(ids or ()), since=at)
+    except UnknownReason as error:
+        raise typer.BadParameter(f"--reason {error}") from None
+    return Selection(reasons, frozenset(task or ()), frozenset(ids or ()), since=at)
 
 
 @contextmanager
@@ -194,7 +210,7 @@ def _walk(selection: Selection) -> Iterator[tuple[OperatorSettings, Iterator[Hel
     try:
         chosen = settings.load(OperatorSettings)
         url = chosen.broker_url.get_secret_value()
-        with queue.open_channel(url, tls.trust(chosen)) as channel:
+        with queue.open_channel(url, tls.trust(chosen)()) as channel:
             walk = queue.walk(channel)
             yield chosen, (held for held in walk if selection.selects(held.letter))
     except PipelineError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from system.contract.topology import EXCHANGE
@@ -16,6 +17,7 @@ from system.errors import BrokerUnavailable
 from system.messaging.publisher import Publisher, PublishOutcome
 from system.worker.dead_letters import letter as letters
 from system.worker.dead_letters.file import LetterFile
+from system.worker.dead_letters.prospects import would_die_of
 from system.worker.dead_letters.queue import HeldLetter
 
 PUBLISH_WITHIN_S = 10.0
@@ -46,7 +48,7 @@ def replay(
     Args:
         held: what to send.
         publisher: None for a dry run: everything is decided, nothing is done.
-        force: see `letters.revive`.
+        force: also those that would die again (see `prospects`), or were replayed too often.
         replays_max: see `letters.revive`.
 
     Raises:
@@ -58,6 +60,11 @@ def replay(
             envelope = letters.revive(letter, force=force, replays_max=replays_max)
         except letters.NotReplayable as why:
             yield LetterResult(letter, LetterOutcome.KEPT, str(why))
+            continue
+        why_again = would_die_of(envelope, letter.queue, datetime.now(UTC))
+        if why_again and not force:
+            detail = f"since it would die again (--force sends it all the same): {why_again}"
+            yield LetterResult(letter, LetterOutcome.KEPT, detail)
             continue
         if publisher is not None:
             (result,) = publisher.publish(

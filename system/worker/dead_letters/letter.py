@@ -16,7 +16,7 @@ import pika
 
 from system.contract import envelope as wire
 from system.contract.submission import MESSAGE_ID_PATTERN
-from system.contract.topology import WORK_QUEUES
+from system.contract.topology import ALTERNATES, RETURN_MARK, WORK_QUEUES
 from system.errors import PipelineError, abbreviate
 from system.worker.gate import count_header, published_at
 
@@ -29,7 +29,7 @@ _OF_DEATH = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "
 
 
 class NotReplayable(PipelineError):  # noqa: N818
-    """A dead letter that would only die again, or whose queue is not known."""
+    """A dead letter that was replayed often enough, or whose queue is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +62,35 @@ class DeadLetter:
     content_encoding: str | None
     body: bytes = field(repr=False)
 
-    @property
-    def is_json(self) -> bool:
-        """Whether a worker could at least decode the body."""
-        return _decoded(self.body) is not None
 
+def parse_letter(
+    properties: pika.BasicProperties, body: bytes, *, exchange: str = "", key: str = ""
+) -> DeadLetter:
+    """Read a message of the dead-letter queue; it never fails, whatever the message holds.
 
-def parse_letter(properties: pika.BasicProperties, body: bytes) -> DeadLetter:
-    """Read a message of the dead-letter queue; it never fails, whatever the message holds."""
+    Args:
+        properties: of the message.
+        body: of the message.
+        exchange: the exchange that it was delivered from: the sender's own, if it was unroutable.
+        key: its routing key.
+    """
     headers = dict(properties.headers or {})
     content = _decoded(body)
     inside = content if isinstance(content, dict) else {}  # protocol 1 has everything in its body
     death = _newest_death(headers)
     died_at = _time(headers.get(wire.DEAD_AT)) or _time(death.get("time"))
     stamped = published_at(headers, {"timestamp": properties.timestamp})
+    task = _text(headers.get("task") or inside.get("task"))
+    reason, detail, queue = _death(headers, death)
+    if exchange in ALTERNATES:
+        reason, queue = wire.reason_of(headers, exchange), wire.queue_for(task, key)
+        detail = f"no queue was bound to exchange {exchange!r} for key {key!r}"
     return DeadLetter(
         message_id=_text(properties.message_id or headers.get("id") or inside.get("id")),
-        task=_text(headers.get("task") or inside.get("task")),
-        reason=wire.reason_of(headers) if _has_reason(headers, death) else "unknown",
-        detail=_text(headers.get(wire.DEAD_DETAIL)),
-        queue=_text(headers.get(wire.DEAD_QUEUE) or death.get("queue")),
+        task=task,
+        reason=reason,
+        detail=detail,
+        queue=queue,
         died_at=died_at,
         attempts=count_header(headers, wire.ATTEMPT, least=1),
         replays=count_header(headers, wire.REPLAYS, least=0),
@@ -149,7 +158,7 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
 
     Args:
         letter: the dead letter.
-        force: replay it even if it would only die again.
+        force: replay it however often it was replayed.
         replays_max: how often one message may be replayed without `force`.
 
     Raises:
@@ -159,21 +168,20 @@ def revive(letter: DeadLetter, *, force: bool, replays_max: int = REPLAYS_MAX) -
         raise NotReplayable(
             f"the queue it came from is no queue of work: {abbreviate(letter.queue)}"
         )
-    if not letter.is_json and not force:
-        raise NotReplayable("its body is no JSON, so a worker would refuse it again")
     if letter.replays >= replays_max and not force:
         raise NotReplayable(f"it was replayed {letter.replays} times already")
     known = re.match(MESSAGE_ID_PATTERN, letter.message_id)
     headers = {k: v for k, v in letter.headers.items() if not k.startswith(_OF_DEATH)}
-    headers |= {wire.ATTEMPT: 1, wire.REPLAYS: letter.replays + 1}
-    if letter.published_at is not None:  # else an old observation would look new
-        headers[wire.PUBLISHED_AT] = letter.published_at
+    # Its new sender, we, wants it back if it finds no queue.
+    headers |= {wire.ATTEMPT: 1, wire.REPLAYS: letter.replays + 1, **RETURN_MARK}
+    # Also if it is not known: the time of the replay would make an old observation look new.
+    headers[wire.PUBLISHED_AT] = letter.published_at
     return wire.Envelope(
         letter.message_id if known else wire.new_message_id(),
         letter.body,
         headers,
         letter.content_type or "application/octet-stream",
-        letter.content_encoding or "binary",
+        wire.encoding_of(letter.content_type, letter.content_encoding),
     )
 
 
@@ -191,8 +199,14 @@ def _newest_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     return newest if isinstance(newest, dict) else {}
 
 
-def _has_reason(headers: Mapping[str, Any], death: Mapping[str, Any]) -> bool:
-    return wire.DEAD_REASON in headers or bool(death)
+def _death(headers: Mapping[str, Any], death: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Reason, detail and queue, as our headers or those of the broker tell them."""
+    known = wire.DEAD_REASON in headers or bool(death)
+    return (
+        wire.reason_of(headers) if known else "unknown",
+        _text(headers.get(wire.DEAD_DETAIL)),
+        _text(headers.get(wire.DEAD_QUEUE) or death.get("queue")),
+    )
 
 
 def _time(value: Any) -> datetime | None:

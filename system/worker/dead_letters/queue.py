@@ -1,4 +1,6 @@
-"""The dead-letter queue, one message at a time: read, and taken out only on purpose.
+"""The queues of dead letters, one message at a time: read, and taken out only on purpose.
+
+What found no queue at all is kept in one of its own, and is a dead letter like the others.
 
 A message that is read stays in the queue until `HeldLetter.take`: it is delivered unacknowledged,
 and goes back by itself when the connection closes, even if this process is killed.
@@ -14,7 +16,8 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from system.contract.topology import DEAD_LETTER_QUEUE
+from system.contract.addresses import addresses
+from system.contract.topology import KEPT_QUEUES
 from system.errors import BrokerUnavailable
 from system.worker.dead_letters import letter as letters
 
@@ -40,7 +43,7 @@ class HeldLetter:
 
 
 def walk(on: BlockingChannel) -> Iterator[HeldLetter]:
-    """Every dead letter there was when the walk began, oldest first.
+    """Every dead letter there was when the walk began, oldest first; then the unroutable ones.
 
     One that arrives meanwhile, perhaps because a replay died again, is not among them: so the walk
     ends.
@@ -48,15 +51,19 @@ def walk(on: BlockingChannel) -> Iterator[HeldLetter]:
     Raises:
         BrokerUnavailable: the broker went away.
     """
-    with _as_broker_unavailable():
-        left = on.queue_declare(DEAD_LETTER_QUEUE, passive=True).method.message_count
-    for _ in range(left):
+    for queue in KEPT_QUEUES:
         with _as_broker_unavailable():
-            method, properties, body = on.basic_get(DEAD_LETTER_QUEUE, auto_ack=False)
-        if method is None:
-            return
-        tag = method.delivery_tag
-        yield HeldLetter(letters.parse_letter(properties, body), lambda tag=tag: on.basic_ack(tag))  # type: ignore[misc]
+            left = on.queue_declare(queue, passive=True).method.message_count
+        for _ in range(left):
+            with _as_broker_unavailable():
+                method, properties, body = on.basic_get(queue, auto_ack=False)
+            if method is None:
+                break
+            tag = method.delivery_tag
+            letter = letters.parse_letter(
+                properties, body, exchange=method.exchange, key=method.routing_key
+            )
+            yield HeldLetter(letter, lambda tag=tag: on.basic_ack(tag))  # type: ignore[misc]
 
 
 @contextmanager
@@ -64,21 +71,14 @@ def open_channel(url: str, trust: ssl.SSLContext | None = None) -> Iterator[Bloc
     """A channel on a connection of its own; closing it gives back what was not taken.
 
     Args:
-        url: of the operator's user.
+        url: of the operator's user; of a cluster one node that answers is enough.
         trust: what an amqps:// url trusts.
 
     Raises:
         BrokerUnavailable: the broker cannot be reached, or refuses.
     """
-    parameters = pika.URLParameters(url)
-    parameters.socket_timeout = parameters.stack_timeout = WITHIN_S
-    parameters.blocked_connection_timeout = WITHIN_S
-    parameters.heartbeat = HEARTBEAT_S
-    parameters.client_properties = {"connection_name": "dead-letters"}
-    if trust is not None and parameters.ssl_options is not None:
-        parameters.ssl_options = pika.SSLOptions(trust, parameters.host)
     with _as_broker_unavailable():
-        connection = pika.BlockingConnection(parameters)
+        connection = pika.BlockingConnection([_parameters(each, trust) for each in addresses(url)])
         channel = connection.channel()
     try:
         yield channel
@@ -86,6 +86,17 @@ def open_channel(url: str, trust: ssl.SSLContext | None = None) -> Iterator[Bloc
         if connection.is_open:
             with _as_broker_unavailable():
                 connection.close()
+
+
+def _parameters(url: str, trust: ssl.SSLContext | None) -> pika.URLParameters:
+    found = pika.URLParameters(url)
+    found.socket_timeout = found.stack_timeout = WITHIN_S
+    found.blocked_connection_timeout = WITHIN_S
+    found.heartbeat = HEARTBEAT_S
+    found.client_properties = {"connection_name": "dead-letters"}
+    if trust is not None and found.ssl_options is not None:
+        found.ssl_options = pika.SSLOptions(trust, found.host)
+    return found
 
 
 @contextmanager

@@ -31,7 +31,7 @@ JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
 
 
 def until(
-    what: str, look: Callable[[], T | None], *, within_s: float = 30.0, every_s: float = 0.1
+    what: str, look: Callable[[], T | None], *, within_s: float = 60.0, every_s: float = 0.1
 ) -> T:
     """Look until something true is seen, and return it; fail with words at the deadline."""
     deadline = time.monotonic() + within_s
@@ -89,13 +89,12 @@ class Bench:
 
     def depth(self, queue: str) -> int:
         """Messages ready in a queue."""
-        with letterbox.open_channel(self.urls["operator"]) as on:
-            return int(on.queue_declare(queue, passive=True).method.message_count)
+        return int(self.lab.ledger.depth(queue))
 
     def receipts(self, *message_ids: str) -> list[dict[str, Any]]:
         """The receipts of these messages, oldest first."""
         with psycopg.connect(
-            self.lab.endpoints.database_url, row_factory=dict_row, connect_timeout=5
+            self.lab.endpoints.database_url, row_factory=dict_row, connect_timeout=30
         ) as connection:
             return connection.execute(
                 "SELECT * FROM receipts WHERE message_id = ANY(%s) ORDER BY committed_at",
@@ -111,7 +110,7 @@ class Bench:
                 if not message_ids or held.letter.message_id in message_ids
             ]
 
-    def letter(self, message_id: str, within_s: float = 30.0) -> DeadLetter:
+    def letter(self, message_id: str, within_s: float = 60.0) -> DeadLetter:
         """The one dead letter with this id, as soon as it is there."""
         (found,) = until(
             f"{message_id} to be dead-lettered",
@@ -121,7 +120,7 @@ class Bench:
         )
         return found
 
-    def receipt(self, message_id: str, within_s: float = 30.0) -> dict[str, Any]:
+    def receipt(self, message_id: str, within_s: float = 60.0) -> dict[str, Any]:
         """The one receipt of this message, as soon as it is there."""
         (found,) = until(
             f"a receipt of {message_id}", lambda: self.receipts(message_id), within_s=within_s
@@ -136,7 +135,7 @@ class Bench:
     @property
     def ready_file(self) -> Path:
         """The file by which the worker says that it consumes."""
-        return Path(self.worker.environ()["MISSING_TABLE_READY_FILE"])
+        return Path(self.worker.cwd()) / "worker-0.ready"
 
     def process(self, name: str) -> psutil.Process:
         """A process of the lab, by its name."""
@@ -160,6 +159,13 @@ class Bench:
         """How many consume from a queue."""
         with letterbox.open_channel(self.urls["operator"]) as on:
             return int(on.queue_declare(queue, passive=True).method.consumer_count)
+
+    def held(self, queue: str) -> int | None:
+        """How many messages a queue has, delivered ones included; None if not counted yet."""
+        try:
+            return int(self.lab.endpoints.management.held([queue]))
+        except Exception:  # the lab's own error, which is not known here
+            return None
 
     def whole_log(self) -> str:
         """Everything that the worker has said."""

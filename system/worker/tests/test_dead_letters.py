@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from system.contract import envelope as wire
+from system.contract.reasons import Reason
 from system.contract.topology import (
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_QUEUE,
@@ -22,7 +23,7 @@ from system.contract.topology import (
 from system.worker.dead_letters.__main__ import app
 from system.worker.tests.bench import JSON, Bench, a_match, until
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DIED_AT = "2025-10-18T12:00:00+00:00"
 
@@ -86,12 +87,65 @@ def test_the_table_says_how_many_it_does_not_show(bench: Bench) -> None:
     for _ in range(3):
         _bury(bench, a_match())
     shown = _do(bench, "list", "--limit", "2").stdout
-    assert "3 dead letters; 2 of them are shown" in shown
-    assert shown.count("exhausted") == 2
+    assert "2 of the 3 are shown" in shown
+    assert shown.count("after 100 attempts") == 2
+
+
+def test_the_list_begins_with_the_reasons_and_what_to_do_about_each(bench: Bench) -> None:
+    _bury(bench, a_match(), dead_reason="invalid", dead_at="2025-10-19T14:00:00+02:00")
+    for hour in (9, 8):
+        _bury(bench, a_match(), dead_at=f"2025-10-18T0{hour}:00:00+00:00")
+    shown = _do(bench, "list", "--limit", "1").stdout
+    first, _, _, *reasons = [line.split("  ") for line in shown.splitlines()[:5]]
+    assert first == ["3 dead letters"]
+    words = [[word.strip() for word in line if word.strip()] for line in reasons]
+    assert words[0][:4] == ["exhausted", "2", "2025-10-18 08:00:00", "2025-10-18 09:00:00"]
+    assert words[1][:4] == ["invalid", "1", "2025-10-19 12:00:00", "2025-10-19 12:00:00"]
+    assert "replay" in words[0][4]
+    assert "discard" in words[1][4]
 
 
 def test_an_empty_list_is_said_in_words(bench: Bench) -> None:
-    assert "No dead letters" in _do(bench, "list", "--reason", "nothing-dies-of-this").stdout
+    assert "No dead letters" in _do(bench, "list", "--reason", "maxlen").stdout
+
+
+@pytest.mark.parametrize("command", ["list", "replay", "discard --forget"])
+def test_a_mistyped_reason_is_an_error_that_lists_the_reasons(command: str) -> None:
+    """An empty answer would mean that nothing has died of it."""
+    words = [*command.split(), "--reason", "exausted"]
+    answer = CliRunner().invoke(app, words, env={"COLUMNS": "400"})
+    assert answer.exit_code == 2
+    assert "'exausted' is no reason (did you mean exhausted?)" in answer.output
+    for reason in (*Reason, "unroutable", "delivery_limit", "rejected"):
+        assert reason in answer.output
+
+
+def test_what_would_die_again_is_kept_with_its_fault_until_a_person_insists(bench: Bench) -> None:
+    broken = _bury(bench, a_match(home_score=-1), dead_reason="invalid")
+    good = _bury(bench, a_match(), dead_reason="invalid")  # this version knows better
+    for words in (["--dry-run"], []):
+        kept = _do(bench, "replay", "--reason", "invalid", *words)
+        assert kept.exit_code == 1
+        assert "would die again (--force sends it all the same): home_score = -1" in kept.stdout
+        assert "1 would be kept, 1 would be replayed" in kept.stdout or not words
+    assert {letter.message_id for letter in bench.letters()} == {broken}
+    bench.receipt(good)
+    assert _do(bench, "replay", "--id", broken, "--force").exit_code == 0
+    until("it to die again", lambda: [d.replays for d in bench.letters(broken)] == [1])
+
+
+@pytest.mark.parametrize("kind", ["in its body", "in a header", "as AMQP's correlation"])
+def test_a_message_that_the_gate_refuses_keeps_its_own_id(kind: str, bench: Bench) -> None:
+    """By that its sender knows it, and it can be looked for; it had a new one each time."""
+    message_id = wire.new_message_id()
+    body = {"task": "of.yesterday", "args": [], "kwargs": {}}
+    if kind == "in its body":
+        bench.put(json.dumps(body | {"id": message_id}).encode(), **JSON)
+    elif kind == "in a header":
+        bench.put(b"no JSON", headers={"task": "x", "id": message_id}, **JSON)
+    else:
+        bench.put(json.dumps(body).encode(), correlation_id=message_id, **JSON)
+    assert bench.letter(message_id).queue == PROCESS_QUEUE
 
 
 def test_show_prints_headers_and_body_and_never_an_escape_sequence(bench: Bench) -> None:
@@ -130,7 +184,7 @@ def test_a_message_that_dies_again_counts_its_replays_until_a_person_has_to_insi
     bench: Bench,
 ) -> None:
     message_id = _bury(bench, a_match(home_score=-1), replays=4)
-    assert _do(bench, "replay", "--id", message_id).exit_code == 0
+    assert _do(bench, "replay", "--id", message_id, "--force").exit_code == 0
     again = bench.letter(message_id)
     assert (again.reason, again.replays, again.attempts) == ("invalid", 5, 1)
     kept = _do(bench, "replay", "--id", message_id)
@@ -145,7 +199,7 @@ def test_a_body_that_is_no_json_is_replayed_only_by_force(bench: Bench) -> None:
     message_id = _bury(bench, envelope)
     kept = _do(bench, "replay", "--id", message_id)
     assert kept.exit_code == 1
-    assert "no JSON" in kept.stdout
+    assert "not JSON" in kept.stdout
     assert _do(bench, "replay", "--id", message_id, "--force").exit_code == 0
     until("it to die again", lambda: [d.replays for d in bench.letters(message_id)] == [1])
     assert bench.letter(message_id).reason == "unreadable"
@@ -187,11 +241,11 @@ def test_a_replay_keeps_the_time_of_the_first_publish(bench: Bench) -> None:
         exchange=DEAD_LETTER_EXCHANGE,
         key=DEAD_LETTER_QUEUE,
         headers={wire.DEAD_QUEUE: PROCESS_QUEUE, wire.DEAD_REASON: "exhausted"},
-        timestamp=1_700_000_000,
+        timestamp=1_763_000_000,
         **JSON,
     )
     assert _do(bench, "replay", "--id", envelope.message_id).exit_code == 0
-    assert bench.receipt(envelope.message_id)["observed_at"].timestamp() == 1_700_000_000
+    assert bench.receipt(envelope.message_id)["observed_at"].timestamp() == 1_763_000_000
 
 
 def test_discarded_letters_are_in_the_file_before_they_are_gone(

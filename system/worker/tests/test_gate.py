@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from system.contract import envelope, schema
 from system.contract import match as contract
 from system.contract.tests.samples import OURS, TODAY
+from system.contract.topology import LEARN_QUEUE, PROCESS_QUEUE, VALIDATE_QUEUE
 from system.worker.gate import RawDelivery, Unreadable, admit
 
 KNOWN = frozenset({envelope.PROCESS_TASK, envelope.VALIDATE_TASK, envelope.HELLO_TASK})
@@ -21,7 +22,7 @@ WRAPPED = envelope.wrap(
     contract.parse(OURS), message_id="m-1", published_at=datetime(2025, 10, 19, tzinfo=UTC)
 )
 OURS_ON_THE_WIRE = RawDelivery(
-    WRAPPED.body, "application/json", "utf-8", WRAPPED.headers, {"message_id": "m-1"}
+    WRAPPED.body, "application/json", "utf-8", WRAPPED.headers, {"message_id": "m-1"}, PROCESS_QUEUE
 )
 
 
@@ -36,7 +37,9 @@ def _todays(**change: Any) -> RawDelivery:
         "eta": None,
         "expires": None,
     }
-    return RawDelivery(json.dumps(body | change).encode(), "application/json", None, {}, {})
+    return RawDelivery(
+        json.dumps(body | change).encode(), "application/json", None, {}, {}, PROCESS_QUEUE
+    )
 
 
 def test_our_own_messages_are_let_in() -> None:
@@ -58,7 +61,7 @@ def test_todays_senders_are_let_in_under_our_task_name() -> None:
 
 def test_even_the_least_that_protocol_1_allows_is_let_in() -> None:
     body = {"id": "t-1", "task": envelope.PROCESS_TASK, "args": [TODAY]}
-    bare = RawDelivery(json.dumps(body).encode(), "application/json", None, {}, {})
+    bare = RawDelivery(json.dumps(body).encode(), "application/json", None, {}, {}, PROCESS_QUEUE)
     assert json.loads(admit(bare, KNOWN).body)[1] == {}
 
 
@@ -105,6 +108,11 @@ REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
         replace(OURS_ON_THE_WIRE, body=b"[" * 30000 + b"]" * 30000),
         "unreadable",
         "not JSON",
+    ),
+    "nesting that cannot be handed on": (
+        replace(OURS_ON_THE_WIRE, body=b"[[" + b"[" * 600 + b"]" * 600 + b"], {}, {}]"),
+        "unreadable",
+        "nested more than 100 deep",
     ),
     "too large": (
         replace(OURS_ON_THE_WIRE, body=b" " * (envelope.BODY_BYTES_MAX + 1)),
@@ -156,12 +164,28 @@ def test_what_no_task_can_take_is_refused_with_the_reason(
     assert len(refusal.value.detail) < 600
 
 
+@pytest.mark.parametrize("queue", [PROCESS_QUEUE, VALIDATE_QUEUE, LEARN_QUEUE])
+@pytest.mark.parametrize("task", sorted(KNOWN))
+def test_each_task_is_taken_from_its_own_queue_only(task: str, queue: str) -> None:
+    headers = {**WRAPPED.headers, "task": task}
+    delivery = replace(OURS_ON_THE_WIRE, headers=headers, queue=queue)
+    own = envelope.QUEUES_OF_TASKS[task]
+    if queue == own:
+        assert admit(delivery, KNOWN).headers["task"] == task
+        return
+    with pytest.raises(Unreadable, match=f"{task} is taken from {own} only") as refusal:
+        admit(delivery, KNOWN)
+    assert refusal.value.reason == "unknown-task"
+
+
 _headers = st.dictionaries(
     st.sampled_from(["task", "id", "eta", "attempt", "published_at", "timelimit"]),
     st.none() | st.integers() | st.text(max_size=20) | st.lists(st.integers(), max_size=2),
 )
 
 
+# The first text of a process takes a second or two to draw, which a busy machine makes too slow.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.binary(max_size=60) | st.sampled_from([WRAPPED.body, b"[[],{},{}]", b'{"task":"hello"}']),
     st.sampled_from(["application/json", None, "text/plain"]),
@@ -172,8 +196,9 @@ def test_nothing_that_arrives_raises_anything_but_a_refusal(
     body: bytes, content_type: str | None, encoding: str | None, headers: dict[str, Any]
 ) -> None:
     try:
-        admitted = admit(RawDelivery(body, content_type, encoding, headers, {}), KNOWN)
+        admitted = admit(RawDelivery(body, content_type, encoding, headers, {}, LEARN_QUEUE), KNOWN)
     except Unreadable as refusal:
         assert refusal.detail
     else:
         assert admitted.headers["task"] in KNOWN
+        assert admitted.body

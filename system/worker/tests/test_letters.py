@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.contract import envelope as wire
-from system.contract.topology import PROCESS_QUEUE
+from system.contract.topology import EXCHANGE, FANOUT_EXCHANGE, PROCESS_QUEUE, RETURN_MARK
 from system.worker.dead_letters import letter as letters
 from system.worker.dead_letters.letter import DeadLetter, NotReplayable, Selection
+from system.worker.dead_letters.prospects import would_die_of
+from system.worker.gate import published_at
 from system.worker.tests.bench import a_match
 
 NOW = datetime(2025, 10, 19, 12, tzinfo=UTC)
@@ -50,6 +52,25 @@ def test_what_is_revived_is_what_was_sent_and_counts_its_replays() -> None:
     assert revived.headers == {**SENT.headers, wire.ATTEMPT: 1, wire.REPLAYS: 3}
 
 
+def test_what_a_sender_left_out_is_not_made_up_by_a_replay() -> None:
+    """The earlier system's senders name no encoding ("binary" would be refused), and no time."""
+    properties = pika.BasicProperties(content_type="application/json")
+    letter = letters.parse_letter(properties, SENT.body, exchange=EXCHANGE, key=PROCESS_QUEUE)
+    revived = letters.revive(letter, force=False)
+    assert revived.content_encoding == "utf-8"
+    assert published_at(revived.headers, {"timestamp": 1760875200}) is None  # not the replay's
+    assert RETURN_MARK.items() <= revived.headers.items()  # ours now: it comes back, if it must
+
+
+def test_what_found_no_queue_tells_which_exchange_had_none_and_goes_where_it_was_for() -> None:
+    body = b'{"task": "process_match_data", "id": "t-1"}'
+    letter = letters.parse_letter(
+        pika.BasicProperties(), body, exchange=FANOUT_EXCHANGE, key="somewhere"
+    )
+    assert (letter.reason, letter.queue) == ("unroutable", PROCESS_QUEUE)
+    assert letter.detail == "no queue was bound to exchange 'matches-fanout' for key 'somewhere'"
+
+
 def test_an_id_that_no_worker_would_take_is_replaced() -> None:
     letter = replace(_of_the_broker(), message_id="\u2603" * 200)
     assert letters.revive(letter, force=False).message_id != letter.message_id
@@ -58,17 +79,32 @@ def test_an_id_that_no_worker_would_take_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("changed", "force", "words"),
     [
-        ({"body": b"no JSON"}, False, "no JSON"),
         ({"replays": 5}, False, "5 times"),
         ({"queue": ""}, True, "no queue of work"),
         ({"queue": f"{PROCESS_QUEUE}.retry.1s"}, True, "no queue of work"),
     ],
 )
-def test_what_would_die_again_or_has_no_way_back_is_not_revived(
+def test_what_was_sent_too_often_or_has_no_way_back_is_not_revived(
     changed: dict[str, Any], force: bool, words: str
 ) -> None:
     with pytest.raises(NotReplayable, match=words):
         letters.revive(replace(_of_the_broker(), **changed), force=force)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (SENT.body, ""),
+        (b"no JSON", "not JSON"),
+        (SENT.body.replace(b'"home_score":', b'"referee":"x","home_score":'), "is not a field"),
+        (b"[[], {}, {}]", "must be one match"),
+    ],
+)
+def test_what_a_replay_would_come_to_is_known_beforehand(body: bytes, words: str) -> None:
+    envelope = letters.revive(replace(_of_the_broker(), body=body), force=False)
+    why = would_die_of(envelope, PROCESS_QUEUE, datetime.now(UTC))
+    assert words in why
+    assert bool(why) == bool(words)
 
 
 def test_a_filter_on_time_never_means_what_does_not_say_when_it_died() -> None:

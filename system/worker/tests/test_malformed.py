@@ -12,7 +12,7 @@ from system.contract import envelope as wire
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 from system.worker.tests.bench import JSON, Bench, a_match
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 GOOD = a_match()
 ARGS = json.loads(GOOD.body)

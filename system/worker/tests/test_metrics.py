@@ -16,12 +16,14 @@ from pydantic import SecretStr
 
 from system.contract import envelope as wire
 from system.contract.reasons import Reason
+from system.contract.topology import PROCESS_QUEUE
 from system.errors import ApiUnavailable, BrokerUnavailable, DatabaseUnavailable
 from system.metrics.definitions import MetricFactory
 from system.metrics.folder import open_folder
 from system.metrics.server import MetricsServer, serving
-from system.metrics.tests.looking import free_port, kept, scraped, told
+from system.metrics.tests.looking import kept, scraped, told
 from system.settings import SinkKind, WorkerSettings
+from system.tests.ports import free_port
 from system.worker.metrics import WorkerMetrics
 from system.worker.process_metrics import child_metrics
 from system.worker.retry import Cause, cause
@@ -37,7 +39,7 @@ OpenLab = Callable[..., Any]
         (ApiUnavailable("x"), "api"),
         (BrokerUnavailable("x"), "broker"),
         (SoftTimeLimitExceeded(), "time_limit"),
-        (ZeroDivisionError(), "unknown"),
+        (ZeroDivisionError(), "bug"),
     ],
 )
 def test_a_retry_is_counted_under_what_it_waits_for(error: BaseException, word: str) -> None:
@@ -74,6 +76,20 @@ def test_a_task_that_fails_or_raises_is_timed_as_failed_and_is_in_flight_no_long
     assert found["tasks_in_flight"] == 0
     assert found["task_runtime_seconds_count succeeded hello"] == 1
     assert found["task_runtime_seconds_count failed hello"] == 2
+
+
+def test_each_of_a_batch_is_timed_by_its_own_outcome_and_none_succeeds_if_it_raises() -> None:
+    factory = MetricFactory()
+    metrics = WorkerMetrics(factory, SinkKind.API)
+    with metrics.tasks(64) as running:
+        assert told(factory)["tasks_in_flight"] == 64
+        running.failed()
+    with pytest.raises(ZeroDivisionError), metrics.tasks(10):
+        raise ZeroDivisionError
+    found = told(factory)
+    assert found["tasks_in_flight"] == 0
+    assert found["task_runtime_seconds_count succeeded process_match_data"] == 63
+    assert found["task_runtime_seconds_count failed process_match_data"] == 11
 
 
 def test_a_message_that_we_failed_has_the_latency_of_its_whole_way_where_that_is_known() -> None:
@@ -154,7 +170,7 @@ def test_what_another_worker_has_taken_is_told_and_ends_the_start(
         ({"metrics_port": str(port)}, "MISSING_TABLE_METRICS_FOLDER is not"),
     ):
         with _worker(**given) as second:
-            said, _ = second.communicate(timeout=30)
+            said, _ = second.communicate(timeout=90)
         assert second.returncode == 2
         assert words in said
         assert "Traceback" not in said
@@ -162,7 +178,7 @@ def test_what_another_worker_has_taken_is_told_and_ends_the_start(
 
 @pytest.mark.services
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 def test_the_counts_of_a_worker_survive_its_children_its_broker_and_itself(
     open_lab: OpenLab, tmp_path: Path
 ) -> None:
@@ -170,27 +186,34 @@ def test_the_counts_of_a_worker_survive_its_children_its_broker_and_itself(
     bench = open_bench(open_lab, metrics_port=port, metrics_folder=folder)
 
     def seen(name: str, value: float) -> dict[str, float]:
+        return all_seen({name: value})
+
+    def all_seen(wanted: dict[str, float]) -> dict[str, float]:
         def look() -> dict[str, float] | None:
             found = scraped(port)
-            return found if found is not None and found.get(name) == value else None
+            return found if found is not None and wanted.items() <= found.items() else None
 
-        return until(f"{name} to be {value:g}", look)
+        return until(f"the metrics to show {wanted}", look)
 
     bench.receipt(bench.send(a_match()))
     bench.send(a_match(home_score=-1))
     bench.put(b"no JSON", message_id="m-1", **JSON)
     bench.put(json.dumps({"task": "nobody's", "id": "m-2"}).encode(), **JSON)
-    seen("dead_lettered_total invalid", 1)
-    seen("dead_lettered_total unreadable", 1)
-    seen("dead_lettered_total unknown-task", 1)
-    found = seen("task_runtime_seconds_count failed process_match_data", 1)  # written last
-    assert found["messages_processed_total created"] == 1
-    assert found["messages_processed_total dead_lettered"] == 3
-    assert found["message_latency_seconds_count dead_lettered queue"] == 0  # their own fault
-    assert found["published_total confirmed worker-gate"] == 2
-    assert found["published_total confirmed worker-retry"] == 1
-    assert found["sink_seconds_count api"] == 1
-    assert found["worker_consuming"] == 1
+    all_seen(
+        {
+            "dead_lettered_total invalid": 1,
+            "dead_lettered_total unreadable": 1,
+            "dead_lettered_total unknown-task": 1,
+            "task_runtime_seconds_count failed process_match_data": 1,
+            "messages_processed_total created": 1,
+            "messages_processed_total dead_lettered": 3,
+            "message_latency_seconds_count dead_lettered queue": 0,  # their own fault
+            "published_total confirmed worker-gate": 2,
+            "published_total confirmed worker-retry": 1,
+            "sink_seconds_count api": 2,  # the store reads a match, also one that is invalid
+            "worker_consuming": 1,
+        }
+    )
 
     with frozen_api(bench):
         message_id = bench.send(a_match())
@@ -201,12 +224,17 @@ def test_the_counts_of_a_worker_survive_its_children_its_broker_and_itself(
         assert (scraped(port) or {})["tasks_in_flight"] == 1  # not 2: the dead one's is gone
     bench.receipt(message_id)
     found = seen("tasks_in_flight", 0)
-    assert found["messages_processed_total created"] == 2
+    # What the killed child had posted may have taken effect when the API went on.
+    effects = [found[f"messages_processed_total {each}"] for each in ("created", "duplicate")]
+    assert sum(effects) == 2
 
     bench.lab.substrate.kill("broker")
     seen("worker_consuming", 0)
     bench.lab.substrate.start("broker")
-    before = seen("worker_consuming", 1)
+    seen("worker_consuming", 1)
+    # It may deliver again what was acknowledged just before it was killed; that counts, too.
+    until("the queue to be empty", lambda: bench.held(PROCESS_QUEUE) == 0)
+    before = seen("tasks_in_flight", 0)
 
     bench.lab.substrate.kill("worker")
     bench.lab.substrate.start("worker")

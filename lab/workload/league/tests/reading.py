@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from lab.workload.league.clubs import DIVISIONS
 from lab.workload.league.rows import Row
 from lab.workload.league.season import SOURCE
 from system.contract.match import Match, Status
@@ -18,6 +19,13 @@ STORED_AS = {
     "Intercontinental Football Academy of New England": "IFA",
     "Los Angeles Soccer Club": "Los Angeles SC",
 }
+SPELLED = {
+    club.casefold(): club
+    for leagues in DIVISIONS.values()
+    for clubs in leagues.values()
+    for club in clubs
+}
+LASTS = {"U13": 90, "U14": 90, "U15": 100, "U16": 100, "U17": 110, "U19": 110}
 NOT_PLAYED = {"TBD", "VS", "V", "@", "NOT STARTED", "PENDING", ""}
 _KICKOFF = re.compile(r"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d)([ap])m")
 _SCORE = re.compile(r"(\d+) [:\-–—] (\d+)( FORFEIT| \(FF\))?")  # noqa: RUF001
@@ -37,7 +45,10 @@ def team(text: str) -> str:
     name = plain(plain(text).removesuffix("Championship Qualification"))
     if not name:
         raise CannotReadError("no team")
-    return STORED_AS.get(name, name)
+    for printed, stored in STORED_AS.items():
+        if name.casefold() == printed.casefold():
+            return stored
+    return SPELLED.get(name.casefold(), name)
 
 
 def read(row: Row, moment: datetime) -> Match:
@@ -66,7 +77,12 @@ def read(row: Row, moment: datetime) -> Match:
     elif score := _SCORE.fullmatch(word):
         home_score, away_score = int(score[1]), int(score[2])
         past = _past(on, hour, minute, unknown, moment)
-        status = "forfeit" if score[3] else "completed" if past else "scheduled"
+        ended = _ended(on, hour, minute, unknown, plain(row.age_group), moment)
+        status = "completed" if ended else "live" if past else "scheduled"
+        if score[3]:
+            status = "forfeit"
+        if status == "scheduled":  # a placeholder
+            home_score = away_score = None
     elif status not in ("postponed", "cancelled"):
         raise CannotReadError(word)
     return Match(
@@ -95,6 +111,16 @@ def _past(on: date, hour: int, minute: int, unknown: bool, moment: datetime) -> 
         return begins.astimezone(UTC) <= moment
     kickoff = datetime(on.year, on.month, on.day, hour, minute, tzinfo=EASTERN)
     return kickoff.astimezone(UTC) <= moment
+
+
+def _ended(
+    on: date, hour: int, minute: int, unknown: bool, age_group: str, moment: datetime
+) -> bool:
+    if unknown:
+        begins = datetime(on.year, on.month, on.day, tzinfo=EASTERN)
+        return begins.astimezone(UTC) <= moment
+    kickoff = datetime(on.year, on.month, on.day, hour, minute, tzinfo=EASTERN)
+    return kickoff.astimezone(UTC) + timedelta(minutes=LASTS[age_group]) <= moment
 
 
 def node(tree: LexborHTMLParser | LexborNode, selector: str) -> LexborNode:

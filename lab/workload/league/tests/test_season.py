@@ -48,7 +48,7 @@ def test_two_processes_see_the_same_season_whatever_their_hash_seed_and_language
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=True,
         )
         seen.add(run.stdout.strip())
@@ -75,7 +75,7 @@ def test_every_readable_row_says_what_is_true_and_every_match_is_on_the_site(
                 unread[row.unreadable] += 1
                 continue
             assert row.unreadable is None, row
-            found[match.identity] = match
+            found[season.aliases.get(match.identity, match.identity)] = match
         assert found == season.truth_at(moment)
         assert len(found) == MATCHES_USUAL
         assert None not in unread
@@ -96,10 +96,56 @@ def test_identities_stay_and_ids_are_the_leagues_own(
 ) -> None:
     truths = [season.truth_at(moment) for moment in moments]
     assert len({frozenset(truth) for truth in truths}) == 1
-    ids = [m.external_match_id for m in truths[0].values() if m.external_match_id is not None]
+    ids = [m.external_match_id for m in truths[-1].values() if m.external_match_id is not None]
     assert len(set(ids)) == len(ids) < MATCHES_USUAL
     strays = {row.match_id for row in season.rows_at(moments[3]) if row.unreadable}
     assert not strays & {f"{each}\t\nMALE" for each in ids}
+
+
+def test_a_number_is_missing_for_a_while_and_then_there(
+    season: Season, moments: list[datetime]
+) -> None:
+    truths = [season.truth_at(moment) for moment in moments]
+    some = [s for s in season.stories if s.fate in (Fate.ID_LATE, Fate.ID_GONE)]
+    assert len(some) == 20
+    for story in some:
+        shown = [truth[story.identity].external_match_id for truth in truths]
+        assert set(shown) <= {None, story.external_id}
+        assert shown[-1] == story.external_id
+        assert len(story.aliases) == 1
+    assert any(
+        truth[story.identity].external_match_id is None for truth in truths for story in some
+    )
+
+
+def test_a_placeholder_is_no_score_and_a_score_is_final_only_after_the_end(season: Season) -> None:
+    some = [s for s in season.stories if s.fate is Fate.NIL_BEFORE]
+    assert len(some) == 21
+    for story in some:
+        nil, result = story.versions[1:]
+        assert (nil.home_score, nil.away_score) == (0, 0)
+        assert nil.kickoff is not None
+        before, during = nil.kickoff - timedelta(minutes=1), nil.kickoff + timedelta(minutes=60)
+        match = season.truth_at(before)[story.identity]
+        assert (match.match_status, match.home_score) == (Status.SCHEDULED, None)
+        match = season.truth_at(during)[story.identity]
+        assert (match.match_status, match.home_score) == (Status.LIVE, 0)
+        match = season.truth_at(result.since + timedelta(hours=2))[story.identity]
+        assert (match.match_status, match.home_score) == (Status.COMPLETED, result.home_score)
+
+
+def test_a_visitor_plays_where_it_does_not_belong(season: Season) -> None:
+    visits = [s.fixture for s in season.stories if s.fate is Fate.VISITOR]
+    assert visits
+    teams = season.teams()
+    for visit in visits:
+        at_home = [
+            division
+            for (league, age, division), own in teams.items()
+            if (league, age) == (visit.league, visit.age_group) and visit.away in own
+        ]
+        assert at_home
+        assert visit.division not in at_home
 
 
 def every_change(season: Season) -> list[datetime]:

@@ -1,0 +1,1 @@
+"""Tests of the chart: rendered by real Helm, without a cluster."""

@@ -1,0 +1,1 @@
+"""Measurements of the system's speed, on a lab of their own."""

@@ -1,0 +1,96 @@
+"""Runs Locust as its users do, against a lab that is known by its addresses only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lab.experiment.lab import Lab
+from lab.history import log
+from lab.paths import PROJECT
+
+WITHIN_S = 240.0
+GENEROUS = "baseline: {success_ratio_min: 0, confirm_p99_ms: 1.0e6, commit_p99_ms: 1.0e6}\n"
+"""Budgets that any machine keeps."""
+
+
+@dataclass(frozen=True)
+class Locust:
+    """Locust in a folder of its own.
+
+    Attributes:
+        folder: where its runs are.
+        lab: what it sends to.
+    """
+
+    folder: Path
+    lab: Lab
+
+    @contextmanager
+    def started(self, *words: str, budgets: str = GENEROUS) -> Iterator[subprocess.Popen[str]]:
+        """Run it beside the block; nothing of it is left afterwards."""
+        (self.folder / "budgets.yaml").write_text(budgets)
+        locustfile = str(PROJECT / "load" / "locustfile.py")
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-m", "locust", "-f", locustfile, "--only-summary"),
+                *("--load", "baseline", "--budgets", "budgets.yaml"),
+                *("--host", self.lab.endpoints.api_url, *words),
+            ],
+            cwd=self.folder,
+            env={**os.environ, **_credentials(self.lab)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def run(self, *words: str, budgets: str = GENEROUS) -> tuple[int, str]:
+        """Run it to its end without its web page; return the exit code, and what it said."""
+        with self.started("--headless", *words, budgets=budgets) as process:
+            _, said = process.communicate(timeout=WITHIN_S)
+        return process.returncode, said
+
+    def records(self) -> set[Path]:
+        """The folders of all runs."""
+        return set((self.folder / ".runs").glob("*-load-*"))
+
+    def left(self, name: str) -> Any:
+        """A document of the newest run."""
+        return json.loads((self.record / name).read_text("utf-8"))
+
+    def accepted(self) -> int:
+        """How many messages of the newest run have been accepted so far."""
+        history = self.record / log.FILE
+        return history.read_bytes().count(b'"event":"accepted"') if history.exists() else 0
+
+    @property
+    def record(self) -> Path:
+        """The folder of the newest run."""
+        return self.folder / ".runs" / "latest"
+
+
+def _credentials(lab: Lab) -> dict[str, str]:
+    ends = lab.endpoints
+    at = urlsplit(ends.management_url)
+    login = urlsplit(ends.broker_urls["operator"]).netloc.rpartition("@")[0]
+    return {
+        "MISSING_TABLE_API_TOKEN": ends.api_token,
+        "MISSING_TABLE_BROKER_URL": ends.broker_urls["scraper"],
+        "MISSING_TABLE_OPERATOR_URL": ends.broker_urls["operator"],
+        "MISSING_TABLE_MANAGEMENT_URL": f"{at.scheme}://{login}@{at.netloc}",
+    }

@@ -1,1 +1,0 @@
-"""Benchmarks: skipped by default, run by `make bench`."""
