@@ -32,14 +32,6 @@ ENOUGH = 20
 """Messages that have met a fault which nothing else shows."""
 SAID_WITHIN_S = 120.0
 """A worker that is not answered waits for ten seconds."""
-OF_EACH_ROLE = (
-    "worker-killed",
-    "worker-terminated",
-    "broker-killed",
-    "database-killed",
-    "api-killed",
-)
-"""`make test` tries these, `make test-faults` the others, too."""
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("worker-killed", {}),
     ("worker-child-killed", {}),
@@ -78,12 +70,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [
-        pytest.param(*case, marks=[] if case[0] in OF_EACH_ROLE else [pytest.mark.faults])
-        for case in CASES
-    ],
+    CASES,
     ids=["-".join([name, *map(str, parameters.values())]) for name, parameters in CASES],
 )
 def test_every_message_takes_effect_once_in_spite_of(

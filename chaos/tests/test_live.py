@@ -1,4 +1,7 @@
-"""Experiments against a lab that is up: two that hold, and what must not pass for one that does."""
+"""Experiments against a lab that is up: some that hold, and what must not pass for one that does.
+
+`make test` runs those of `USUAL`; `make chaos` runs all there are.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,6 @@ from lab.substrates.provider import Keeps
 from lab.wait import eventually
 
 pytestmark = [
-    pytest.mark.chaos,
     pytest.mark.services,
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -37,6 +39,8 @@ pytestmark = [
 WITHIN_S = 200.0
 SOON_S = 60.0
 LAB = "chaos-tests"
+USUAL = ("worker-kill", "broker-kill", "api-outage", "database-outage", "redis-outage")
+"""One for each part that can be gone."""
 ACTIONS, PROBES = "chaos.actions", "chaos.probes"
 
 
@@ -93,7 +97,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             typed.lab("down", "--name", LAB, within_s=SOON_S)
 
 
-@pytest.mark.parametrize("name", ["worker-kill", "partition"])
+@pytest.mark.parametrize("name", [*USUAL, pytest.param("partition", marks=pytest.mark.chaos)])
 def test_it_holds(name: str, place: Place) -> None:
     """Run as a person does, by its file; the record is a run's own, with the fault in it."""
     code, journal, said = place.run(run.EXPERIMENTS / f"{name}.yaml")
@@ -119,6 +123,7 @@ LIVE: dict[str, Any] = {
 }
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("method", "problem"),
     [
@@ -146,6 +151,7 @@ def test_an_action_that_met_nothing_fails_the_run_and_leaves_nothing_broken(
     eventually("the lab to be whole", place.is_whole, within_s=SOON_S)
 
 
+@pytest.mark.chaos
 def test_a_message_that_is_lost_fails_a_run_in_which_all_was_done(
     place: Place, tmp_path: Path
 ) -> None:
@@ -158,6 +164,7 @@ def test_a_message_that_is_lost_fails_a_run_in_which_all_was_done(
     assert "law 1" in journal[KEY]["why"]
 
 
+@pytest.mark.chaos
 def test_what_an_interrupted_run_broke_is_mended_and_it_has_failed(
     place: Place, tmp_path: Path
 ) -> None:

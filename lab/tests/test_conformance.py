@@ -44,11 +44,12 @@ AMQP = b"AMQP\x00\x00\x09\x01"
 A = TypeVar("A")
 
 
-NEEDS = {"docker": pytest.mark.docker, "kubernetes": pytest.mark.kubernetes}
+BEYOND = {"docker": [pytest.mark.docker], "kubernetes": [pytest.mark.kubernetes]}
 """What a kind needs beyond the services of this machine."""
+HERE = [pytest.mark.services, pytest.mark.laboratory]
 KINDS = [
     "fake",
-    *(pytest.param(name, marks=NEEDS.get(name, pytest.mark.services)) for name in registry.names()),
+    *(pytest.param(name, marks=BEYOND.get(name, HERE)) for name in registry.names()),
 ]
 
 

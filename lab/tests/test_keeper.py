@@ -16,9 +16,12 @@ from lab.substrates.local import cleaning
 from lab.tests import trees
 from lab.wait import eventually
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="needs a subreaper and parent death signals"
-)
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="needs a subreaper and parent death signals"
+    ),
+]
 
 
 class Guarded:

@@ -16,7 +16,10 @@ from lab.paths import PROJECT
 from lab.phases import runner
 from lab.wait import eventually
 
-pytestmark = pytest.mark.timeout(600)  # each starts a Python and a pytest of its own
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.timeout(600),  # each starts a Python and a pytest of its own
+]
 
 RUN = """
 import os, sys

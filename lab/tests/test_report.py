@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -215,6 +214,7 @@ def test_a_scrape_that_refused_what_had_to_be_refused_is_no_number() -> None:
     assert scraped(0, 0, 1, {0, 5}).endswith("exit code 1, and it must be 0 or 5")
 
 
+@pytest.mark.laboratory
 @pytest.mark.slow
 def test_fifty_thousand_messages_make_a_small_page_that_says_how(tmp_path: Path) -> None:
     audit = concluded(tmp_path, sane(2, messages=50_000, matches=500))
@@ -252,7 +252,7 @@ def test_a_success_ratio_is_never_rounded_up() -> None:
     assert formatting.format_measured(near) == "99.899 %"
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+@pytest.mark.browser
 def test_a_browser_draws_every_plot_and_runs_no_foreign_script(tmp_path: Path) -> None:
     concluded(tmp_path, hostile())
     seen = subprocess.run(

@@ -32,7 +32,12 @@ from lab.substrates.plan import Role
 from lab.wait import eventually
 from system.contract.topology import PROCESS_QUEUE
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.laboratory,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 WEAKENED = "system.tests.weakened"
 WAYS = "every message went by the queue"

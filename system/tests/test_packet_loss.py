@@ -26,7 +26,12 @@ from system.tests.cable import Cable
 from system.tests.relay import Relay, relay
 from system.worker.tests.bench import Bench, until
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]
 
 STALL_S = 3.0
 """Three times the default patience, a fifth of ours."""

@@ -169,6 +169,7 @@ def test_a_message_that_is_no_amqp_is_refused_alone_and_shifts_no_confirm(url: s
         assert take_all(url, queue) == ["m-0000000", "m-0000002", "m-0000000"]
 
 
+@pytest.mark.faults
 def test_a_blocked_connection_gives_up_in_time_with_words_and_sends_again_afterwards(
     shared_lab: Any, url: str
 ) -> None:
@@ -389,6 +390,7 @@ def _strike_while_busy(publisher: Publisher) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(420)
+@pytest.mark.faults
 def test_a_broker_that_dies_and_comes_back_amid_a_batch_gets_all_of_it(open_lab: Any) -> None:
     # A queue of the topology, which nobody reads here: a quorum queue that was declared a moment
     # before the broker is killed does not come back well in RabbitMQ 3.10.

@@ -67,6 +67,7 @@ def _said(results: list[PublishResult]) -> dict[str, int]:
     return dict(Counter(result.outcome.value for result in results))
 
 
+@pytest.mark.faults
 def test_a_publisher_that_was_refused_does_not_log_in_again_for_each_message(
     broker: Bench, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_publisher_takes_a_new_password_over_at_once(broker: Bench, tmp_path: 
         assert between.accepted == before + 1
 
 
+@pytest.mark.faults
 def test_a_publisher_without_another_way_waits_for_the_new_password(
     broker: Bench, tmp_path: Path
 ) -> None:

@@ -108,7 +108,9 @@ def test_a_publisher_reaches_a_broker_that_its_authority_vouches_for(world: Worl
     assert _publish(world.amqps["scraper"], _trust(world.ours)) == (PublishOutcome.CONFIRMED, "")
 
 
-@pytest.mark.parametrize("whom", ["others", "the machine's"])
+@pytest.mark.parametrize(
+    "whom", ["others", pytest.param("the machine's", marks=pytest.mark.faults)]
+)
 def test_a_publisher_refuses_a_broker_that_nobody_it_trusts_vouches_for(
     whom: str, world: World
 ) -> None:
@@ -194,6 +196,7 @@ def test_a_worker_does_everything_by_tls(
         bench.clear()
 
 
+@pytest.mark.faults
 def test_a_worker_says_that_it_does_not_trust_the_broker_and_goes_on_trying(
     world: World, tmp_path: Path, run_worker: Callable[[dict[str, str]], Path]
 ) -> None:

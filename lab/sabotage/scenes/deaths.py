@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import urllib3
-from prometheus_client.parser import text_string_to_metric_families
+import psycopg
 
 from lab.experiment.lab import Lab
 from lab.sabotage.scene import Setup, scene
@@ -23,8 +22,11 @@ from lab.substrates.abilities import ChildKillable, Measurable
 from lab.substrates.plan import Role
 from lab.wait import eventually
 from lab.workload.profiles import Profile
-from system.contract.topology import PROCESS_QUEUE, RETRY_DELAYS_S, retry_queue
+from system.contract.topology import RETRY_DELAYS_S, retry_queue
 
+CONNECT_S = 3
+_LOST = "Connection to broker lost"
+"""Celery's words."""
 _WEAKENED = "system.tests.weakened"
 ITS_SHARE = "a worker holds no more than its share"
 _BATCH = 4
@@ -143,20 +145,19 @@ def the_broker_dies_while_messages_wait(lab: Lab) -> None:
 
 @scene(AS_IT_IS)
 def connections_are_lost_in_the_middle_of_tasks(lab: Lab) -> None:
-    """The database hangs, so tasks are under way; their messages are given out once more."""
-    pausable(lab).pause(Role.DATABASE)
-    send(lab, "connection", 4)
-    eventually("the worker to take messages", lambda: waiting(lab) == 0, within_s=SOON_S)
-    # The ledger's and the one that asks; the next is a worker's, and will be carried out.
-    eventually("the API to have a match in hand", lambda: _requests(lab) > 2, within_s=SOON_S)
-    before = _redelivered(lab)
-    with lab.fault("connections-closed"):
-        eventually(
-            "messages to be given again",
-            lambda: waiting(lab) or _redelivered(lab) > before,
-            within_s=SOON_S,
-        )
-    pausable(lab).resume(Role.DATABASE)
+    """A statement waits for a lock, so a task is under way; its message is given out once more."""
+    (log,) = lab.substrate.logs(Role.WORKER)
+    before = log.text().count(_LOST)
+    with lab.fault("matches-locked"):
+        send(lab, "connection", 4)
+        # It is in the database, and will be carried out whatever becomes of who asked for it.
+        eventually("a statement to wait for the lock", lambda: _locked_out(lab), within_s=SOON_S)
+        with lab.fault("connections-closed"):
+            eventually(
+                "the worker to notice",
+                lambda: log.text().count(_LOST) > before,
+                within_s=SOON_S,
+            )
 
 
 @scene(FORKED)
@@ -201,18 +202,10 @@ def _take_effect(lab: Lab, count: int) -> None:
     )
 
 
-def _requests(lab: Lab) -> float:
-    """How many requests the API works on."""
-    answer = urllib3.request(
-        "GET", f"{lab.endpoints.api_url}/metrics", timeout=30.0, retries=False, decode_content=True
-    )
-    for family in text_string_to_metric_families(answer.data.decode()):
-        if family.name == "missing_table_http_requests_in_flight":
-            return sum(sample.value for sample in family.samples)
-    raise AssertionError("the API does not say how many requests it works on")
-
-
-def _redelivered(lab: Lab) -> int:
-    """How many messages the broker has handed out once more."""
-    queue = lab.endpoints.management.call("GET", f"queues/%2F/{PROCESS_QUEUE}")
-    return int(queue.get("message_stats", {}).get("redeliver", 0))
+def _locked_out(lab: Lab) -> bool:
+    """Whether a statement waits for a lock."""
+    with psycopg.connect(lab.endpoints.database_url, connect_timeout=CONNECT_S) as connection:
+        (waits,) = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        )
+    return bool(waits[0])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal, cast
 
 from lab.workload.league.clubs import LEAGUES
@@ -28,6 +29,8 @@ from system.contract.playing import kickoff_utc
 
 MATCHES_USUAL = 1040
 SOURCE = "match-scraper"
+STORED_MAX = 50_000
+"""Matches that are kept, so that they are not made anew for each moment; some 2 kB each."""
 """What the scraper calls itself in its messages. Pages have neither notes nor division ids."""
 
 
@@ -140,7 +143,7 @@ class Season:
         The identities are the lasting ones; a match whose id is not printed at `moment` lacks it.
         """
         return {
-            story.identity: _match(
+            story.identity: _seen(
                 story.fixture, story.external_id, story.versions[story.index_at(moment)], moment
             )
             for story in self.stories
@@ -169,7 +172,7 @@ def _ids(seed: int) -> Iterator[str]:
 def _story(seed: int, number: int, fixture: Fixture, fate: Fate, league_id: str) -> MatchStory:
     versions = timeline(fixture, fate, Dice(seed, "timeline", number))
     external_id = None if fate in WITHOUT_ID else league_id
-    shown = [_match(fixture, external_id, each, each.since).identity for each in versions]
+    shown = [_seen(fixture, external_id, each, each.since).identity for each in versions]
     identity = external_id or shown[0]
     aliases = frozenset(shown) - {identity}
     return MatchStory(number, identity, aliases, external_id, fixture, fate, versions)
@@ -179,8 +182,12 @@ def _order(league: str, day: date, at: time | None, number: int) -> tuple[int, d
     return LEAGUES.index(league), day, at or time(0), number
 
 
-def _match(fixture: Fixture, external_id: str | None, version: Version, moment: datetime) -> Match:
-    status = status_at(version, fixture.age_group, moment)
+def _seen(fixture: Fixture, external_id: str | None, version: Version, moment: datetime) -> Match:
+    return _match(fixture, external_id, version, status_at(version, fixture.age_group, moment))
+
+
+@lru_cache(maxsize=STORED_MAX)  # a season is looked at again and again, and little has changed
+def _match(fixture: Fixture, external_id: str | None, version: Version, status: Status) -> Match:
     played = status in (Status.LIVE, Status.COMPLETED, Status.FORFEIT)
     return Match(
         home_team=version.home,

@@ -80,6 +80,7 @@ def test_what_was_answered_survives_a_crash_of_the_database(tmp_path: Path) -> N
     assert _lost_in_a_crash(tmp_path) == []
 
 
+@pytest.mark.controls
 def test_without_the_setting_a_crash_of_the_database_loses_what_was_answered(
     tmp_path: Path,
 ) -> None:
@@ -124,6 +125,7 @@ def test_an_effect_whose_commit_failed_is_neither_answered_nor_counted(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.controls
 def test_without_care_an_effect_is_counted_whose_commit_failed(
     failure: str, postgres_server: Server, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_new_password_of_the_database_is_taken_over(secured: Server, tmp_path:
             time.sleep(0.1)
 
 
+@pytest.mark.faults
 def test_a_wrong_password_of_the_database_is_said_now_and_then_without_a_traceback(
     secured: Server, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def _der(certificate: Certificate) -> bytes:
     return ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
 
 
+@pytest.mark.faults
 def test_a_new_certificate_is_shown_from_the_next_connection_on(
     database_url: str, clean: str, tmp_path: Path
 ) -> None:

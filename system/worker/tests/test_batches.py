@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(420)]
 OpenLab = Callable[..., Any]
 WEAKENED = "system.tests.weakened"
 
+SINKS = ["api", pytest.param("database", marks=pytest.mark.faults)]
+
 
 @contextmanager
 def backlog(bench: Bench) -> Iterator[list[Envelope]]:
@@ -60,7 +62,7 @@ def transactions(found: list[dict[str, Any]]) -> int:
     return len({str(each["xid"]) for each in found})
 
 
-@pytest.mark.parametrize("sink", ["api", "database"])
+@pytest.mark.parametrize("sink", SINKS)
 def test_a_backlog_goes_in_batches_and_a_bad_match_dead_letters_alone(
     sink: str, open_lab: OpenLab
 ) -> None:
@@ -78,7 +80,7 @@ def test_a_backlog_goes_in_batches_and_a_bad_match_dead_letters_alone(
     until("the queue to be empty", lambda: bench.depth(PROCESS_QUEUE) == 0)
 
 
-@pytest.mark.parametrize("sink", ["api", "database"])
+@pytest.mark.parametrize("sink", SINKS)
 def test_what_cannot_be_handed_on_dead_letters_alone(sink: str, open_lab: OpenLab) -> None:
     """Half a surrogate pair, a number without a word in JSON, nesting that pickle refuses."""
     bench = open_bench(open_lab, sink=sink)
@@ -143,6 +145,7 @@ def test_a_match_that_kills_its_child_costs_those_in_its_batch_nothing(open_lab:
     assert bench.worker.pid == worker
 
 
+@pytest.mark.faults
 def test_a_batch_that_exceeds_the_hard_time_limit_costs_nothing(open_lab: OpenLab) -> None:
     bench = Bench(
         open_lab(
@@ -197,6 +200,7 @@ def test_a_match_at_which_the_backend_fails_waits_alone(open_lab: OpenLab, tmp_p
     assert bench.letters() == []
 
 
+@pytest.mark.faults
 def test_a_lost_connection_amid_a_batch_costs_nothing(open_lab: OpenLab) -> None:
     """What the broker delivers again has its receipt already, or takes effect alone."""
     bench = open_bench(open_lab)

@@ -58,7 +58,10 @@ def _shown(port: int, *, braked: int, consuming: int) -> dict[str, float]:
     return until(f"braked to be {braked}, and consuming {consuming}", look)
 
 
-@pytest.mark.parametrize("place", ["gate", "handle", "aside"])
+@pytest.mark.parametrize(
+    "place",
+    ["gate", *(pytest.param(place, marks=pytest.mark.faults) for place in ("handle", "aside"))],
+)
 def test_a_bug_costs_its_message_nothing_but_time(
     place: str, open_lab: OpenLab, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_worker_that_does_nothing_but_fail_stops_taking_matches_until_one_take
     assert bench.letters() == []
 
 
+@pytest.mark.faults
 def test_a_version_that_dies_at_every_match_does_not_use_up_their_deliveries(
     open_lab: OpenLab, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_the_message_of_a_killed_child_is_delivered_again_and_takes_effect_once(
     assert bench.worker.pid == worker
 
 
+@pytest.mark.controls
 def test_without_the_setting_the_message_of_a_killed_child_is_lost(open_lab: OpenLab) -> None:
     """What `task_reject_on_worker_lost` is kept for."""
     bench = open_bench(
@@ -105,6 +106,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(open_lab: Op
     assert bench.depth(PROCESS_QUEUE) == 0
 
 
+@pytest.mark.faults
 def test_a_worker_that_is_asked_to_end_does_not_wait_for_an_api_that_never_answers(
     open_lab: OpenLab,
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_hard_time_limit_kills_the_child_and_keeps_the_message(open_lab: OpenL
     assert bench.letters() == []
 
 
+@pytest.mark.controls
 def test_without_the_setting_a_hard_time_limit_loses_the_message(open_lab: OpenLab) -> None:
     """What `task_acks_on_timeout` is kept for."""
     bench = open_bench(

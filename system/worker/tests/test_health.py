@@ -51,6 +51,7 @@ def test_the_command_says_it_with_its_exit_code_and_needs_no_library(tmp_path: P
 @pytest.mark.services
 @pytest.mark.slow
 @pytest.mark.timeout(420)
+@pytest.mark.faults
 def test_a_stopped_loop_is_old_in_both_files_and_a_missing_broker_in_the_ready_file_only(
     open_lab: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def _begin(bench: Bench) -> None:
     bench.receipt(bench.send(a_match()))
 
 
+@pytest.mark.faults
 def test_a_wrong_password_costs_a_line_now_and_then_without_a_traceback(
     alone: Bench, given: Given
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_wrong_password_costs_a_line_now_and_then_without_a_traceback(
     assert "hush" not in given.log.read_text()
 
 
+@pytest.mark.faults
 def test_a_worker_that_waits_for_its_login_can_be_ended(alone: Bench, given: Given) -> None:
     with given.worker() as worker:
         _begin(alone)
@@ -136,6 +138,7 @@ def test_a_worker_that_waits_for_its_login_can_be_ended(alone: Bench, given: Giv
     assert len(given.said("login refused")) <= refusals + 1
 
 
+@pytest.mark.faults
 def test_a_worker_consumes_as_soon_as_its_file_has_the_right_password(
     alone: Bench, given: Given
 ) -> None:
@@ -174,6 +177,7 @@ def test_a_new_password_of_the_broker_costs_no_message(alone: Bench, given: Give
     assert alone.letters() == []
 
 
+@pytest.mark.faults
 def test_a_child_whose_login_is_refused_makes_no_message_poison(alone: Bench, given: Given) -> None:
     """It cannot send the message to wait, so that comes again: not fifty times in a moment."""
     with given.worker():
@@ -219,6 +223,7 @@ def _asked(bench: Bench) -> str:
     )
 
 
+@pytest.mark.faults
 def test_a_new_password_of_redis_costs_no_answer(alone: Bench, given: Given) -> None:
     with redis_with_password("first") as port:
         given.put("result_url", f"redis://:first@127.0.0.1:{port}/0")
@@ -238,6 +243,7 @@ def test_a_new_password_of_redis_costs_no_answer(alone: Bench, given: Given) -> 
     assert alone.letters() == []
 
 
+@pytest.mark.faults
 def test_a_wrong_password_of_redis_costs_an_answer_and_no_match(alone: Bench, given: Given) -> None:
     with redis_with_password("first") as port:
         given.put("result_url", f"redis://:first@127.0.0.1:{port}/0")

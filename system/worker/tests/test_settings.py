@@ -79,6 +79,7 @@ def test_after_a_lost_connection_the_first_copy_of_a_task_ends(
     assert bench.letters() == []
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "again",
     [
@@ -112,6 +113,7 @@ def test_a_task_that_outlasts_the_brokers_patience_does_not_end_the_worker(
         until("the worker to have ended", lambda: has_ended(worker), within_s=60)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "weakened",
     [
