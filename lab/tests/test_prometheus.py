@@ -21,6 +21,7 @@ from lab.clients.prometheus.client import READ_S, Prometheus
 from lab.clients.prometheus.extent import extent
 from lab.clients.prometheus.results import NoData, NoDataReason
 from lab.errors import CannotRun
+from lab.substrates.local.processes import stands_still
 from lab.substrates.local.series import opened, serving
 from lab.wait import eventually
 
@@ -196,6 +197,8 @@ def test_a_paused_prometheus_is_unreachable_in_time(prometheus: Prometheus) -> N
     )
     os.kill(process.pid, signal.SIGSTOP)
     try:
+        # A thread that runs goes on for a moment, and may answer in it.
+        eventually("it to stand still", lambda: stands_still(process), within_s=READ_S)
         with Prometheus(prometheus.url, read_s=0.5) as impatient:
             began = time.monotonic()
             assert not impatient.ready()

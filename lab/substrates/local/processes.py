@@ -246,7 +246,7 @@ class Running:
         # a moment, and a broker answered ten messages in it.
         eventually(
             f"the processes below {self.pid} to stand still",
-            lambda: all(map(_stands_still, tree(self.pid))),
+            lambda: all(map(stands_still, tree(self.pid))),
             within_s=KILL_GRACE_S,
             every_s=0.005,
         )
@@ -258,7 +258,7 @@ class Running:
             self.paused = False
 
 
-def _stands_still(process: psutil.Process) -> bool:
+def stands_still(process: psutil.Process) -> bool:
     """Whether no thread of a process runs any more; one that has ended does not."""
     tasks = Path(f"/proc/{process.pid}/task")  # psutil tells the state of the first thread only
     try:
