@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +18,14 @@ from system.contract import envelope, schema
 from system.contract import match as contract
 from system.contract.tests.samples import OURS, TODAY
 from system.contract.topology import LEARN_QUEUE, PROCESS_QUEUE, VALIDATE_QUEUE
-from system.worker.gate import RawDelivery, Unreadable, admit
+from system.worker.gate import (
+    NESTING_MAX,
+    SHORT_BYTES_MAX,
+    RawDelivery,
+    Unreadable,
+    admit,
+    own_id,
+)
 
 KNOWN = frozenset({envelope.PROCESS_TASK, envelope.VALIDATE_TASK, envelope.HELLO_TASK})
 WRAPPED = envelope.wrap(
@@ -86,6 +96,192 @@ def test_no_wish_of_a_sender_to_delay_expire_or_chain_gets_through() -> None:
     assert admitted.headers["eta"] is admitted.headers["expires"] is None
     assert admitted.headers["timelimit"] == [None, None]
     assert json.loads(admitted.body)[2]["callbacks"] is None
+
+
+def test_what_celery_is_given_is_a_message_of_version_2_and_nothing_of_the_senders() -> None:
+    headers = {**WRAPPED.headers, "argsrepr": "secret", "lang": "x", "parent_id": "p", "group": "g"}
+    admitted = admit(replace(OURS_ON_THE_WIRE, headers=headers), KNOWN)
+    assert admitted.headers == {
+        "lang": "py",
+        "task": envelope.PROCESS_TASK,
+        "id": "m-1",
+        "root_id": "m-1",
+        "parent_id": None,
+        "group": None,
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+        "timelimit": [None, None],
+        "argsrepr": "(…)",
+        "kwargsrepr": "{…}",
+        "ignore_result": True,
+        envelope.PUBLISHED_AT: "2025-10-19T00:00:00+00:00",
+        envelope.ATTEMPT: 1,
+        envelope.REPLAYS: 0,
+        envelope.CONTRACT: schema.VERSION,
+    }
+    assert json.loads(admitted.body)[2] == {
+        "callbacks": None,
+        "errbacks": None,
+        "chain": None,
+        "chord": None,
+    }
+
+
+def test_a_message_of_kombus_becomes_what_was_admitted_also_if_it_was_read_before() -> None:
+    admitted = admit(_todays(), KNOWN)
+    message = SimpleNamespace(headers={}, body=b"", content_encoding=None, _decoded_cache=["old"])
+    admitted.put_into(message)
+    assert (message.headers, message.body) == (admitted.headers, admitted.body)
+    assert message.content_encoding == "utf-8"
+    assert message._decoded_cache is None
+
+
+@pytest.mark.parametrize("asked", [True, False, None])
+def test_an_answer_is_kept_if_its_sender_wants_it_but_never_of_a_match(asked: bool | None) -> None:
+    def ignored(task: str, queue: str) -> bool:
+        headers = {**WRAPPED.headers, "task": task, "ignore_result": asked}
+        admitted = admit(replace(OURS_ON_THE_WIRE, headers=headers, queue=queue), KNOWN)
+        return bool(admitted.headers["ignore_result"])
+
+    assert ignored(envelope.PROCESS_TASK, PROCESS_QUEUE)
+    assert ignored(envelope.VALIDATE_TASK, VALIDATE_QUEUE) is bool(asked)
+
+
+def test_a_task_is_taken_from_a_queue_that_is_not_known() -> None:
+    assert admit(replace(OURS_ON_THE_WIRE, queue=""), KNOWN).headers["id"] == "m-1"
+
+
+def test_a_message_may_be_as_large_as_the_contract_says() -> None:
+    padded = WRAPPED.body + b" " * (envelope.BODY_BYTES_MAX - len(WRAPPED.body))
+    assert admit(replace(OURS_ON_THE_WIRE, body=padded), KNOWN).headers["id"] == "m-1"
+
+
+@pytest.mark.parametrize(("deep", "may"), [(NESTING_MAX - 1, True), (NESTING_MAX, False)])
+@pytest.mark.parametrize("around", [("[", "]"), ('{"x":', "}")], ids=["lists", "objects"])
+def test_what_is_nested_is_taken_up_to_a_depth_whatever_nests(
+    around: tuple[str, str], deep: int, may: bool
+) -> None:
+    """In the body's list and that of the arguments; what lies side by side does not count."""
+    begin, end = around
+    match = begin * deep + "1" + end * deep
+    flat = "[" + ",".join(["{}"] * 2 * NESTING_MAX) + "]"
+    body = f"[[{match}, {flat}], {{}}, {{}}]".encode()
+    delivery = replace(OURS_ON_THE_WIRE, body=body)
+    if may:
+        assert len(admit(delivery, KNOWN).args) == 2
+        return
+    with pytest.raises(Unreadable, match="nested more than 100 deep"):
+        admit(delivery, KNOWN)
+
+
+PUBLISHED: dict[str, tuple[dict[str, Any], Any, str | None]] = {
+    "our header": ({envelope.PUBLISHED_AT: "2025-10-19T14:00:00+02:00"}, 1, "2025-10-19T12:00:00"),
+    "not known": ({envelope.PUBLISHED_AT: None}, 1760875200, None),
+    "a header that is no time": ({envelope.PUBLISHED_AT: "x"}, 1760875200, "2025-10-19T12:00:00"),
+    "a header without a zone": (
+        {envelope.PUBLISHED_AT: "2025-10-19T14:00:00"},
+        1760875200,
+        "2025-10-19T12:00:00",
+    ),
+    "a time before all times": (
+        {envelope.PUBLISHED_AT: "0001-01-01T00:00:00+10:00"},
+        1760875200,
+        "2025-10-19T12:00:00",
+    ),
+    "a number for a header": ({envelope.PUBLISHED_AT: 7}, 1760875200, "2025-10-19T12:00:00"),
+    "a stamp with its zone": (
+        {},
+        datetime(2025, 10, 19, 14, 0, tzinfo=timezone(timedelta(hours=2))),
+        "2025-10-19T12:00:00",
+    ),
+    "the first second": ({}, 1, "1970-01-01T00:00:01"),
+    "no second": ({}, 0, None),
+    "the last second": ({}, 32503679999, "2999-12-31T23:59:59"),
+    "after the last": ({}, 32503680000, None),
+    "a truth value": ({}, True, None),
+    "text": ({}, "1760875200", None),
+    "nothing": ({}, None, None),
+}
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that is not in UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(("header", "stamp", "said"), PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_when_a_message_was_published_is_told_by_its_header_else_by_its_stamp(
+    header: dict[str, Any], stamp: Any, said: str | None
+) -> None:
+    """In UTC, whatever zone this machine is in."""
+    delivery = replace(_todays(), headers=header, properties={"timestamp": stamp})
+    found = admit(delivery, KNOWN).headers[envelope.PUBLISHED_AT]
+    assert found == (None if said is None else f"{said}+00:00")
+
+
+@pytest.mark.parametrize("name", [envelope.ATTEMPT, envelope.REPLAYS])
+@pytest.mark.parametrize("count", [1, 7, 1_000_000])
+def test_what_a_message_counts_is_kept(name: str, count: int) -> None:
+    headers = {**WRAPPED.headers, name: count}
+    assert admit(replace(OURS_ON_THE_WIRE, headers=headers), KNOWN).headers[name] == count
+
+
+def test_what_a_message_counts_has_a_bound() -> None:
+    headers = {**WRAPPED.headers, envelope.ATTEMPT: 1_000_001, envelope.REPLAYS: 1_000_001}
+    admitted = admit(replace(OURS_ON_THE_WIRE, headers=headers), KNOWN).headers
+    assert (admitted[envelope.ATTEMPT], admitted[envelope.REPLAYS]) == (1, 0)
+
+
+def test_a_version_of_the_contract_is_kept_as_far_as_it_can_be_one() -> None:
+    for version, kept in (("3.1", "3.1"), ("x" * 21, "x" * 20), (3, None), (None, None)):
+        headers = {**WRAPPED.headers, envelope.CONTRACT: version}
+        admitted = admit(replace(OURS_ON_THE_WIRE, headers=headers), KNOWN)
+        assert admitted.headers[envelope.CONTRACT] == kept
+
+
+LONG = "x" * SHORT_BYTES_MAX
+IDS: dict[str, tuple[dict[str, Any], dict[str, Any], Any, str | None]] = {
+    # properties, headers, body → the id
+    "the property": ({"message_id": "p", "correlation_id": "c"}, {"id": "h"}, {"id": "b"}, "p"),
+    "the header": ({"correlation_id": "c"}, {"id": "h"}, {"id": "b"}, "h"),
+    "the body": ({"correlation_id": "c"}, {}, {"id": "b"}, "b"),
+    "the correlation": ({"correlation_id": "c"}, {}, {}, "c"),
+    "none": ({}, {}, {}, None),
+    "one that is empty": ({"message_id": ""}, {"id": "h"}, {}, "h"),
+    "one that is no text": ({"message_id": 7}, {"id": ["h"]}, {"id": {}}, None),
+    "one letter": ({"message_id": "p"}, {}, {}, "p"),
+    "as long as it may be": ({"message_id": LONG}, {}, {}, LONG),
+    "longer than AMQP carries": ({"message_id": LONG + "x"}, {}, {}, None),
+    "half a pair": ({"message_id": "\ud800"}, {}, {"id": "b"}, "b"),
+    "a body that is a list": ({}, {}, ["id"], None),
+}
+
+
+@pytest.mark.parametrize(("properties", "headers", "body", "found"), IDS.values(), ids=IDS.keys())
+def test_the_id_under_which_its_sender_knows_a_message_is_found_wherever_it_is(
+    properties: dict[str, Any], headers: dict[str, Any], body: Any, found: str | None
+) -> None:
+    content = json.dumps(body).encode()
+    delivery = RawDelivery(content, "application/json", None, headers, properties, PROCESS_QUEUE)
+    assert own_id(delivery) == found
+
+
+@pytest.mark.parametrize("body", [b"torn {", b"[" * 30000, b"\xff"])
+def test_a_body_that_cannot_be_read_has_no_id(body: bytes) -> None:
+    assert own_id(RawDelivery(body, None, None, {}, {"correlation_id": "c"}, "")) == "c"
+
+
+def test_a_body_that_is_too_large_is_not_read_for_its_id() -> None:
+    for more, found in ((0, "b"), (1, None)):
+        body = json.dumps({"id": "b"}).encode().ljust(envelope.BODY_BYTES_MAX + more)
+        assert own_id(RawDelivery(body, None, None, {}, {}, "")) == found
 
 
 @pytest.mark.parametrize("attempt", [0, -1, "2", True, None, 10**9, [1]])

@@ -17,7 +17,7 @@ from system.errors import (
     Refused,
     Violation,
 )
-from system.worker.retry import GiveUp, Policy, RetryIn, decide
+from system.worker.retry import Cause, GiveUp, Policy, RetryIn, cause, decide, is_bug
 
 POLICY = Policy()
 BROKEN = ContractViolation([Violation("home_score", "-1", "must not be negative")])
@@ -66,3 +66,38 @@ def test_a_pause_falls_within_its_step_and_the_jitter(attempt: int, spread: floa
 def test_messages_that_failed_together_do_not_come_back_together() -> None:
     waits = {decide(ApiUnavailable("x"), 3, POLICY, n / 10) for n in range(10)}
     assert len(waits) == 10
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (DatabaseUnavailable("x"), Cause.DATABASE),
+        (ApiUnavailable("x"), Cause.API),
+        (BrokerUnavailable("x"), Cause.BROKER),
+        (SoftTimeLimitExceeded(), Cause.TIME_LIMIT),
+        (ZeroDivisionError(), Cause.BUG),
+        (BROKEN, Cause.BUG),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_what_a_message_waits_for_has_a_name(error: Exception, named: Cause) -> None:
+    assert cause(error) is named
+    assert is_bug(error) is (isinstance(error, ZeroDivisionError))
+
+
+def test_a_refusal_is_no_bug() -> None:
+    assert not is_bug(Refused("403"))
+
+
+def test_the_pauses_are_those_of_the_queues_and_the_last_one_stays() -> None:
+    steps = [decide(ApiUnavailable("x"), n, POLICY, 1.0) for n in range(1, 10)]
+    last = RETRY_DELAYS_S[-1]
+    assert [each.step_s for each in steps if isinstance(each, RetryIn)] == [
+        *RETRY_DELAYS_S,
+        *[last] * (9 - len(RETRY_DELAYS_S)),
+    ]
+    assert steps[-1] == RetryIn(last, 750 * last)
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    assert decide(Refused(""), 1, POLICY, 0) == GiveUp(Reason.REFUSED, "Refused")
