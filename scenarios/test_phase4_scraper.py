@@ -22,8 +22,8 @@ from lab.checker import model
 from lab.clients.backend import Backend
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, needs
-from lab.substrates.abilities import Pausable, SharesFiles, SharesLoopback
-from lab.substrates.plan import Role
+from lab.substrates.abilities import Partitionable, Pausable, SharesFiles, SharesLoopback
+from lab.substrates.plan import Link, Role
 from lab.wait import eventually, stopwatch
 from lab.workload.scraper import SPOOLED
 from scenarios.support import drivers, hello, queue_contents, saved_pages
@@ -34,7 +34,11 @@ from system.contract.envelope import CONTRACT, PUBLISHED_AT
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PLAN = {"workers": 1, "concurrency": 2}
+PLAN = {
+    "workers": 1,
+    "concurrency": 2,
+    "relayed": frozenset({Link.SCRAPER_BROKER, Link.SCRAPER_API}),
+}
 BACK_WITHIN_S = 120.0
 """For messages whose worker lost its broker: kombu's pauses grow to half a minute."""
 PAUSES = [(0.05 * 2**n, 0.1 * 2**n) for n in range(6)] + [(2.5, 5.0)] * 3
@@ -160,6 +164,41 @@ def test_a_broker_that_dies_is_gone_round_until_it_is_back(lab: Lab, evidence: E
     assert Counter(each["way"] for each in receipts) == sender.ways()
     assert len(receipts) == len(sender.ids())
     assert sender.waiting() == 0
+
+
+@needs(Partitionable)
+def test_a_scraper_that_is_cut_off_keeps_all_while_the_system_goes_on(
+    lab: Lab, evidence: Evidence
+) -> None:
+    """Both of its links are cut, to the broker and to the API; nobody else's is.
+
+    What others send takes effect meanwhile. Once the links heal, `drain` sends what was kept.
+    """
+    sender = Sender(lab, "cut-off", moments(lab)[1])
+    page = saved_pages.save_page(lab, sender.moment, 2)
+    with (
+        lab.fault("link-cut", link=Link.SCRAPER_BROKER),
+        lab.fault("link-cut", link=Link.SCRAPER_API),
+    ):
+        run = sender.scrape([page])
+        ways, kept, noted = sender.ways(), sender.waiting(), sender.journal("accepted")[0]
+        others = [lab.send(external_match_id=f"meanwhile-{n}") for n in range(5)]
+        drivers.wait_for_receipts(lab, others)
+        early = drivers.receipts(lab, sender.ids())
+    drained = sender.drain()
+    drivers.wait_for_receipts(lab, sender.ids())
+    evidence("cut off: the scraper says", {"exit code": run.code, **ways})
+    evidence("cut off: why not by the queue", run.why)
+    evidence("cut off: why not by HTTP", noted["detail"])
+    evidence("cut off: what others sent took effect", len(others))
+    evidence("healed: `drain` says", {"exit code": drained.code, **drained.output})
+    assert run.code == SPOOLED
+    assert ways == {"outbox": len(sender.ids())}
+    assert kept == len(sender.ids()) > 0
+    assert "/api/matches" in noted["detail"]
+    assert early == []
+    assert (drained.code, drained.output["waiting"]) == (0, 0)
+    assert drained.output["accepted_by_way"] == {"queue": kept}
 
 
 def test_with_every_way_gone_the_outbox_keeps_all(lab: Lab, evidence: Evidence) -> None:

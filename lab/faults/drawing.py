@@ -20,6 +20,8 @@ BETWEEN_S = 1.0
 SELDOM = 0.2
 """How often a fault is drawn after which settling may take minutes, compared with the others."""
 _TRIES = 20
+_LOADED = [link for link in Link if link is not Link.SCRAPER_API]
+"""Links that a load needs: it stands in for the scraper, and goes by the queue alone."""
 
 Choose = Callable[[random.Random], Any]
 
@@ -104,7 +106,7 @@ def _one(rng: random.Random, fault: Fault, bounds: Bounds) -> Planned:
     choices: Mapping[str, Choose] = {
         "index": lambda rng: rng.randrange(bounds.workers),
         "how": lambda rng: rng.choice(list(Wrong)),
-        "link": lambda rng: rng.choice(list(Link)),
+        "link": lambda rng: rng.choice(_LOADED),
         "latency_s": lambda rng: rng.choice([0.05, 0.2, 1.0]),
         "bytes_per_s": lambda rng: rng.choice([0.0, 20_000.0, 200_000.0]),
         "jitter_s": lambda rng: rng.choice([0.0, 0.3]),

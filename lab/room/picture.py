@@ -213,6 +213,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "worker-api": ("way.posted",),
     "api-database": ("way.stored",),
     "scraper-broker": ("way.published",),
+    "scraper-api": ("way.bypass",),
     "*-broker": ("way.published", "way.delivered"),
 }
 """What is drawn of each part that a fault can break; a worker is drawn by its own name."""

@@ -31,6 +31,7 @@ class Link(StrEnum):
     """A network connection, from the role that calls to the role that answers."""
 
     SCRAPER_BROKER = "scraper-broker"
+    SCRAPER_API = "scraper-api"
     WORKER_BROKER = "worker-broker"
     WORKER_API = "worker-api"
     WORKER_RESULTS = "worker-results"

@@ -19,7 +19,7 @@ class Endpoints:
     """Where everything answers. The URLs hold passwords: for programs, not for logs.
 
     Attributes:
-        api_url: `http://host:port` of the backend.
+        api_url: `http://host:port` of the backend. Direct: no fault of a link breaks it.
         api_token: the bearer token that writing needs.
         broker_urls: AMQP URLs, by user: `scraper`, `earlier-sender`, `worker`, `operator`,
             `admin`. The scraper's is the only one that a fault of the link `scraper-broker` breaks;
@@ -30,6 +30,8 @@ class Endpoints:
         results_url: `redis://…`.
         database_url: `postgresql://…`, as the owner of the system's tables.
         site_url: `http://host:port` of the league site.
+        scraper_api_url: that of the scraper, which a fault of the link `scraper-api` breaks; empty:
+            `api_url`.
         prometheus_url, alertmanager_url, flower_url, grafana_url: `http://host:port`; None: it does
             not run.
     """
@@ -42,6 +44,7 @@ class Endpoints:
     results_url: str = field(repr=False)
     database_url: str = field(repr=False)
     site_url: str
+    scraper_api_url: str = ""
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
     flower_url: str | None = None

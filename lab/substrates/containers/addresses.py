@@ -29,20 +29,26 @@ from lab.substrates.protocol import Endpoints
 def endpoints(stack: Stack) -> Endpoints:
     """Where everything answers, for this machine and for the runner's programs."""
     broker = stack.here(BROKER, AMQP)
-    relayed = Link.SCRAPER_BROKER in stack.plan.relayed
-    of_scraper = stack.here(RUNNER, relay_port(Link.SCRAPER_BROKER)) if relayed else broker
+
+    def of_scraper(link: Link, direct: str) -> str:
+        relayed = link in stack.plan.relayed
+        return stack.here(RUNNER, relay_port(link)) if relayed else direct
+
+    scrapers = of_scraper(Link.SCRAPER_BROKER, broker)
+    api = stack.here(API, HTTP)
     monitored = stack.plan.monitoring is not None
     return Endpoints(
-        api_url=f"http://{stack.here(API, HTTP)}",
+        api_url=f"http://{api}",
         api_token=stack.password("api"),
         broker_urls={
-            user: stack.amqp(user, of_scraper if user == "scraper" else broker) for user in USERS
+            user: stack.amqp(user, scrapers if user == "scraper" else broker) for user in USERS
         },
         management_url=f"http://{stack.here(BROKER, MANAGEMENT)}",
         metrics_url=f"http://{stack.here(BROKER, BROKER_METRICS)}/metrics",
         results_url=stack.redis(stack.here(RESULTS, REDIS)),
         database_url=stack.postgresql(stack.here(DATABASE, POSTGRESQL)),
         site_url=f"http://{stack.here(SITE, HTTP)}",
+        scraper_api_url=f"http://{of_scraper(Link.SCRAPER_API, api)}",
         prometheus_url=f"http://{stack.here(watched.PROMETHEUS, watched.PROMETHEUS_PORT)}"
         if monitored
         else None,

@@ -251,6 +251,7 @@ def usual_settings(program: Program, ends: Endpoints) -> dict[str, str]:
     env |= {"MISSING_TABLE_API_URL": ends.api_url, "MISSING_TABLE_API_TOKEN": ends.api_token}
     if program is Program.WORKER:
         return env | {"MISSING_TABLE_RESULT_URL": ends.results_url}
+    env["MISSING_TABLE_API_URL"] = ends.scraper_api_url or ends.api_url
     env["MISSING_TABLE_OUTBOX"] = f"{WORK}/{OUTBOX}"
     if ends.prometheus_url:
         env["MISSING_TABLE_METRICS_FOLDER"] = SCRAPER_METRICS

@@ -20,12 +20,15 @@ AMQP, MANAGEMENT, BROKER_METRICS = 5672, 15672, 15692
 REDIS, POSTGRESQL, HTTP, METRICS = 6379, 5432, 8000, 9000
 TARGETS = {
     Link.SCRAPER_BROKER: (BROKER, AMQP),
+    Link.SCRAPER_API: (API, HTTP),
     Link.WORKER_BROKER: (BROKER, AMQP),
     Link.WORKER_API: (API, HTTP),
     Link.WORKER_RESULTS: (RESULTS, REDIS),
     Link.API_DATABASE: (DATABASE, POSTGRESQL),
 }
 """What each link leads to: the container and its port."""
+OF_SCRAPER = (Link.SCRAPER_BROKER, Link.SCRAPER_API)
+"""Links of which this machine, too, uses the relay: what it does as the scraper."""
 WORK = "/tmp/work"  # noqa: S108 - in the container
 """The programs' working folder in the runner; what is beside it is kept, too."""
 SCRAPER_METRICS = f"{WORK}/scraper-metrics"

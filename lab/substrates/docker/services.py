@@ -25,6 +25,7 @@ from lab.substrates.containers.stack import (
     HTTP,
     MANAGEMENT,
     METRICS,
+    OF_SCRAPER,
     POSTGRESQL,
     REDIS,
     RESULTS,
@@ -224,7 +225,7 @@ def runner(stack: Stack, relays: Callable[[Stack], list[dict[str, object]]]) -> 
     Args:
         relays: gives what it passes on, when all ports are known.
     """
-    ports = stack.publish(RUNNER, CONTROL, relay_port(Link.SCRAPER_BROKER))
+    ports = stack.publish(RUNNER, CONTROL, *map(relay_port, OF_SCRAPER))
     return Spec(
         RUNNER,
         stack.images.lab,

@@ -18,6 +18,7 @@ from lab.substrates.containers.stack import (
     BROKER,
     CONTROL,
     DATABASE,
+    OF_SCRAPER,
     RESULTS,
     RUNNER,
     SITE,
@@ -27,7 +28,6 @@ from lab.substrates.containers.stack import (
 from lab.substrates.kubernetes.kubectl import command
 from lab.substrates.kubernetes.own import PORTS
 from lab.substrates.local.ports import HOST
-from lab.substrates.plan import Link
 
 OPEN_WITHIN_S = 60.0
 END_S = 10.0
@@ -126,7 +126,7 @@ class Ways:
             for part in parts
         }
         # One for each: what breaks the link must not break the other.
-        ports = stack.publish(RUNNER, CONTROL, relay_port(Link.SCRAPER_BROKER))
+        ports = stack.publish(RUNNER, CONTROL, *map(relay_port, OF_SCRAPER))
         self._to[RUNNER] = [Forward(stack.lab, [port]) for port in ports.values()]
 
     def open(self, part: str | None = None) -> None:

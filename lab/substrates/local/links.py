@@ -11,6 +11,7 @@ from lab.substrates.relays import Relays
 
 _TARGETS = {
     Link.SCRAPER_BROKER: broker.BROKER,
+    Link.SCRAPER_API: roles.API,
     Link.WORKER_BROKER: broker.BROKER,
     Link.WORKER_API: roles.API,
     Link.WORKER_RESULTS: results.RESULTS,

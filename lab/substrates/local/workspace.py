@@ -60,6 +60,7 @@ def settings_of(program: Program, instance: Instance, ends: Endpoints) -> dict[s
     env |= {"MISSING_TABLE_API_URL": ends.api_url, "MISSING_TABLE_API_TOKEN": ends.api_token}
     if program is Program.WORKER:
         return env | {"MISSING_TABLE_RESULT_URL": ends.results_url}
+    env["MISSING_TABLE_API_URL"] = ends.scraper_api_url or ends.api_url
     folder = folder_of(instance)
     env["MISSING_TABLE_OUTBOX"] = str(folder / OUTBOX)
     if ends.prometheus_url:
