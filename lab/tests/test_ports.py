@@ -11,7 +11,7 @@ import pytest
 
 from lab.errors import CannotRun
 from lab.substrates.local import ports
-from lab.substrates.local.ports import BLOCK, FIRST, HOST, LAST, Ports, is_free
+from lab.substrates.local.ports import BLOCK, BLOCKS_MAX, FIRST, HOST, LAST, Ports, is_free
 
 
 @pytest.fixture
@@ -63,12 +63,39 @@ def test_ports_are_distinct_and_below_the_range_that_the_system_hands_out(
     assert LAST < 32_768  # the first ephemeral port of Linux; macOS begins higher
 
 
-def test_an_empty_block_says_so(cleanup: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_strangers_have_taken_is_left_for_another(
+    cleanup: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     block = Ports()
     cleanup.callback(block.release)
-    monkeypatch.setattr(ports, "is_free", lambda port: True)
-    for _ in range(BLOCK - 1):
+    strangers = range(block.first, block.first + BLOCK)
+    free = ports._refusal
+    monkeypatch.setattr(
+        ports, "_refusal", lambda port: OSError("in use") if port in strangers else free(port)
+    )
+
+    port = block.take()
+    assert port not in strangers
+    # The new block is held as the first one is.
+    others = Ports()
+    cleanup.callback(others.release)
+    assert not 0 < port - others.first < BLOCK
+
+
+def test_who_needs_too_many_ports_is_told_and_why(
+    cleanup: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = Ports()
+    cleanup.callback(block.release)
+    monkeypatch.setattr(ports, "_refusal", lambda port: None)
+    for _ in range((BLOCK - 1) * BLOCKS_MAX):
         block.take()
 
-    with pytest.raises(CannotRun, match="used up"):
+    with pytest.raises(CannotRun, match=r"used up or taken by others$"):
         block.take()
+
+    full = Ports()
+    cleanup.callback(full.release)
+    monkeypatch.setattr(ports, "_refusal", lambda port: OSError("Address already in use"))
+    with pytest.raises(CannotRun, match=r"taken by others \(Address already in use\)"):
+        full.take()
