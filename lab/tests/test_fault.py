@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lab.cli.app import app
-from lab.errors import CannotRun, LabError
+from lab.errors import CannotRun, LabError, SubstrateError
 from lab.experiment import settle
-from lab.faults import registry
+from lab.faults import process, registry
 from lab.faults.residue import Leaves, Residue
 from lab.history.log import FILE, History, read
 from lab.substrates.plan import Plan, Role
@@ -81,6 +81,8 @@ class Noting(Bare):
     def __init__(self) -> None:
         self.done: list[str] = []
         self.breaks = False
+        self.refuses = 0
+        """How often it does not start any more."""
 
     def kill(self, role: Role, index: int = 0) -> None:
         """Note it, and fail half way where it should."""
@@ -93,8 +95,11 @@ class Noting(Bare):
         self.done.append(f"terminate {role}-{index}")
 
     def start(self, role: Role, index: int = 0) -> None:
-        """Note it."""
+        """Note it, and fail as often as it should."""
         self.done.append(f"start {role}-{index}")
+        if self.refuses:
+            self.refuses -= 1
+            raise SubstrateError("something else answers in the place of its API")
 
 
 @dataclass
@@ -146,6 +151,24 @@ def test_it_breaks_for_the_block_and_is_on_record(tmp_path: Path) -> None:
         assert recorded(tmp_path) == [("worker-killed", "begin", "index=1")]
     assert substrate.done == ["kill worker-1", "start worker-1"]
     assert recorded(tmp_path)[1:] == [("worker-killed", "end", "index=1")]
+
+
+def test_what_does_not_start_at_once_is_started_again_as_by_a_supervisor(tmp_path: Path) -> None:
+    substrate = Noting()
+    with struck(tmp_path, substrate) as target, registry.applied("worker-killed", target):
+        substrate.refuses = 2
+    assert substrate.done == ["kill worker-0", *["start worker-0"] * 3]
+
+
+def test_what_never_starts_again_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "AGAIN_WITHIN_S", 0.1)
+    substrate = Noting()
+    with (
+        struck(tmp_path, substrate) as target,
+        pytest.raises(SubstrateError, match="worker-0 to start again"),
+        registry.applied("worker-killed", target),
+    ):
+        substrate.refuses = 10**6
 
 
 def test_it_is_cured_where_the_block_fails(tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ from lab.monitoring import watch
 from lab.substrates.containers import addresses
 from lab.substrates.containers.identity import identity, marks
 from lab.substrates.containers.images import SYSTEM, Images, names
-from lab.substrates.containers.stack import CONTROL, RUNNER, Stack, relay_port
+from lab.substrates.containers.stack import CONTROL, OF_SCRAPER, RUNNER, Stack, relay_port
+from lab.substrates.docker.docker import Docker
 from lab.substrates.kubernetes import chart, doctor, fitted, kubectl, leftovers, own, startup
+from lab.substrates.kubernetes.kubernetes import Kubernetes
 from lab.substrates.kubernetes.objects import PART
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
@@ -56,7 +58,7 @@ def made() -> list[dict[str, Any]]:
     """Every object of a lab that watches, and whose links can be broken."""
     plan = replace(PLAN, monitoring=watch.monitoring(), settings={Role.API: {"A_SETTING": "on"}})
     with stack_of(plan) as stack:
-        stack.publish(RUNNER, CONTROL, relay_port(Link.SCRAPER_BROKER))
+        stack.publish(RUNNER, CONTROL, *map(relay_port, OF_SCRAPER))
         rendered = chart.rendered(stack, "lab-x")
         first, then = fitted.fitted(stack, rendered)
         workers = [each for index in (0, 1) for each in fitted.worker(stack, rendered, index)]
@@ -92,6 +94,29 @@ def test_the_lab_acts_on_no_cluster_that_was_not_named(monkeypatch: pytest.Monke
     for act in (kubectl.need, lambda: kubectl.kubectl("get", "pods"), lambda: kubectl.command()):
         with pytest.raises(CannotRun, match=r"was not named.*--context NAME"):
             act()
+
+
+@pytest.mark.parametrize("kind", [Docker, Kubernetes])
+@pytest.mark.parametrize(
+    ("plan", "what"),
+    [
+        (replace(PLAN, flower=True), "Flower"),
+        (replace(PLAN, dashboards={}), "Grafana"),
+        (replace(PLAN, brokers=3), "a cluster of brokers"),
+    ],
+    ids=["flower", "grafana", "brokers"],
+)
+def test_what_only_labs_of_processes_have_is_refused_before_anything_starts(
+    kind: type[Docker | Kubernetes],
+    plan: Plan,
+    what: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a program was started"))
+    place = kind(Instance.named("refused", tmp_path))
+    with pytest.raises(CannotRun, match=f"the {kind.name} substrate does not run {what};"):
+        place.up(plan)
 
 
 def test_every_command_names_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
