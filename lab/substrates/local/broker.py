@@ -19,12 +19,9 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from kombu.connection import Connection
 
-from lab.clients.amqp import BrokerSilent
-from lab.clients.management import Management
 from lab.errors import SubstrateError
 from lab.substrates.broker_logins import definitions
 from lab.substrates.local import programs
@@ -143,61 +140,6 @@ def services(ground: Ground) -> list[Service]:
     ]
 
 
-def clear(ground: Ground) -> None:
-    """Take everything from a running node: messages, queues, users but those of the lab.
-
-    Raises:
-        SubstrateError: it cannot be done, or the node holds publishers back (an alarm).
-    """
-    users = {each["name"] for each in _definitions(ground)["users"]}
-    management = _management(ground)
-    try:
-        management.get("health/checks/local-alarms")
-        for each in management.get("vhosts?columns=name"):
-            management.call("DELETE", f"vhosts/{quote(each['name'], safe='')}")
-        for each in management.get("users?columns=name"):
-            if each["name"] not in users:
-                management.call("DELETE", f"users/{quote(each['name'], safe='')}")
-    except BrokerSilent as error:
-        raise SubstrateError(f"the broker cannot be emptied: {error}") from error
-
-
-def define(ground: Ground) -> None:
-    """Give a cleared node what its definitions say.
-
-    Raises:
-        SubstrateError: it cannot be done.
-    """
-    try:
-        _management(ground).call("POST", "definitions", _definitions(ground))
-    except BrokerSilent as error:
-        raise SubstrateError(f"the broker does not take its definitions: {error}") from error
-    if not accepts(ground.ports[BROKER]):
-        raise SubstrateError("the emptied broker takes no connections")
-
-
-def shape(ground: Ground) -> dict[str, Any]:
-    """Everything that a running node would export as its definitions, without passwords.
-
-    Raises:
-        SubstrateError: it does not tell.
-    """
-    try:
-        exported: dict[str, Any] = _management(ground).get("definitions")
-    except BrokerSilent as error:
-        raise SubstrateError(f"the broker does not tell what it holds: {error}") from error
-    for user in exported["users"]:
-        del user["password_hash"]
-    return {
-        name: sorted(value, key=repr) if isinstance(value, list) else value
-        for name, value in exported.items()
-    }
-
-
-def _management(ground: Ground) -> Management:
-    return Management(management_url(ground), url(ground, "admin"))
-
-
 def control(ground: Ground, serve: Command, *arguments: str) -> str:
     """Run the node's own tool as the node itself runs, and return what it printed.
 
@@ -269,7 +211,7 @@ def _place_in_cluster(ground: Ground, node: str) -> str:
     if node != nodes[-1]:
         return said + _WAITS.format(password=ground.password("admin"))
     definitions = write_private(
-        _home(ground, node) / "definitions.json", json.dumps(_definitions(ground), indent=1)
+        _home(ground, node) / "definitions.json", json.dumps(defined(ground), indent=1)
     )
     return said + _LOADS.format(definitions=definitions)
 
@@ -282,7 +224,8 @@ def _erlang_name(node: str) -> str:
     return "rabbit@localhost" if node == BROKER else f"{node}@localhost"
 
 
-def _definitions(ground: Ground) -> dict[str, Any]:
+def defined(ground: Ground) -> dict[str, Any]:
+    """What the broker of this lab is to hold, as RabbitMQ's definitions."""
     return definitions(ground.password, flower=ground.plan.flower)
 
 

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from lab.errors import SubstrateError
-from lab.substrates.local import broker, forkserver, keeper
+from lab.substrates.local import broker, emptying, forkserver, keeper
 from lab.substrates.local.forkserver import ForkServer
 from lab.substrates.local.instance import Instance, Process
 from lab.substrates.local.ports import Ports
@@ -62,7 +62,7 @@ class Node:
         if not self._is_as_new(len(services)):
             self.end()
             bring_up(Rise(each, self.spawner, self._logs, self._started) for each in services)
-            self._new = broker.shape(self._ground)
+            self._new = emptying.shape(self._ground)
         ground.ports |= self._ground.ports
         ground.passwords |= self._ground.passwords
         for name in self.running:
@@ -94,7 +94,7 @@ class Node:
 
     def _is_cleared(self) -> bool:
         try:
-            broker.clear(self._ground)
+            emptying.clear(self._ground)
         except SubstrateError:
             return False
         self.ripe = time.monotonic() + FORGOTTEN_S
@@ -110,8 +110,8 @@ class Node:
             within_s=2 * FORGOTTEN_S,
         )
         try:
-            broker.define(self._ground)
-            return broker.shape(self._ground) == self._new
+            emptying.define(self._ground)
+            return emptying.shape(self._ground) == self._new
         except SubstrateError:
             return False
 
