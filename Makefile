@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup shell lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 lab-phase5 slo load chaos \
-        hunt hunt-long sabotage \
+        hunt hunt-long sabotage mutants \
         notebooks jupyter test test-all test-rest test-unit test-integration test-faults test-laboratory \
         test-pages test-browser test-controls test-long test-chaos test-load test-docker test-k8s test-durations bench bench-long check fix lock docs \
         image doctor up top down clean
@@ -84,6 +84,10 @@ hunt-long: setup ## the same for hours: some 200 schedules and a million message
 
 sabotage: setup ## would the lab notice? plant defects, one by one: ONLY="early-ack no-gate" for some
 	@.venv/bin/python -m lab.dev.sabotage $(ONLY)
+
+mutants: setup ## would a test notice? change the code that decides, one thing at a time; half an hour
+	@sh lab/dev/setup/setup.sh mutants
+	@.venv/bin/python -m lab.dev.mutants
 
 notebooks: setup ## run every notebook against a live lab; writes their outputs anew
 	@.venv/bin/python -m lab.dev.run_notebooks
@@ -169,6 +173,6 @@ down: ## end what `make up` has started
 
 clean: ## end every lab of this folder; remove all that was made here: .venv, runs, caches
 	@if [ -x .venv/bin/lab ]; then .venv/bin/lab down --all; fi
-	@rm -rf .venv .lab .runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
+	@rm -rf .venv .lab .runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks mutants
 	@rm -rf ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """Whether the lock files are in step with pyproject.toml: `python -m lab.dev.lockfile`.
 
 Looks only, and needs no network: each requirement must have a pin, and the pin must satisfy it.
-The extras `bench` and `browser` have lock files of their own, which must agree with the other one:
-all are installed into one environment. `… lockfile extras` prints the names of the other extras.
+The extras of `APART` have lock files of their own, which must agree with the other one: all are
+installed into one environment. `… lockfile extras` prints the names of the other extras.
 The lock of the image (system/requirements.lock) must be a part of it, with all that the system
 needs.
 """
@@ -22,7 +22,7 @@ from lab.paths import PROJECT
 
 LOCK = "requirements.lock"
 IMAGE_LOCK = "system/requirements.lock"
-APART = {"bench": "requirements-bench.lock", "browser": "requirements-browser.lock"}
+APART = {name: f"requirements-{name}.lock" for name in ("bench", "browser", "mutants")}
 """The extras that only some commands install, and the lock file of each."""
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes the lock files anew from pyproject.toml: every platform, with hashes.
 #
-#   requirements.lock          every extra but the next two: what the set-up installs
+#   requirements.lock          every extra but the next three: what the set-up installs
 #   requirements-bench.lock    the extra `bench` at versions that agree with it; for `make bench`
 #   requirements-browser.lock  the extra `browser`, likewise; for `make test-browser`
+#   requirements-mutants.lock  the extra `mutants`, likewise; for `make mutants`
 #   system/requirements.lock   for the image: what of the first one the system itself needs
 #
 # The tool for it lives in a folder that is thrown away.
@@ -27,4 +28,5 @@ usual=$(.venv/bin/python -m lab.dev.lockfile extras)
 compile $(printf -- '--extra %s ' $usual) -o requirements.lock
 compile --extra bench --constraint requirements.lock -o requirements-bench.lock
 compile --extra browser --constraint requirements.lock -o requirements-browser.lock
+compile --extra mutants --constraint requirements.lock -o requirements-mutants.lock
 compile --constraint requirements.lock -o system/requirements.lock

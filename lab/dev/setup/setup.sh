@@ -7,6 +7,7 @@
 #   sh lab/dev/setup/setup.sh doctor     say what is missing, and change nothing
 #   sh lab/dev/setup/setup.sh bench      all of it, and the libraries that `make bench` compares with
 #   sh lab/dev/setup/setup.sh browser    all of it, and Chromium with what drives it in tests
+#   sh lab/dev/setup/setup.sh mutants    all of it, and what `make mutants` needs
 #
 # Exit codes: 0 all there, 2 something is missing that this script cannot bring; it says what.
 set -eu
@@ -256,3 +257,4 @@ packages
 [ "${1:-}" = packages ] || environment
 [ "${1:-}" != bench ] || add bench "the libraries that are compared with"
 [ "${1:-}" != browser ] || browser
+[ "${1:-}" != mutants ] || add mutants "what makes mutants of the code"
