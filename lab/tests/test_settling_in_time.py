@@ -38,6 +38,7 @@ class _World:
         self.trouble = ""
         self.record: dict[str, Any] = {}
         self.to_come = list(to_come)
+        self.probes = 0
         self.history = self
 
     @property
@@ -66,6 +67,7 @@ class _World:
         return self.in_queues
 
     def held(self, queues: Sequence[str]) -> int:
+        self.probes += 1
         return sum(self.in_queues[each] for each in queues)
 
     def write(self, event: str, **fields: Any) -> None:
@@ -82,6 +84,8 @@ def settle(world: _World, monkeypatch: pytest.MonkeyPatch, residue: Residue = CA
     assert world.record["ok"] == settled
     assert world.record["seconds"] == round(world.now, 3)
     assert world.record["waiting"] == len(world.waiting)
+    if settled:
+        assert world.record["detail"] == ""
     return world.now if settled else None
 
 
@@ -163,6 +167,7 @@ def test_what_is_in_no_queue_settles_after_the_rest_and_not_before(
     after = settle(world, monkeypatch, residue)
     assert after is not None
     assert 1 + rest_s(residue) <= after < 1 + rest_s(residue) + LATE_S  # the first probe is at 1 s
+    assert world.probes <= after  # the broker counts each time, so it is not asked too often
 
 
 _FULL, _EMPTY = {PROCESS_QUEUE: 1}, {PROCESS_QUEUE: 0}
