@@ -134,7 +134,8 @@ def test_only_ranks_that_are_not_the_usual_one_take_room_in_the_store() -> None:
 def test_a_rank_is_read_back_in_utc_whatever_zone_it_was_written_in() -> None:
     at = EVENING.astimezone(timezone(timedelta(hours=9))).isoformat()
     (_, found, _) = merge.ranks_from_json({"notes": [1, at, "m"]}, (EVENING, "m"))["notes"]
-    assert (found, found.tzinfo) == (EVENING, UTC)
+    assert found == EVENING
+    assert found.tzinfo is UTC
 
 
 TURNED = {"home_team": BARE["away_team"], "away_team": BARE["home_team"]}
