@@ -55,11 +55,21 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
         Whether it settled within `deadline_s`.
     """
     quiet = _Quiet(ledger, management)
+
+    def look() -> bool:
+        try:
+            if _all_ended(ledger):
+                return True
+        except Exception:
+            quiet.begin_anew()  # what went on meanwhile, nobody has seen
+            raise
+        return quiet.seconds() >= rest_s(residue)
+
     with stopwatch() as seconds:
         try:
             eventually(
                 "every message to have ended somewhere",
-                lambda: _all_ended(ledger) or quiet.seconds() >= rest_s(residue),
+                look,
                 within_s=deadline_s(len(ledger.waiting), residue),
                 every_s=0.1,
                 tolerate=(Exception,),  # a probe that failed has not seen it settled
@@ -85,7 +95,7 @@ class _Quiet:
     def __init__(self, ledger: Ledger, management: Management) -> None:
         self._ledger = ledger
         self._management = management
-        self._waiting = -1
+        self._waiting: set[str] | None = None
         self._looked = self._since = time.monotonic()
 
     def seconds(self) -> float:
@@ -93,11 +103,15 @@ class _Quiet:
         now = time.monotonic()
         if now - self._looked >= self.EVERY_S:
             since, self._since = self._since, now  # a probe that fails has seen nothing quiet
-            waiting = len(self._ledger.waiting)
+            waiting = self._ledger.waiting
             if not self._management.held(WORK) and waiting == self._waiting:
                 self._since = since
             self._waiting, self._looked = waiting, now
         return now - self._since
+
+    def begin_anew(self) -> None:
+        """Nothing before now has been quiet."""
+        self._since = time.monotonic()
 
 
 def _all_ended(ledger: Ledger) -> bool:

@@ -154,8 +154,8 @@ def _scores_for(sides: Mapping[str, Any], scored: Mapping[str, Any]) -> dict[str
     """The scores of `scored`, in the order in which `sides` names the teams."""
     home, away = (names.key(sides[side]) for side in ("home_team", "away_team"))
     is_turned = home == names.key(scored["away_team"]) or away == names.key(scored["home_team"])
-    order = ("away_score", "home_score") if is_turned else ("home_score", "away_score")
-    return dict(zip(("home_score", "away_score"), (scored[each] for each in order), strict=True))
+    of_home, of_away = ("away_score", "home_score") if is_turned else ("home_score", "away_score")
+    return {"home_score": scored[of_home], "away_score": scored[of_away]}
 
 
 def _said(match: Match) -> dict[str, Any]:

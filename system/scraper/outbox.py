@@ -270,7 +270,7 @@ def _row(envelope: Envelope) -> tuple[str, bytes, str, str, str]:
     return (
         envelope.message_id,
         envelope.body,
-        json.dumps(dict(envelope.headers), ensure_ascii=False),
+        json.dumps(dict(envelope.headers)),
         envelope.content_type,
         envelope.content_encoding,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import permutations
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,57 @@ def test_but_it_can_bring_one_and_correct_one() -> None:
     assert after(seen(0, match_status="tbd"), result)[0].shown["home_score"] == 2
     correction = seen(70, own_time=False, **PLAYED | {"home_score": 3})
     assert after(seen(0, **PLAYED), correction)[0].shown["home_score"] == 3
+
+
+EVERYTHING: dict[str, Any] = {
+    **PLAYED,
+    "external_match_id": "100502",
+    "match_time": "10:00",
+    "league": "Homegrown",
+    "division": "Northeast",
+    "division_id": 41,
+    "location": "Field 3",
+    "notes": "turf",
+    "source": "match-scraper",
+}
+
+
+def test_a_row_shows_all_that_was_said_each_in_its_column() -> None:
+    expected = {**BARE, **EVERYTHING, "match_date": EVENING.date()}
+    expected["status"] = expected.pop("match_status")
+    row = merge.first(seen(0, **EVERYTHING), "m")
+    assert row.shown == expected
+    assert row.shown.keys() == {*merge.ALWAYS, *merge.OPTIONAL}
+    assert merge.merge(merge.first(seen(0), "m"), seen(1, **EVERYTHING), "n")[0].shown == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "known"),
+    [(None, None, None), ("1", None, "1"), (None, "2", "2"), ("1", "2", "1")],
+)
+@pytest.mark.parametrize("minute", [9, -9], ids=["newer", "older"])
+def test_the_leagues_number_once_known_stays_known(
+    first: str | None, second: str | None, known: str | None, minute: int
+) -> None:
+    """Later messages find the match by it, so neither silence nor another number takes it away."""
+    one, other = seen(0, external_match_id=first), seen(minute, external_match_id=second)
+    assert after(one, other)[0].number == known
+    assert merge.join(merge.first(one, "a"), merge.first(other, "b")).number == known
+
+
+def test_only_ranks_that_are_not_the_usual_one_take_room_in_the_store() -> None:
+    row, _ = after(seen(0, location="Field 3"), seen(5, **PLAYED))
+    assert merge.ranks_as_json(row) == {
+        **dict.fromkeys(merge.FIELDS.keys() - {"result", "location"}),
+        "location": [1, EVENING.isoformat(), "m0"],
+    }
+
+
+def test_a_rank_is_read_back_in_utc_whatever_zone_it_was_written_in() -> None:
+    at = EVENING.astimezone(timezone(timedelta(hours=9))).isoformat()
+    (_, found, _) = merge.ranks_from_json({"notes": [1, at, "m"]}, (EVENING, "m"))["notes"]
+    assert found == EVENING
+    assert found.tzinfo is UTC
 
 
 TURNED = {"home_team": BARE["away_team"], "away_team": BARE["home_team"]}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from system.contract.envelope import Envelope, wrap_arguments
 from system.errors import OutboxFull, SettingsError, Unavailable
-from system.scraper.outbox import Outbox
+from system.scraper.outbox import BUSY_S, Outbox
 
 
 def envelope(name: str, payload: object = "x") -> Envelope:
@@ -35,6 +36,7 @@ def ids(outbox: Outbox, count: int = 1000) -> list[str]:
 
 def test_what_is_put_comes_out_equal_and_in_order(outbox: Outbox) -> None:
     first, second = envelope("b", "Fútbol\u0000"), envelope("a").for_attempt(3)
+    second = replace(second, content_type="text/plain", content_encoding="us-ascii")
     outbox.put([first, second])
     assert outbox.head(10) == [first, second]
     assert outbox.head(1) == [first]
@@ -132,6 +134,57 @@ def test_a_file_that_is_no_outbox_is_refused_and_left_alone(tmp_path: Path) -> N
         with pytest.raises(SettingsError, match="MISSING_TABLE_OUTBOX"):
             Outbox(path)
     assert text.read_text().startswith("shopping list")
+
+
+def test_who_may_not_create_an_outbox_opens_one_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with Outbox(path) as outbox:
+        outbox.put([envelope("a")])
+    with Outbox(path, create=False) as again:
+        assert ids(again) == ["a"]
+        again.discard(["a"])
+        assert len(again) == 0
+
+
+def test_a_path_that_is_wrong_is_no_empty_outbox_to_who_may_not_create_one(tmp_path: Path) -> None:
+    missing, empty = tmp_path / "missing.sqlite", tmp_path / "empty.sqlite"
+    empty.touch()
+    for path, why in (missing, "there is no such file"), (empty, "this file is no outbox"):
+        with pytest.raises(SettingsError, match=f"outbox {path}: {why}.*MISSING_TABLE_OUTBOX"):
+            Outbox(path, create=False)
+    assert list(tmp_path.iterdir()) == [empty]
+    assert empty.read_bytes() == b""
+
+
+def test_nor_is_one_made_in_place_of_a_file_that_vanishes_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    with pytest.raises(SettingsError, match=r"cannot be opened \(unable to open database file\)"):
+        Outbox(path, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with Outbox(path) as outbox:
+        outbox.put([envelope("a")])
+        outbox._database.execute("PRAGMA max_page_count = 8")  # the file may grow no further
+        with pytest.raises(OutboxFull, match=f"outbox {path}: the disk is full; nothing was kept"):
+            outbox.put([envelope("b"), envelope("c", "x" * 100_000)])
+        assert ids(outbox) == ["a"]
+
+
+def test_one_that_is_closed_is_unavailable(outbox: Outbox) -> None:
+    outbox.close()
+    with pytest.raises(Unavailable, match="closed database"):
+        outbox.put([envelope("a")])
+
+
+def test_who_finds_the_file_in_use_waits_as_long_as_there_is_patience(outbox: Outbox) -> None:
+    (patience_ms,) = outbox._database.execute("PRAGMA busy_timeout").fetchone()
+    assert patience_ms == 1000 * BUSY_S
 
 
 def test_a_file_that_fails_later_is_unavailable(outbox: Outbox) -> None:

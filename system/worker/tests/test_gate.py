@@ -293,8 +293,12 @@ def test_a_nonsense_attempt_counts_as_the_first(attempt: Any) -> None:
 
 REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
     "no JSON": (replace(OURS_ON_THE_WIRE, body=b"\xff\xfe"), "unreadable", "not JSON"),
-    "torn JSON": (replace(OURS_ON_THE_WIRE, body=WRAPPED.body[:-5]), "unreadable", "not JSON"),
-    "NaN": (replace(OURS_ON_THE_WIRE, body=b"[[NaN], {}, {}]"), "unreadable", "NaN"),
+    "torn JSON": (replace(OURS_ON_THE_WIRE, body=b"[torn"), "unreadable", "begins with '[torn'"),
+    "NaN": (
+        replace(OURS_ON_THE_WIRE, body=b"[[NaN], {}, {}]"),
+        "unreadable",
+        "NaN is no JSON number",
+    ),
     "a huge number": (
         replace(OURS_ON_THE_WIRE, body=b"[[" + b"1" * 5000 + b"], {}, {}]"),
         "unreadable",
@@ -318,7 +322,7 @@ REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
     "pickle": (
         replace(OURS_ON_THE_WIRE, content_type="application/x-python-serialize"),
         "unreadable",
-        "must be application/json",
+        "must be application/json, not 'application/x-python-serialize'",
     ),
     "no content type": (
         replace(OURS_ON_THE_WIRE, content_type=None),
@@ -328,7 +332,7 @@ REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
     "another encoding": (
         replace(OURS_ON_THE_WIRE, content_encoding="gzip"),
         "unreadable",
-        "must be utf-8",
+        "must be utf-8, not 'gzip'",
     ),
     "two elements": (replace(OURS_ON_THE_WIRE, body=b"[[], {}]"), "unreadable", "args, kwargs"),
     "args no list": (replace(OURS_ON_THE_WIRE, body=b"[1, {}, {}]"), "unreadable", "args must be"),
@@ -337,9 +341,9 @@ REFUSED: dict[str, tuple[RawDelivery, str, str]] = {
         "unreadable",
         "the id must be",
     ),
-    "a hostile id": (_todays(id="../../etc/passwd"), "unreadable", "the id must be"),
+    "a hostile id": (_todays(id="../../etc/passwd"), "unreadable", "not '../../etc/passwd'"),
     "an unknown task": (_todays(task="os.system"), "unknown-task", "os.system"),
-    "a task that is no text": (_todays(task=["x"]), "unreadable", "must be text"),
+    "a task that is no text": (_todays(task=["x"]), "unreadable", 'must be text, not ["x"]'),
     "an empty list": (replace(OURS_ON_THE_WIRE, body=b"[]", headers={}), "unreadable", "neither"),
     "an object without a task": (
         replace(OURS_ON_THE_WIRE, body=b"{}", headers={}),
