@@ -132,6 +132,13 @@ def test_only_what_was_certainly_refused_must_not_turn_up(
 # One effect.
 
 
+def test_every_message_that_took_effect_twice_is_counted_and_named() -> None:
+    again = [stored("good", n, "7", effect="unchanged") for n in (1.5, 1.6)]
+    finding = found(2, *again)
+    assert finding.explanation == "1 took effect more than once."
+    assert finding.examples == ("good",)
+
+
 def test_receipts_that_are_gone_or_changed_are_counted_apart() -> None:
     at = {"place": "receipts", "message_id": "good"}
     gone = record("vanished", 9, **at, cursor="1.4", changed=False)
