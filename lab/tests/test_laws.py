@@ -10,6 +10,7 @@ from lab.tests.histories import (
     Record,
     attempted,
     dead_letter,
+    moment,
     record,
 )
 from lab.tests.injections import judged, verdicts
@@ -33,6 +34,7 @@ def test_the_run_that_all_others_are_made_from_is_valid() -> None:
         "Each of 1 accepted messages ended in exactly one place."
     )
     assert result.finding(2).explanation == "Each of 1 effects happened once."
+    assert "1 matches" in result.finding(3).explanation
 
 
 # Conservation.
@@ -144,6 +146,7 @@ def test_receipts_that_are_gone_or_changed_are_counted_apart() -> None:
     gone = record("vanished", 9, **at, cursor="1.4", changed=False)
     changed = record("vanished", 9, **at, changed=True)
     assert found(2, changed).explanation == "1 had a receipt that reads differently now."
+    assert found(2, changed).examples == ("good",)
     result = judged(ran(gone))
     assert verdicts(result) == {1: Verdict.INVALID, 2: Verdict.INVALID}
     assert result.finding(2).explanation == "1 had a receipt that is no longer there."
@@ -164,6 +167,46 @@ def test_two_messages_at_one_cursor_are_two_receipts() -> None:
     records = ran(*accepted("other"), stored("other", identity="8"))
     assert judged(records).valid
     assert judged(records).counts.committed == 2
+
+
+# Newest wins.
+
+
+@pytest.mark.parametrize(
+    ("receipts", "explanation", "named"),
+    [
+        (
+            [stored("old", 3, "7", effect="updated", observed_at=moment(0))],
+            "1 changed a match that already held a newer observation.",
+            ("old",),
+        ),
+        (
+            [stored("new", 3, "7", effect="stale", observed_at=moment(2))],
+            "1 called stale, though nothing newer was stored.",
+            ("new",),
+        ),
+        (
+            [
+                stored("b", 3, "7", observed_at=moment(2)),
+                stored("a", 4, "7", observed_at=moment(3)),
+            ],
+            "2 created a match that was stored already.",
+            ("b", "a"),
+        ),
+        (
+            [stored("a", 3, "7", match_id=8), stored("b", 4, "9"), stored("c", 5, "9", match_id=3)],
+            "2 matches are stored more than once.",
+            ("7", "9"),
+        ),
+    ],
+)
+def test_each_way_in_which_an_older_one_wins_is_told_apart(
+    receipts: list[Record], explanation: str, named: tuple[str, ...]
+) -> None:
+    sent = [attempted(each["message_id"], 1, "7") for each in receipts]
+    finding = found(3, *sent, *receipts)
+    assert finding.explanation == explanation
+    assert finding.examples == named
 
 
 # No silent drop.
