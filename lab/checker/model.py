@@ -125,11 +125,10 @@ def compare_newest(
     found = []
     for match in stored:
         identity = str(match["identity"])
-        age = newest.get(match["id"], ("", ""))
-        true = dict(zip(("observed_at", "message_id"), age, strict=True))
+        observed_at, message_id = newest.get(match["id"], ("", ""))
         found += [
             Mismatch(identity, field, match.get(field), value)
-            for field, value in true.items()
+            for field, value in (("observed_at", observed_at), ("message_id", message_id))
             if _value(field, match.get(field)) != value
         ]
     return found

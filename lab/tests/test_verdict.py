@@ -124,7 +124,7 @@ def test_a_verdict_that_breaks_the_format_is_not_read(tmp_path: Path) -> None:
         verdict.read(tmp_path / "missing.json")
 
 
-def test_a_verdict_is_read_in_any_locale(tmp_path: Path) -> None:
+def test_a_name_of_another_alphabet_is_read(tmp_path: Path) -> None:
     path = tmp_path / "verdict.json"
     path.write_bytes(json.dumps(VALID | {"name": "Säule"}, ensure_ascii=False).encode())
     assert verdict.read(path)["name"] == "Säule"
