@@ -73,12 +73,16 @@ def test_the_document_says_all_that_the_audit_found() -> None:
 
 
 def test_numbers_are_rounded_to_what_the_format_promises() -> None:
-    more = [line for n in (2, 3) for line in accepted(f"m{n}", 2)]
-    records = ran(*more, stored("m2", 2.1, "7", effect="updated", observed_at=moment(2)))
+    more = [line for n in range(2, 8) for line in accepted(f"m{n}", 2)]
+    taken = [
+        stored(f"m{n}", 1.9 + n / 10, "7", effect="updated", observed_at=moment(2)) for n in (2, 3)
+    ]
+    records = ran(*more, *taken)
     records[-1] = record("ended", 9.12345)
     document = as_document(judged(records))
-    assert document["slo"]["success_ratio"]["value"] == 0.666667
-    assert document["arrivals_per_s"] == 2.0
+    assert document["slo"]["success_ratio"]["value"] == 0.428571
+    assert document["latency_ms"]["mean"] == 233.333
+    assert (document["throughput_per_s"], document["arrivals_per_s"]) == (2.5, 6.0)
     assert document["seconds"] == 9.123
 
 

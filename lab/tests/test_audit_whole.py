@@ -120,6 +120,11 @@ def test_a_history_without_a_beginning_has_the_name_of_its_folder_and_its_first_
     assert (audit([]).started, audit([]).seconds) == (None, 0)
 
 
+def test_a_run_begins_where_it_says_so() -> None:
+    """What was recorded before that, or by a clock that is behind, does not make it longer."""
+    assert judged([record("scrape", -5), *ran()]).seconds == 9
+
+
 def test_a_run_never_lasts_less_than_nothing() -> None:
     """Its clock was set back."""
     assert judged([*ran()[:-1], record("ended", -5)]).seconds == 0

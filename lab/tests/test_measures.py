@@ -174,6 +174,7 @@ def test_success_is_met_or_missed_only_if_what_is_open_cannot_change_it(
             None: Verdict.UNKNOWN,
         }[met]
     )
+    assert found.explanation.startswith(f"{good} of {good + still_open + bad} accepted")
     assert (f"{still_open} are undecided" in found.explanation) is (still_open > 0)
 
 
