@@ -31,7 +31,8 @@ class Scripted:
         failed: a scrape has failed of late, until the last ones are due.
         for_good: or until the end.
         asked: how often it was asked for the counts.
-        scraped_s: how long from now it scraped everything, at each question; the last for good.
+        scraped_s: how long from now it scraped everything, at each question; None if it
+            knows of nothing. The last for good.
     """
 
     def __init__(self, *counts: dict[str, float], failed: bool, for_good: bool = False) -> None:
@@ -39,7 +40,7 @@ class Scripted:
         self.failed = failed
         self.for_good = for_good
         self.asked = 0
-        self.scraped_s: list[float] = [60]
+        self.scraped_s: list[float | None] = [60]
 
     def __call__(self, _: str, query: dict[str, str]) -> Any:
         """The answer to an instant query."""
@@ -47,7 +48,8 @@ class Scripted:
         if freshness.LABEL in asked:
             found = [({freshness.LABEL: name}, now) for name in re.findall(r"newest-\d+", asked)]
         elif asked == "min(timestamp(up))":
-            found = [({}, now + self.scraped_s[0])]
+            ahead = self.scraped_s[0]
+            found = [] if ahead is None else [({}, now + ahead)]
             self.scraped_s = self.scraped_s[1:] or self.scraped_s
         elif "min_over_time" in asked:
             found = [({}, 0.0 if self.failed and (self.for_good or len(self.counts) > 1) else 1.0)]
@@ -123,7 +125,7 @@ def test_what_was_scraped_before_the_question_is_not_believed(
 ) -> None:
     """The counts of the last seconds are missing in it."""
     prometheus = Scripted(RIGHT, failed=False)
-    prometheus.scraped_s = [-5, -5, 60]
+    prometheus.scraped_s = [-5, None, -5, 60]
     assert compared(prometheus)
     assert prometheus.scraped_s == [60]
     monkeypatch.setattr(cross_check, "SEEN_WITHIN_S", 0.3)
