@@ -59,7 +59,7 @@ def of(match: Match) -> dict[str, Any]:
 def after(before: Mapping[str, Any] | None, match: Match) -> dict[str, Any]:
     """A match as the API should show it after a newer observation: what that leaves out stays.
 
-    A score stays with its team, also if the sides are turned.
+    A score stays with its team, also if the sides are turned; a time of day stays if the day moves.
     """
     shown = of(match)
     said = {
@@ -67,14 +67,15 @@ def after(before: Mapping[str, Any] | None, match: Match) -> dict[str, Any]:
         for name in match.model_fields_set
         if getattr(match, name) is not None or name not in SILENT_IF_NULL
     }
-    if "match_time" in said:
-        said.add("kickoff")
-    if said & {"match_status", "home_score"}:
-        said |= {"match_status", "home_score", "away_score"}
+    result = {"match_status", "home_score", "away_score"}
+    if said & result:
+        said |= result
     stays = dict(before or shown)
     if stays["home_team"].casefold() == shown["away_team"].casefold():
         stays |= {"home_score": stays["away_score"], "away_score": stays["home_score"]}
-    return shown | {name: stays[name] for name in FIELDS if name not in said}
+    shown |= {name: stays[name] for name in FIELDS if name not in said}
+    kickoff = match.model_copy(update={"match_time": shown["match_time"]}).kickoff
+    return shown | {"kickoff": kickoff and kickoff.isoformat()}
 
 
 def compare(
@@ -124,11 +125,10 @@ def compare_newest(
     found = []
     for match in stored:
         identity = str(match["identity"])
-        age = newest.get(match["id"], ("", ""))
-        true = dict(zip(("observed_at", "message_id"), age, strict=True))
+        observed_at, message_id = newest.get(match["id"], ("", ""))
         found += [
             Mismatch(identity, field, match.get(field), value)
-            for field, value in true.items()
+            for field, value in (("observed_at", observed_at), ("message_id", message_id))
             if _value(field, match.get(field)) != value
         ]
     return found

@@ -81,7 +81,7 @@ def write(document: Any, path: Path) -> None:
     check(document)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        part.write_bytes(json.dumps(document, indent=2).encode() + b"\n")
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -95,7 +95,7 @@ def read(path: Path) -> dict[str, Any]:
         VerdictError: it cannot be read, or breaks the format.
     """
     try:
-        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        document: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise VerdictError(f"cannot read the verdict {path}: {error}") from error
     check(document)
@@ -107,7 +107,7 @@ def _validator() -> jsonschema.Draft202012Validator:
     # Half of the time of every command would go into this import, and few commands need it.
     import jsonschema
 
-    schema = json.loads(SCHEMA_PATH.read_text("utf-8"))
+    schema = json.loads(SCHEMA_PATH.read_bytes())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER

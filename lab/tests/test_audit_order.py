@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 import pytest
@@ -108,6 +109,68 @@ def test_a_transaction_is_judged_against_those_before_it() -> None:
     newer, older = told("a", "updated", 2, 10), told("b", "stale", 1, 10.0001)
     found = disorder([before, newer, older._replace(received_at=newer.received_at)])
     assert found == Disorder(overwrote=["a"])
+
+
+def test_a_second_effect_of_the_same_observation_is_not_an_older_one() -> None:
+    """Another law counts it."""
+    for again in ("updated", "stale", "filled"):
+        assert disorder([told("a", "created", 1, 10), told("a", again, 1, 11)]) == HONEST
+
+
+def test_at_the_same_time_of_commit_the_cursor_decides() -> None:
+    newer, older = told("new", "created", 2, 10), told("old", "updated", 1, 10)
+    older = older._replace(received_at=at(1))
+    assert disorder([newer, older]).overwrote == ["old"]
+    assert disorder([older, newer]) == HONEST
+    assert disorder([older._replace(effect=Effect.STALE), newer]) == HONEST
+
+
+_OLDER = (Effect.STALE, Effect.FILLED)
+
+
+def _pair_by_pair(story: list[Receipt]) -> Disorder:
+    """What contradicts the law in one match, by its words: every receipt against every other."""
+    found = Disorder()
+    effective = [each for each in story if each.effect not in _OLDER]
+    groups = [list(group) for _, group in groupby(story, key=lambda each: each.received_at)]
+    earlier: list[Receipt] = []  # by cursor, in transactions before
+    for group in groups:
+        for each in group:
+            by_clock = [other for other in effective if other.committed_at <= each.committed_at]
+            if each.effect in _OLDER:
+                there = [*by_clock, *(other for other in earlier + group if other in effective)]
+                if all(other.age < each.age for other in there):
+                    found.wrongly_stale.append(each.message_id)
+            elif each.effect is not Effect.UNCHANGED and any(
+                other.age > each.age for other in by_clock if other in earlier
+            ):
+                found.overwrote.append(each.message_id)
+        earlier += group
+    created = [each.message_id for each in story if each.effect is Effect.CREATED]
+    found.created_again = created[1:]
+    return found
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([each for each in Effect if each not in ("duplicate", "invalid")]),
+            st.integers(0, 6),
+            st.integers(0, 9),
+            st.integers(0, 4),
+        ),
+        max_size=12,
+    )
+)
+def test_the_quick_way_finds_what_every_pair_of_receipts_shows(
+    drawn: list[tuple[Effect, int, int, int]],
+) -> None:
+    story = [
+        told(f"m{number}", effect, observed, committed)._replace(received_at=at(transaction))
+        for number, (effect, observed, committed, transaction) in enumerate(drawn)
+    ]
+    assert disorder(story) == _pair_by_pair(story)
 
 
 class _Write(NamedTuple):

@@ -22,6 +22,10 @@ def test_exit_codes_are_those_of_the_lab() -> None:
     assert [v.exit_code for v in (Verdict.VALID, Verdict.INVALID, Verdict.UNKNOWN)] == [0, 1, 2]
 
 
+def test_each_verdict_has_a_sign_for_people() -> None:
+    assert [v.sign for v in (Verdict.VALID, Verdict.INVALID, Verdict.UNKNOWN)] == ["✓", "✗", "?"]
+
+
 @pytest.mark.parametrize(
     ("given", "over_all"),
     [
@@ -83,6 +87,47 @@ def test_a_verdict_that_breaks_the_format_is_not_written(
     with pytest.raises(VerdictError, match=r"verdict\.schema\.json at"):
         verdict.write(broken, tmp_path / "verdict.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_verdict_is_written_for_people_too_and_over_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_text("older", "utf-8")
+    verdict.write(VALID, path)
+    assert path.read_text("utf-8") == json.dumps(VALID, indent=2) + "\n"
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.mkdir()
+    (path / "kept").touch()
+    with pytest.raises(VerdictError, match=r"cannot write .*verdict\.json"):
+        verdict.write(VALID, path)
+    assert [each.name for each in tmp_path.iterdir()] == ["verdict.json"]
+    with pytest.raises(VerdictError, match="cannot write"):
+        verdict.write(VALID, tmp_path / "no folder" / "verdict.json")
+
+
+def test_a_field_of_another_form_is_refused_though_its_type_is_right() -> None:
+    """A time is checked as one, and the message names the field and the rule."""
+    with pytest.raises(
+        VerdictError, match=r"^the verdict breaks verdict\.schema\.json at faults\[0\]\.from: "
+    ):
+        verdict.check(VALID | {"faults": [{"name": "cut", "from": "yesterday", "to": None}]})
+
+
+def test_a_verdict_that_breaks_the_format_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_text(json.dumps(VALID | {"verdict": "fine"}), "utf-8")
+    with pytest.raises(VerdictError, match="at verdict: 'fine' is not one of"):
+        verdict.read(path)
+    with pytest.raises(VerdictError, match=r"cannot read the verdict .*missing\.json"):
+        verdict.read(tmp_path / "missing.json")
+
+
+def test_a_name_of_another_alphabet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_bytes(json.dumps(VALID | {"name": "Säule"}, ensure_ascii=False).encode())
+    assert verdict.read(path)["name"] == "Säule"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]"])
