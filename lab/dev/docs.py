@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lab.dev import chart, faults_page, layout, rules, substrates_page, tests_page
+from lab.dev import chart, faults_page, layout, mutants_page, rules, substrates_page, tests_page
 from lab.monitoring.dashboards import files as dashboards
 from lab.paths import PROJECT
 from lab.sabotage import page as guards
@@ -20,6 +20,7 @@ Pages = Callable[[], Mapping[Path, str]]
 GENERATORS: tuple[Pages, ...] = (
     lambda: {guards.FILE: guards.render()},
     lambda: {sabotage.PAGE: sabotage.page()},
+    lambda: {mutants_page.FILE: mutants_page.page()},
     lambda: {faults_page.FILE: faults_page.page()},
     lambda: {substrates_page.FILE: substrates_page.page()},
     rules.pages,
