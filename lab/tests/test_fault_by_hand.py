@@ -19,6 +19,7 @@ from lab.experiment.session import session
 from lab.experiment.work import JOINING
 from lab.faults import registry
 from lab.history import log
+from lab.paths import lab_command
 from lab.substrates.local import Local, control
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import BASE
@@ -89,7 +90,8 @@ def test_it_lasts_until_it_is_cured_and_the_status_says_so(
     struck = fault("strike", "worker-paused", "--set", "index=0")
     assert struck.exit_code == 0, struck.output
     assert "Struck: worker-paused index=0. SIGSTOP" in struck.output
-    assert "`lab fault cure worker-paused --name" in struck.output
+    cure = lab_command("fault", "cure", "worker-paused", "--name", name)
+    assert f"It lasts until it is cured: `{cure}`." in struck.output
     code, said = status(name)
     assert code == 1
     assert "paused" in said
@@ -116,12 +118,16 @@ def test_it_ends_by_itself_when_its_time_is_over(kept: Lab, name: str, fault: Ty
 @pytest.mark.parametrize(
     ("words", "kind", "reason"),
     [
-        (("strike", "earthquake"), CannotRun, "no fault 'earthquake'; there are: api-killed"),
+        (
+            ("strike", "earthquake"),
+            CannotRun,
+            "no fault 'earthquake'; there are: api-errs, api-killed",
+        ),
         (("strike", "link-cut", "--set", "link=moon"), CannotRun, "takes link as one of: scraper"),
         (("strike", "link-cut", "--set", "speed=1"), CannotRun, "no parameter speed; it has: link"),
         (("strike", "link-cut", "--set", "link"), CannotRun, "name=value"),
         (("strike", "api-killed", "--for", "soon"), CannotRun, "--for must be a time"),
-        (("strike", "link-cut", "--set", "link=worker-api"), SubstrateError, "lab up --breakable"),
+        (("strike", "link-cut", "--set", "link=worker-api"), SubstrateError, " up --breakable`"),
         (("strike", "worker-killed", "--set", "index=7"), SubstrateError, "no worker-7"),
         (("cure", "worker-killed"), CannotRun, "was not struck by hand"),
         (("cure", "earthquake"), CannotRun, "no fault 'earthquake'"),
@@ -168,7 +174,7 @@ def test_one_that_is_not_up_is_named(place: Path, monkeypatch: pytest.MonkeyPatc
         said = CliRunner().invoke(app, ["fault", *words, "--name", "nobody"])
         assert isinstance(said.exception, CannotRun)
         assert "no lab named 'nobody' is up here; start it with `" in str(said.exception)
-        assert "lab up --name nobody`" in str(said.exception)
+        assert " up --name nobody`" in str(said.exception)
 
 
 def test_programs_read_what_is_struck_from_the_status(name: str, fault: Type) -> None:

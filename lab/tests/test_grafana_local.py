@@ -31,8 +31,10 @@ PLAN = Plan(
     monitoring=watch.monitoring(),
     dashboards=watch.dashboards(),
 )
+# The kernel takes no path with a space in a first line; the second one is four texts for Python.
 STAND_IN = """\
-#!{python}
+#!/bin/sh
+"exec" "{python}" "$0" "$@"
 import http.server, os, sys
 assert sys.argv[1:3] == ["server", "--homepath"] and os.path.exists(sys.argv[3] + "/conf")
 class Health(http.server.BaseHTTPRequestHandler):
