@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Protocol
 
-from lab.errors import NotWithin, SubstrateError
+from lab.errors import LabError, NotWithin, SubstrateError
 from lab.faults.registry import Target, fault
 from lab.faults.residue import Leaves
 from lab.substrates.abilities import ChildKillable, Killable, ParentKillable, Pausable
@@ -16,6 +17,8 @@ from system.contract.topology import PROCESS_QUEUE
 
 WORKERS_MAX = 100
 AGAIN_WITHIN_S = 60.0
+SLOW_S = 0.5
+"""A worker that is slowed stands still and goes on once in this time."""
 _BOTH = Leaves.RETRIES | Leaves.RECONNECTS
 
 
@@ -133,6 +136,33 @@ def worker_killed(on: Target[Killable], index: int = 0) -> Iterator[None]:
 def worker_paused(on: Target[Pausable], index: int = 0) -> Iterator[None]:
     """SIGSTOP for one worker and its children; they go on at the end."""
     yield from _paused(on, Role.WORKER, index)
+
+
+@fault("worker-slowed", Pausable, leaves=_BOTH, strikes="worker-{index}")
+def worker_slowed(on: Target[Pausable], index: int = 0, share: float = 0.2) -> Iterator[None]:
+    """Let one worker run for a share of the time only, as where others use the processor."""
+    if not 0 < share < 1:
+        raise LabError(f"a share is between 0 and 1, not {share:g}")
+    ended = Event()
+
+    def slow() -> None:
+        while not ended.is_set():
+            on.substrate.pause(Role.WORKER, index)
+            ended.wait(SLOW_S * (1 - share))
+            on.substrate.resume(Role.WORKER, index)
+            ended.wait(SLOW_S * share)
+
+    try:
+        on.substrate.pause(Role.WORKER, index)  # it has to be there
+        with ThreadPoolExecutor(1) as beside:
+            slowing = beside.submit(slow)
+            try:
+                yield
+            finally:
+                ended.set()
+                slowing.result()
+    finally:
+        on.substrate.resume(Role.WORKER, index)
 
 
 @fault("worker-terminated", Killable, leaves=Leaves.RECONNECTS, strikes="worker-{index}")

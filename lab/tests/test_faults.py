@@ -99,6 +99,14 @@ def _writing_waits(lab: Lab) -> bool:
     return _fails(write, psycopg.errors.LockNotAvailable)
 
 
+def _nothing_can_be_written(lab: Lab) -> bool:
+    def write() -> None:
+        with psycopg.connect(lab.endpoints.database_url, connect_timeout=2) as connection:
+            connection.execute("UPDATE receipts SET effect = effect WHERE false")
+
+    return _fails(write, psycopg.errors.DiskFull)
+
+
 def _api_is_silent(lab: Lab) -> bool:
     url = f"{lab.endpoints.api_url}/healthz"
     return _fails(
@@ -156,6 +164,7 @@ BITES: dict[str, tuple[dict[str, Any], Seen]] = {
     "worker-parent-killed": ({}, _nobody_consumes),
     "worker-terminated": ({}, _nobody_consumes),
     "worker-paused": ({}, _worker_stands_still),
+    "worker-slowed": ({"share": 0.5}, _worker_stands_still),
     "workers-gone": ({}, _nobody_consumes),
     "broker-killed": ({}, _broker_is_silent),
     "broker-leader-killed": ({}, _broker_is_silent),
@@ -166,6 +175,7 @@ BITES: dict[str, tuple[dict[str, Any], Seen]] = {
     "results-killed": ({}, _results_are_silent),
     "database-killed": ({}, _database_is_silent),
     "database-paused": ({}, _database_is_silent),
+    "database-full": ({}, lambda lab: _nothing_can_be_written(lab) and not _api_is_silent(lab)),
     "matches-locked": ({}, lambda lab: _writing_waits(lab) and not _database_is_silent(lab)),
     "api-killed": ({}, _api_is_silent),
     "api-paused": ({}, _api_is_silent),
