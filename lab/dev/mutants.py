@@ -87,12 +87,12 @@ def change(module: str, mutant: str, diff: str) -> Change:
 
 
 def is_wording(changed: Change) -> bool:
-    """Whether only words for people differ: text in which there is a space. Pure."""
+    """Whether only words for people differ: text in which there is a space, or none left. Pure."""
     was, now = _literals(changed.was), _literals(changed.now)
     if was is None or now is None or was[0] != now[0] or len(was[1]) != len(now[1]):
         return False
     differ = [(one, other) for one, other in zip(was[1], now[1], strict=True) if one != other]
-    return bool(differ) and all(" " in one.strip() for one, _ in differ)
+    return bool(differ) and all(" " in str(one).strip() for one, _ in differ)
 
 
 def fate(code: int, changed: Change, known: Mapping[Change, str]) -> Fate:
@@ -114,8 +114,11 @@ def _flat(lines: str) -> str:
     return " ".join(lines.split())
 
 
-def _literals(code: str) -> tuple[str, list[str]] | None:
-    """A piece of code without the texts in it, and those texts; None if it cannot be parsed."""
+def _literals(code: str) -> tuple[str, list[str | None]] | None:
+    """A piece of code without the texts in it, and those; None if it cannot be parsed.
+
+    What stands for no text, None, counts as one.
+    """
     for form in ("{}", "if {}\n pass", "{}\n pass", "({})", "f({})"):
         try:
             tree = ast.parse(form.format(code.removeprefix("el")))
@@ -124,9 +127,9 @@ def _literals(code: str) -> tuple[str, list[str]] | None:
             continue
     else:
         return None
-    texts = []
+    texts: list[str | None] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | None):
             texts.append(node.value)
             node.value = ""
     return ast.dump(tree), texts

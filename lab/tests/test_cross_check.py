@@ -57,6 +57,7 @@ class Scripted:
         else:
             self.asked += asked == EFFECTS
             found = [({}, self.counts[0][asked])] if asked in self.counts[0] else []
+            self.counts = self.counts[not found :] or self.counts
         result = [{"metric": labels, "value": [now, str(value)]} for labels, value in found]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
@@ -76,6 +77,10 @@ def test_a_sum_without_a_process_whose_scrape_was_late_is_asked_for_again() -> N
     prometheus = Scripted(TOO_FEW, RIGHT, failed=True)
     assert compared(prometheus)
     assert prometheus.asked == 2
+
+
+def test_series_that_are_gone_until_the_next_scrape_are_asked_for_again() -> None:
+    assert compared(Scripted({}, RIGHT, failed=False))
 
 
 def test_a_difference_is_believed_at_once_if_every_scrape_came() -> None:
