@@ -28,6 +28,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "latency_s": st.integers(0, 10_000).map(lambda ms: ms / 1000),
     "jitter_s": st.integers(0, 10_000).map(lambda ms: ms / 1000),
     "bytes_per_s": st.integers(0, 10**9).map(float),
+    "share": st.integers(1, 999).map(lambda thousandths: thousandths / 1000),
 }
 ALL_BOUNDS = st.builds(
     Bounds,
