@@ -76,6 +76,7 @@ ENVIRONMENT = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_PLUGINS": "xdist.plugin",
 }
+LONG = f"__import__('time').sleep({durations.LEAST_S + 0.1})"
 SHARING = ["test_first_of_two", "test_second_of_two"]
 
 
@@ -169,7 +170,8 @@ def test_processes_share_no_group_and_tests_keep_their_names(room: Path) -> None
 
 def test_what_was_measured_is_written_down_by_tier_and_the_rest_is_kept(room: Path) -> None:
     (room / "lab" / "test_module.py").write_text(
-        MODULE.replace("def test_quick():\n    pass", "def test_quick():\n    sum(range(10**8))")
+        # Longer than what is not kept, on a machine of any speed.
+        MODULE.replace("def test_quick():\n    pass", f"def test_quick():\n    {LONG}")
     )
     file = room / "durations.json"
     durations.write({"unit": {"old": 5}, "long": {"lab/test_module.py::of_old": 600}}, file)
