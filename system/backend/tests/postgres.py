@@ -27,6 +27,8 @@ from system.backend import migrations
 from system.tests.ports import free_port
 
 START_S = 120
+# A run of tests that is killed cannot stop its servers: SIGINT is a fast shutdown.
+_END_WITH_US = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
 _SETTINGS = {  # fast rather than safe: what is in it is made up
     "fsync": "off",  # the kernel still has what was written when the server is killed
     # The server's default only: a backend must ask for better, whatever the default is.
@@ -66,7 +68,7 @@ class Server:
         arguments = [f"--{name}={value}" for name, value in options.items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres"), "-D", str(self._data), *arguments],
+                [*_END_WITH_US, _program("postgres"), "-D", str(self._data), *arguments],
                 stdout=log,
                 stderr=log,
                 user=self._user,
