@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lab.clients.amqp import WORK
-from lab.clients.management import AGE_S, Management
+from lab.clients.management import Management
 from lab.errors import NotWithin
 from lab.faults.residue import Residue
 from lab.history.ledger import Ledger
@@ -21,6 +21,9 @@ HEARTBEATS_MISSED_S = 30.0
 DEAD_LETTER_ROUTE_S = 180.0
 """RabbitMQ retries an at-least-once dead-letter route that was unavailable after three minutes."""
 
+MOVED_S = 5.0
+"""In which even a slow machine's broker has moved a message among the dead letters."""
+
 DRAIN_PER_S = 50.0
 """Messages that even a slow machine's workers take to the store in a second."""
 
@@ -35,35 +38,42 @@ def deadline_s(waiting: int, residue: Residue) -> float:
     return allowed
 
 
-def rest_s(residue: Residue) -> float:
+def rest_s(residue: Residue, age_s: float) -> float:
     """How long nothing must have moved before what is missing counts as gone, in seconds. Pure.
 
-    The management API's numbers are seconds old, and a dead-letter route that was unavailable
-    hides its messages from every count.
+    A message is in no count while a broker moves it among the dead letters; a route there that was
+    unavailable hides it for long.
+
+    Args:
+        age_s: how old the counts of messages may be.
     """
     hidden = DEAD_LETTER_ROUTE_S if residue.dead_letter_route else 0.0
-    return 3 * AGE_S + hidden
+    return 2 * age_s + MOVED_S + hidden
 
 
 def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
     """Wait until no message moves; record how it went.
 
     That is so when every accepted message has ended somewhere, or when no queue has held anything
-    for `rest_s`: what is missing then is not on its way.
+    for `rest_s`: what is missing then is not on its way. Where a connection was lost, a message that
+    has ended may have been given out once more and is in no queue, yet not acknowledged: it could
+    still take effect a second time, so the queues' own counts must have been empty since.
 
     Returns:
         Whether it settled within `deadline_s`.
     """
     quiet = _Quiet(ledger, management)
+    age_s = management.age_s
 
     def look() -> bool:
         try:
-            if _all_ended(ledger):
-                return True
+            ended = _all_ended(ledger)
         except Exception:
             quiet.begin_anew()  # what went on meanwhile, nobody has seen
             raise
-        return quiet.seconds() >= rest_s(residue)
+        if ended and (ledger.shared or not residue.reconnects):
+            return True
+        return quiet.seconds() >= (age_s if ended else rest_s(residue, age_s))
 
     with stopwatch() as seconds:
         try:
@@ -90,7 +100,7 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
 class _Quiet:
     """For how long no queue has held anything, and nothing has ended."""
 
-    EVERY_S = 1.0
+    EVERY_S = 0.5
 
     def __init__(self, ledger: Ledger, management: Management) -> None:
         self._ledger = ledger

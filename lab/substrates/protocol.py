@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lab.clients.management import Management
+from lab.clients.management import AGE_S, Management
 from lab.substrates.plan import Plan, Role
 
 
@@ -32,6 +32,7 @@ class Endpoints:
         site_url: `http://host:port` of the league site.
         scraper_api_url: that of the scraper, which a fault of the link `scraper-api` breaks; empty:
             `api_url`.
+        counts_age_s: how old the broker's own counts of messages may be, in seconds.
         prometheus_url, alertmanager_url, flower_url, grafana_url: `http://host:port`; None: it does
             not run.
     """
@@ -45,6 +46,7 @@ class Endpoints:
     database_url: str = field(repr=False)
     site_url: str
     scraper_api_url: str = ""
+    counts_age_s: float = AGE_S
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
     flower_url: str | None = None
@@ -53,7 +55,7 @@ class Endpoints:
     @property
     def management(self) -> Management:
         """The broker's management API, as the administrator."""
-        return Management(self.management_url, self.broker_urls["admin"])
+        return Management(self.management_url, self.broker_urls["admin"], self.counts_age_s)
 
 
 @dataclass(frozen=True, slots=True)

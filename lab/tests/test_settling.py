@@ -9,7 +9,7 @@ import pytest
 
 from lab.clients.amqp import WORK, BrokerSilent
 from lab.clients.backend import Backend
-from lab.clients.management import Management
+from lab.clients.management import AGE_S, Management
 from lab.experiment import settle as settling
 from lab.experiment.settle import DEAD_LETTER_ROUTE_S, deadline_s, rest_s, settle
 from lab.faults.residue import Residue, longest_retry_s
@@ -45,8 +45,8 @@ def test_each_trouble_adds_the_time_that_it_can_cost() -> None:
 
 
 def test_a_dead_letter_route_that_was_away_hides_its_messages_for_three_minutes() -> None:
-    assert rest_s(Residue()) < 30
-    assert rest_s(Residue(dead_letter_route=True)) > DEAD_LETTER_ROUTE_S
+    assert rest_s(Residue(), AGE_S) < 30
+    assert rest_s(Residue(dead_letter_route=True), AGE_S) > DEAD_LETTER_ROUTE_S
 
 
 def test_after_a_longer_outage_a_message_may_be_on_a_later_step_of_the_ladder() -> None:

@@ -15,8 +15,11 @@ from lab.faults.residue import Residue
 from system.contract.topology import DEAD_LETTER_QUEUE, KEPT_QUEUES, PROCESS_QUEUE
 
 CALM, ROUTE_WAS_AWAY = Residue(), Residue(dead_letter_route=True)
+LOST_CONNECTIONS = Residue(reconnects=True)
+AGE_S = 5.0
+EVERY_S = settling._Quiet.EVERY_S
 LATE_S = 1.2
-"""A probe of the queues comes each second, and a look each tenth: what ends is seen so late."""
+"""A probe of the queues comes each half a second, a look each tenth: what ends is seen so late."""
 
 
 _Event = tuple[float, Callable[["_World"], object]]
@@ -26,14 +29,18 @@ class _World:
     """A clock, a ledger, its history and a broker's management in one; time passes by sleeping.
 
     Attributes:
+        unacked: how many messages are given out and not acknowledged.
         to_come: what happens at which second.
     """
+
+    age_s = AGE_S
 
     def __init__(self, *waiting: str, to_come: Sequence[_Event] = ()) -> None:
         self.now = 0.0
         self.left = set(waiting)
         self.dead: set[str] = set()
         self.in_queues = dict.fromkeys((*WORK, *KEPT_QUEUES), 0)
+        self.unacked = 0
         self.shared = False
         self.trouble = ""
         self.record: dict[str, Any] = {}
@@ -68,7 +75,7 @@ class _World:
 
     def held(self, queues: Sequence[str]) -> int:
         self.probes += 1
-        return sum(self.in_queues[each] for each in queues)
+        return self.unacked + sum(self.in_queues[each] for each in queues)
 
     def write(self, event: str, **fields: Any) -> None:
         assert event == "settled"
@@ -106,12 +113,37 @@ def test_the_deadline_is_the_sum_of_all_that_may_take_time(
     assert deadline_s(waiting, residue) == seconds
 
 
-def test_what_is_missing_is_gone_after_three_times_the_age_of_the_numbers() -> None:
-    assert (rest_s(CALM), rest_s(ROUTE_WAS_AWAY)) == (15, 195)
+def test_what_is_missing_is_gone_after_twice_the_age_of_the_counts_and_some_seconds() -> None:
+    assert (rest_s(CALM, 5), rest_s(CALM, 2), rest_s(ROUTE_WAS_AWAY, 5)) == (15, 9, 195)
 
 
 def test_all_that_has_ended_is_settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settle(_World(), monkeypatch) == 0
+
+
+def test_what_was_given_out_once_more_is_waited_for_where_a_connection_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All has ended, no queue has one ready; yet a worker has one that could take effect again."""
+    world = _World(to_come=[(7.2, lambda w: setattr(w, "unacked", 0))])
+    world.unacked = 1
+    after = settle(world, monkeypatch, LOST_CONNECTIONS)
+    assert after is not None
+    assert 7 + AGE_S <= after < 7.2 + AGE_S + LATE_S  # the last probe that saw it was at 7 s
+
+
+def test_counts_from_before_the_end_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    after = settle(_World(), monkeypatch, LOST_CONNECTIONS)
+    assert after is not None
+    assert EVERY_S + AGE_S <= after < EVERY_S + AGE_S + LATE_S
+
+
+def test_in_a_shared_lab_what_is_given_out_may_be_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = _World()
+    world.shared, world.unacked = True, 7
+    assert settle(world, monkeypatch, LOST_CONNECTIONS) == 0
 
 
 def test_a_message_is_waited_for_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +198,9 @@ def test_what_is_in_no_queue_settles_after_the_rest_and_not_before(
     world.in_queues[DEAD_LETTER_QUEUE] = 1
     after = settle(world, monkeypatch, residue)
     assert after is not None
-    assert 1 + rest_s(residue) <= after < 1 + rest_s(residue) + LATE_S  # the first probe is at 1 s
-    assert world.probes <= after  # the broker counts each time, so it is not asked too often
+    rest = rest_s(residue, AGE_S)
+    assert EVERY_S + rest <= after < EVERY_S + rest + LATE_S  # from the first probe on
+    assert world.probes <= after / EVERY_S  # the broker counts each time: not too often
 
 
 _FULL, _EMPTY = {PROCESS_QUEUE: 1}, {PROCESS_QUEUE: 0}
@@ -188,7 +221,7 @@ def test_the_rest_begins_anew_when_something_stirred(
 ) -> None:
     after = settle(_World("lost", "m1", to_come=to_come), monkeypatch)
     assert after is not None
-    assert 12 + rest_s(CALM) <= after < 30
+    assert 12 + rest_s(CALM, AGE_S) <= after < 30
 
 
 def test_what_is_still_in_a_queue_at_the_deadline_has_not_settled(

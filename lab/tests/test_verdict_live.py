@@ -7,6 +7,7 @@ concern the later ones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -236,6 +237,29 @@ def test_a_run_that_crashed_has_a_verdict_all_the_same(
     with pytest.raises(ZeroDivisionError):
         run_on(lab, monkeypatch, tmp_path)
     assert verdict.read(lab.folder / verdict.FILE)["name"] == lab.folder.name.split("-", 1)[1]
+
+
+def test_what_was_given_out_once_more_has_not_settled(lab: Lab) -> None:
+    """Everything has its receipt and no queue holds a message; one could still take effect twice."""
+    with lab.fault("connections-closed"):
+        once = lab.send(external_match_id="again")
+    assert lab.settle()
+    with ThreadPoolExecutor(1) as beside:
+        with lab.fault("matches-locked"):
+            lab.send(external_match_id="again", message_id=once)
+            eventually(
+                "a worker to take it",
+                lambda: lab.ledger.depths()[PROCESS_QUEUE] == 0,
+                within_s=20,
+            )
+            settled = beside.submit(lab.settle)
+            eventually(
+                "the broker to count it",
+                lambda: lab.endpoints.management.held(amqp.WORK) == 1,
+                within_s=20,
+            )
+            assert not settled.done()
+        assert settled.result(timeout=60)
 
 
 def test_receipts_that_were_deleted_by_hand_are_lost_effects(lab: Lab) -> None:

@@ -27,6 +27,7 @@ def endpoints(ground: Ground) -> Endpoints:
         database_url=database.url(ground),
         site_url=roles.http_url(ground, roles.SITE),
         scraper_api_url=roles.http_url(ground, roles.API, Link.SCRAPER_API),
+        counts_age_s=broker.COUNTS_AGE_S,
         prometheus_url=roles.http_url(ground, monitoring.PROMETHEUS) if watched else None,
         alertmanager_url=roles.http_url(ground, monitoring.ALERTMANAGER) if watched else None,
         flower_url=roles.http_url(ground, flower.FLOWER) if ground.plan.flower else None,

@@ -70,7 +70,12 @@ vm_memory_high_watermark.absolute = 512MB
 log.console = true
 log.console.level = info
 log.file = false
+collect_statistics_interval = 1000
 """
+_ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
+"""This and the interval above: the queues' own counts each second, instead of each fifth."""
+COUNTS_AGE_S = 2.0
+"""A second, and one more on a busy machine."""
 _LOADS = """\
 definitions.import_backend = local_filesystem
 definitions.local.path = {definitions}
@@ -190,7 +195,7 @@ def _node(ground: Ground, node: str) -> Launch:
     )
     write_private(home / ".erlang.cookie", ground.password("erlang cookie"), mode=0o400)
     plugins = write_private(home / "plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")
-    advanced = write_private(home / "advanced.config", "[].\n")
+    advanced = write_private(home / "advanced.config", _ADVANCED)
     write_private(home / _PRELOAD.name, _PRELOAD.read_text("utf-8"))
     return Launch(
         Command(
