@@ -16,8 +16,8 @@ from system.contract.addresses import addresses
 from system.contract.topology import VHOST
 
 AGE_S = 5.0
-"""How old the queues' own counts may be, as RabbitMQ is set by default: a quorum queue counts at its
-`quorum_tick_interval`, a classic one at the `collect_statistics_interval`."""
+"""How old the queues' own counts may be, in seconds, as RabbitMQ is set by default: a quorum queue
+counts at its `quorum_tick_interval`, a classic one at the `collect_statistics_interval`."""
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _OWN_COUNTS = "disable_stats=true&enable_queue_totals=true"
 _NUMBER = re.compile(r"-(\d+)(?=[@.]|$)")

@@ -55,9 +55,9 @@ def settle(ledger: Ledger, management: Management, residue: Residue) -> bool:
     """Wait until no message moves; record how it went.
 
     That is so when every accepted message has ended somewhere, or when no queue has held anything
-    for `rest_s`: what is missing then is not on its way. Where a connection was lost, a message that
-    has ended may have been given out once more and is in no queue, yet not acknowledged: it could
-    still take effect a second time, so the queues' own counts must have been empty since.
+    for `rest_s`: what is missing then is not on its way. Where a connection was lost, a message
+    that has ended may have been given out once more: it is in no queue, and could still take effect
+    a second time, so the queues' own counts must have been empty since.
 
     Returns:
         Whether it settled within `deadline_s`.

@@ -240,7 +240,7 @@ def test_a_run_that_crashed_has_a_verdict_all_the_same(
 
 
 def test_what_was_given_out_once_more_has_not_settled(lab: Lab) -> None:
-    """Everything has its receipt and no queue holds a message; one could still take effect twice."""
+    """All have their receipts and no queue holds a message; one could still take effect twice."""
     with lab.fault("connections-closed"):
         once = lab.send(external_match_id="again")
     assert lab.settle()
