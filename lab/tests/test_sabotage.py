@@ -150,14 +150,14 @@ def test_a_defect_wins_over_what_its_scene_starts_and_keeps_the_rest() -> None:
     plan = row.patch.on(row.scene.setup.plan)
     assert plan["wrapper"][Role.WORKER].endswith("acked_timeout")
     assert plan["settings"] == row.scene.setup.plan["settings"]
-    dying = DEFECTS["no-receipt-after-ack"]
+    dying = DEFECTS["no-receipt-before-ack"]
     plan = placed(dying.patch.on(dying.scene.setup.plan), Path("/files"))
     assert plan["wrapper"][Role.WORKER].endswith("dying_worker")
     assert plan["wrapper"][Role.API].endswith("weak_backend")
     assert plan["settings"][Role.API] == {"DIE_FILE": "/files/api", WHICH: "receipt"}
     assert FOLDER not in json.dumps(plan)
     assert "early-ack" in huntable()
-    assert "no-receipt-after-ack" not in huntable()
+    assert "no-receipt-before-ack" not in huntable()
 
 
 class Report:

@@ -15,7 +15,8 @@ from system.secret_files import lines_of
 _bearer = HTTPBearer(auto_error=False, description="The token of MISSING_TABLE_API_TOKEN")
 
 
-def _require_token(
+# Not a plain function: for that, a thread would be woken for each request.
+async def _require_token(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from system.backend import merge, statements
+from system.backend import arrays, merge, statements
 from system.backend.merge import Row
 from system.contract import names
 
@@ -73,10 +73,10 @@ def write(connection: psycopg.Connection, matches: Sequence[StoredMatch]) -> Non
     old = [each for each in matches if each.id]
     if old:
         rows = [(each.id, each.changed, *_columns_of(each)) for each in old]
-        connection.execute(statements.UPDATE_MATCHES, by_column(rows))
+        connection.execute(statements.UPDATE_MATCHES, arrays.columns(rows))
     new = {each.identity: each for each in matches if not each.id}
     if new:
-        columns = by_column(_columns_of(each) for each in new.values())
+        columns = arrays.columns(_columns_of(each) for each in new.values())
         for identity, id_ in connection.execute(statements.INSERT_MATCHES, columns):
             new[identity].id = id_
 
@@ -102,7 +102,7 @@ def _teams(connection: psycopg.Connection, rows: Iterable[Row]) -> dict[_TeamKey
     found = _find_teams(connection, sorted(wanted))
     missing = sorted((*key, wanted[key]) for key in wanted.keys() - found.keys())
     if missing:
-        connection.execute(statements.CREATE_TEAMS, by_column(missing))
+        connection.execute(statements.CREATE_TEAMS, arrays.columns(missing))
         # Another writer may have created them meanwhile; a new statement sees those too.
         found |= _find_teams(connection, [(key, age, league) for key, age, league, _ in missing])
     return found
@@ -116,7 +116,7 @@ def team_keys(row: Row) -> tuple[_TeamKey, _TeamKey]:
 
 
 def _find_teams(connection: psycopg.Connection, wanted: list[_TeamKey]) -> dict[_TeamKey, int]:
-    rows = connection.execute(statements.FIND_TEAMS, by_column(wanted))
+    rows = connection.execute(statements.FIND_TEAMS, arrays.columns(wanted))
     return {(key, age, league): id_ for key, age, league, id_ in rows}
 
 
@@ -146,8 +146,3 @@ def _columns_of(match: StoredMatch) -> tuple[Any, ...]:
         json.dumps(merge.ranks_as_json(match.row)),
         *(match.teams or (None, None)),
     )
-
-
-def by_column(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Turn rows into the arrays that `statements` take, one for each column."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -9,6 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import LiteralString
 
+BY_KEYS: LiteralString = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)
+"""
+"""Until the transaction ends. All that follows looks up rows by keys, and its plans are kept: one
+that was made while the tables were small would read them whole, again and again, as they grow."""
+
 LOCK: LiteralString = """
 SELECT pg_advisory_xact_lock(hashtextextended(w.key, 0)) FROM unnest(%s::text[]) AS w (key)
 """

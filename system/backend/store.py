@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
-from system.backend import lookup, merge, rows, statements, which
+from system.backend import arrays, lookup, merge, rows, statements, which
 from system.backend.lookup import Stored
-from system.backend.rows import StoredMatch, by_column, team_keys
+from system.backend.rows import StoredMatch, team_keys
 from system.backend.which import Conflict
 from system.contract import observation
 from system.contract.observation import SKEW, Observation
@@ -150,6 +150,7 @@ def _transact_once(
     some_are_new: bool,
 ) -> _Outcomes:
     with connection.transaction():
+        connection.execute(statements.BY_KEYS)
         stored = lookup.find(connection, [read for _, read in messages], some_are_new=some_are_new)
         told: list[_Told] = []
         outcomes: _Outcomes = {}
@@ -219,10 +220,10 @@ def _write_matches(connection: psycopg.Connection, stored: Stored) -> None:
     rows.write(connection, [each for each in stored.matches if each.told])
     if stored.new_identities:
         pairs = [(each, stored.by_identity[each].id) for each in stored.new_identities]
-        connection.execute(statements.INSERT_IDENTITIES, by_column(pairs))
+        connection.execute(statements.INSERT_IDENTITIES, arrays.columns(pairs))
     if stored.doubts:
         doubts = [(stored.now(one).id, stored.now(other).id) for one, other in stored.doubts]
-        connection.execute(statements.INSERT_DOUBTS, by_column(doubts))
+        connection.execute(statements.INSERT_DOUBTS, arrays.columns(doubts))
 
 
 def _write_receipts(
@@ -248,7 +249,7 @@ def _write_receipts(
     ]
     if not receipts:
         return
-    answer = connection.execute(statements.INSERT_RECEIPTS, by_column(receipts))
+    answer = connection.execute(statements.INSERT_RECEIPTS, arrays.columns(receipts))
     written = {message_id for (message_id,) in answer}
     if len(written) < len(receipts):
         raise _AlreadyApplied([row[0] for row in receipts if row[0] not in written])

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from celery.worker.consumer import Consumer
 
+from system.contract.envelope import PROCESS_TASK
 from system.contract.reasons import Reason
 from system.contract.topology import PROCESS_QUEUE
 from system.worker.aside import Aside
@@ -37,8 +38,12 @@ class GatedConsumer(PatientConsumer):
         """Return the handler of deliveries: first the gate, then Celery's own."""
         handle = super().create_task_handler(*args, **kwargs)
         known = frozenset(name for name in self.app.tasks if not name.startswith("celery."))
+        gatherer = self.strategies[PROCESS_TASK]
+        gathers = isinstance(gatherer, Gatherer)
 
         def gate(message: Any) -> Any:
+            if gathers:
+                gatherer.delivered(message)
             delivery = self._delivery(message)
             try:
                 admitted = admit(delivery, known)
@@ -46,11 +51,10 @@ class GatedConsumer(PatientConsumer):
                 return self._dead_letter(message, delivery, why)
             except Exception as error:
                 return self._wait(message, delivery, error)
-            if isinstance(self.strategies[admitted.headers["task"]], Gatherer):
-                # It makes a message of it only if it needs one.
-                message.headers, message.admitted = admitted.headers, admitted
-            else:
-                admitted.put_into(message)
+            if gathers and admitted.headers["task"] == PROCESS_TASK:
+                # Not by way of Celery's handler: that costs as much as all of the gate.
+                return gatherer.take(message, admitted)
+            admitted.put_into(message)
             return handle(message)
 
         return gate

@@ -8,7 +8,7 @@
                            could not be put aside: back to the queue
 
 Runs in the main process. Nothing is acknowledged before the child has reported, and each delivery
-by its own outcome. A batch that dies with its child convicts nobody: its messages are tried alone,
+by its own outcome; those that stand together go in one frame (`worker.acknowledging`). A batch that dies with its child convicts nobody: its messages are tried alone,
 and Celery's own handling of lost children and time limits decides about the one that did it. What
 the broker delivers again goes alone from the start.
 """
@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -28,6 +29,7 @@ from celery.worker import state
 from celery.worker.strategy import default
 
 from system.worker import batch
+from system.worker.acknowledging import Acknowledging, Frame
 from system.worker.batch import Call, Fate
 from system.worker.brake import Phase
 from system.worker.coalescing import Waiting
@@ -45,13 +47,10 @@ LOOK_AGAIN_S = 0.2
 
 @dataclass(slots=True)
 class Delivery:
-    """A delivery that passed the gate, and how Celery wants it to be settled."""
+    """A delivery that passed the gate."""
 
     message: Any
     admitted: Admitted
-    ack: Settle
-    reject: Settle
-    callbacks: Any
 
     def call(self) -> Call:
         """What the pool child is given."""
@@ -66,6 +65,7 @@ class Gatherer:
         self.errors = consumer.connection_errors
         self._alone = default(task, app, consumer)
         self._waiting: Waiting[Delivery] = Waiting(app.coalescing, random.Random().randrange)
+        self._acknowledging = Acknowledging(app.coalescing.size)
         self._under_way = 0
         self._timer: Any = None
         self._closed = False
@@ -73,14 +73,19 @@ class Gatherer:
             app.gatherer.close()
         app.gatherer = self
 
-    def __call__(
-        self, message: Any, _body: Any, ack: Settle, reject: Settle, callbacks: Any, **_: Any
-    ) -> None:
-        """Take a delivery."""
-        delivery = Delivery(message, message.admitted, ack, reject, callbacks)
+    def delivered(self, message: Any) -> None:
+        """Any delivery of the channel has come, also one of another task."""
+        self._acknowledging.delivered(message)
+
+    def take(self, message: Any, admitted: Admitted) -> None:
+        """Take a delivery of this task."""
         again = bool(message.delivery_info.get("redelivered"))
-        self._add(delivery, alone=again)
+        self._add(Delivery(message, admitted), alone=again)
         self.hand_over()
+
+    def settled(self, messages: Sequence[Any]) -> None:
+        """Acknowledge deliveries: now, or soon with those before them."""
+        self._send(self._acknowledging.settled(messages))
 
     def close(self) -> None:
         """Forget what waits: its connection is lost, and the broker delivers it again."""
@@ -90,7 +95,11 @@ class Gatherer:
     def give_back(self) -> None:
         """Give what waits back to the queue: this worker is braked, another one may be well."""
         for delivery in self._waiting.empty():
-            delivery.reject(log, self.errors, requeue=True)
+            self.give_back_one(delivery)
+
+    def give_back_one(self, delivery: Delivery) -> None:
+        """Give a delivery back to the queue."""
+        self._soon(delivery.message.reject_log_error)(log, self.errors, requeue=True)
 
     def hand_over(self) -> None:
         """Hand over what is due, and come back when more is."""
@@ -113,6 +122,8 @@ class Gatherer:
             alone: what of it is to be tried alone.
         """
         self._under_way -= 1
+        if not self._under_way:
+            self._send(self._acknowledging.all_owed())
         for delivery in alone:
             self._add(delivery, alone=True)
         if self.app.brake.phase is Phase.PAUSED:
@@ -140,13 +151,13 @@ class Gatherer:
             self._alone(
                 message,
                 None,
-                self._then_done(delivery.ack),
-                self._then_done(delivery.reject),
-                delivery.callbacks,
+                self._then_done(self._soon(message.ack_log_error)),
+                self._then_done(self._soon(message.reject_log_error)),
+                self.consumer.on_task_message,
             )
         except Exception as error:  # a bug; the loop that takes deliveries must not end by it
             log.exception("failed", message_id=message.headers["id"], error=repr(error))
-            self._then_done(delivery.reject)(log, self.errors, requeue=True)
+            self._then_done(self._soon(message.reject_log_error))(log, self.errors, requeue=True)
 
     def _then_done(self, settle: Settle) -> Settle:
         def settled(*args: Any, **kwargs: Any) -> None:
@@ -154,6 +165,14 @@ class Gatherer:
             self.done()
 
         return settled
+
+    def _send(self, frames: Sequence[Frame]) -> None:
+        for message, multiple in frames:
+            self._soon(message.ack_log_error)(log, self.errors, multiple=multiple)
+
+    def _soon(self, settle: Settle) -> Settle:
+        """As Celery does it: the frame is sent by the loop, and one that fails ends the connection."""
+        return partial(self.consumer.call_soon_ack, settle)
 
     def _wake_up_in(self, seconds: float) -> None:
         if self._timer is None:
@@ -215,18 +234,16 @@ class Batch:
             return
         self.acknowledged = True
         state.task_ready(self, successful=True)
-        alone = []
+        by_fate: dict[Fate, list[Delivery]] = {fate: [] for fate in Fate}
         for delivery, fate in zip(self._deliveries, fates, strict=True):
-            if fate is Fate.SETTLED:
-                self._acknowledge(delivery)
-            elif fate is Fate.RETURNED:
-                delivery.reject(log, self._gatherer.errors, requeue=True)
-            else:
-                alone.append(delivery)
-        self._gatherer.done(alone)
+            by_fate[fate].append(delivery)
+        self._acknowledge(by_fate[Fate.SETTLED])
+        for delivery in by_fate[Fate.RETURNED]:
+            self._gatherer.give_back_one(delivery)
+        self._gatherer.done(by_fate[Fate.ALONE])
 
-    def _acknowledge(self, delivery: Delivery) -> None:
-        delivery.ack(log, self._gatherer.errors)
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self._gatherer.settled([delivery.message for delivery in deliveries])
 
     def _on_lost(self, info: Any) -> None:
         """The child is lost, was killed at the hard time limit, or has a bug."""

@@ -39,7 +39,6 @@ DEFECTS: dict[str, Defect] = {
     "no-receipt-after-batch": _no_receipt(batches.AFTER_BATCH),
     "no-receipt-before-report": _no_receipt(batches.BEFORE_REPORT),
     "no-receipt-before-ack": _no_receipt(batches.BEFORE_ACK),
-    "no-receipt-after-ack": _no_receipt(batches.AFTER_ACK),
     "no-receipt-after-store": _no_receipt(batches.AFTER_STORE),
     "no-receipt-broker-killed": _no_receipt(batches.BROKER_AFTER_APPLY),
     "receipt-apart": Defect(

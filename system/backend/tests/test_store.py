@@ -259,3 +259,40 @@ def test_the_fields_of_a_match_are_kept_as_they_came(connection: psycopg.Connect
         "SELECT division_id, source, location, season, match_time::text, status FROM matches"
     ).fetchone()
     assert row == (41, "match-scraper", "Füßen ⚽", MATCH["season"], "10:00:00", "scheduled")
+
+
+def test_no_table_is_read_whole_even_while_it_is_small(connection: psycopg.Connection) -> None:
+    """A plan that is made then is kept, and would read more and more as the table grows."""
+    tables = ["identities", "matches", "receipts", "teams"]
+
+    def read_whole() -> Any:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        return connection.execute(
+            "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname = ANY(%s) ORDER BY 1",
+            [tables],
+        ).fetchall()
+
+    before = read_whole()
+    assert [name for name, _ in before] == tables
+    for turn in range(4):
+        for batch in range(4):
+            clubs = [f"Club-{batch}-{number}" for number in range(8)]
+            submit(
+                connection,
+                *(
+                    message(f"{turn}-{club}", minute=turn, external_match_id=club, home_team=club)
+                    for club in clubs
+                ),
+            )
+    assert read_whole() == before
+
+
+@pytest.mark.parametrize(
+    "text", ['"quoted"', "back\\slash", "a, {b}", "NULL", "null", "line\nline", "Ünïcödé 🏟", "'"]
+)
+def test_text_is_stored_as_it_is(connection: psycopg.Connection, text: str) -> None:
+    submit(connection, message("m", location=text, notes=f"{text}, {text}"))
+    assert connection.execute("SELECT location, notes FROM matches").fetchone() == (
+        text,
+        f"{text}, {text}",
+    )

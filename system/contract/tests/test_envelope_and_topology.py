@@ -28,7 +28,11 @@ def test_an_envelope_is_a_celery_protocol_2_message() -> None:
     assert set(options) == {"callbacks", "errbacks", "chain", "chord"}
     assert wrapped.headers["task"] == envelope.PROCESS_TASK
     assert wrapped.headers["id"] == wrapped.message_id == "m-1"
-    assert wrapped.headers["eta"] is None
+    assert wrapped.headers["root_id"] == "m-1"
+    assert {"lang", "parent_id", "group"} <= wrapped.headers.keys()
+    # These may be left out, cost time in each delivery, and never pass the gate.
+    optional = {"eta", "expires", "retries", "timelimit", "argsrepr", "kwargsrepr"}
+    assert not optional & wrapped.headers.keys()
 
 
 def test_it_says_when_it_was_published_and_which_attempt_it_is() -> None:

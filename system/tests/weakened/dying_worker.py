@@ -9,7 +9,7 @@ gate-dead    the dead letter of a message that no task can take is published
 ack          the delivery is acknowledged
 batch        a pool child applies a batch
 report       the main process hears what became of a batch, and acknowledges it
-batch-ack    a delivery of a batch is acknowledged
+batch-ack    what of a batch is settled is acknowledged
 
 A variable WEAKENED switches a guard off as well; see `weak_batches`.
 """

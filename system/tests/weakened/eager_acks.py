@@ -13,14 +13,13 @@ from system.tests.weakened import run_given
 from system.worker.gathering import Gatherer
 
 log = structlog.get_logger("worker")
-_take = Gatherer.__call__
+_take = Gatherer.take
 
 
-def _take_for_good(
-    self: Gatherer, message: Any, _body: Any, ack: Any, reject: Any, callbacks: Any, **more: Any
-) -> None:
-    ack(log, self.errors)
-    _take(self, message, _body, _nothing, _nothing, callbacks, **more)
+def _take_for_good(self: Gatherer, message: Any, admitted: Any) -> None:
+    message.ack_log_error(log, self.errors)
+    message.ack_log_error = message.reject_log_error = _nothing
+    _take(self, message, admitted)
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -28,5 +27,5 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 if __name__ == "__main__":
-    Gatherer.__call__ = _take_for_good  # type: ignore[method-assign]
+    Gatherer.take = _take_for_good  # type: ignore[method-assign]
     run_given()

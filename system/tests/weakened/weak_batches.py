@@ -25,7 +25,7 @@ def _acknowledge_first(self: Any, pool: Any, **options: Any) -> None:
     """
     for delivery in self._deliveries:
         delivery.message.ack()
-        delivery.ack = delivery.reject = _nothing
+        delivery.message.reject_log_error = _nothing
     _execute(self, pool, **options)
 
 

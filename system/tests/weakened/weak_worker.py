@@ -97,15 +97,15 @@ def _say_nothing() -> None:
 
 def _drop_some() -> None:
     """One match in twenty is acknowledged, and nobody looks at it."""
-    take = gathering.Gatherer.__call__
+    take = gathering.Gatherer.take
 
-    def weakened(self: Any, message: Any, body: Any, ack: Any, *more: Any, **named: Any) -> None:
+    def weakened(self: Any, message: Any, admitted: Any) -> None:
         if next(_numbers) % _EVERY == 0:
-            ack(gathering.log, self.errors)
+            message.ack_log_error(gathering.log, self.errors)
         else:
-            take(self, message, body, ack, *more, **named)
+            take(self, message, admitted)
 
-    replaced(gathering.Gatherer, "__call__", weakened)
+    replaced(gathering.Gatherer, "take", weakened)
 
 
 def _hold_all() -> None:
