@@ -209,7 +209,7 @@ def test_all_of_it_is_reached_by_keyboard(opened: Any, url: str) -> None:
 
     page.focus("#wide-worker-1")
     page.keyboard.press("Enter")
-    struck = "lab fault strike worker-killed --for 5s --set index=1"
+    struck = "fault strike worker-killed --for 5s --set index=1"
     page.locator("#said", has_text=struck).wait_for()
     page.locator("svg.wide [data-k='worker-1'][data-s='broken']").wait_for()
     page.get_by_text("Nothing: all that is wrong now is wrong by itself.").wait_for()
@@ -256,7 +256,7 @@ def test_dead_letters_are_looked_at_by_reason_and_replayed(
         within_s=WITHIN_MS / 1000,
     )
     page.click("#look")
-    looked = page.locator("details.job", has_text="lab ctl dead-letters list").locator("pre")
+    looked = page.locator("details.job", has_text="ctl dead-letters list").locator("pre")
     looked.get_by_text("1 dead letter").wait_for()
 
     page.click("#replay-unreadable")
