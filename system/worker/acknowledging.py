@@ -1,7 +1,7 @@
 """Which deliveries can be acknowledged by one frame: pure decisions.
 
-`basic.ack` with `multiple` acknowledges every delivery of the channel up to a tag. The broker writes
-a line into a quorum queue's log for each frame, so one for a whole batch is much cheaper than one
+`basic.ack` with `multiple` acknowledges every delivery of the channel up to a tag. For each frame
+the broker writes into the log of a quorum queue, so one for a whole batch is much cheaper than one
 for each of its deliveries; but it must never cover a delivery that is not settled.
 
     given out   1  2  3  4  5  6  7  8

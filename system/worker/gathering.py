@@ -8,9 +8,10 @@
                            could not be put aside: back to the queue
 
 Runs in the main process. Nothing is acknowledged before the child has reported, and each delivery
-by its own outcome; those that stand together go in one frame (`worker.acknowledging`). A batch that dies with its child convicts nobody: its messages are tried alone,
-and Celery's own handling of lost children and time limits decides about the one that did it. What
-the broker delivers again goes alone from the start.
+by its own outcome; those that stand together go in one frame (`worker.acknowledging`). A batch that
+dies with its child convicts nobody: its messages are tried alone, and Celery's own handling of lost
+children and time limits decides about the one that did it. What the broker delivers again goes
+alone from the start.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ class Gatherer:
             self._soon(message.ack_log_error)(log, self.errors, multiple=multiple)
 
     def _soon(self, settle: Settle) -> Settle:
-        """As Celery does it: the frame is sent by the loop, and one that fails ends the connection."""
+        """As Celery does: the loop sends the frame, and one that fails ends the connection."""
         return partial(self.consumer.call_soon_ack, settle)
 
     def _wake_up_in(self, seconds: float) -> None:
