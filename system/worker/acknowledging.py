@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class Message(Protocol):
@@ -26,14 +26,17 @@ class Message(Protocol):
         """Whether a frame has settled it already."""
 
 
-class Frame(NamedTuple):
+M = TypeVar("M", bound=Message)
+
+
+class Frame(NamedTuple, Generic[M]):
     """An acknowledgement to send: of a message, and if `multiple` of all before it."""
 
-    message: Message
+    message: M
     multiple: bool
 
 
-class Acknowledging:
+class Acknowledging(Generic[M]):
     """The deliveries of one channel that are not settled.
 
     Args:
@@ -44,11 +47,11 @@ class Acknowledging:
         self._owed_max = owed_max
         self._last = 0
         self._in_order = True
-        self._open: OrderedDict[int, Message] = OrderedDict()
-        self._owed: dict[int, Message] = {}
+        self._open: OrderedDict[int, M] = OrderedDict()
+        self._owed: dict[int, M] = {}
         self._look_at = 4 * owed_max
 
-    def delivered(self, message: Message) -> None:
+    def delivered(self, message: M) -> None:
         """One more is given out. All of the channel have to be told, in their order."""
         tag = message.delivery_tag
         # One that nobody told of would be covered, and so lost if its worker dies.
@@ -58,7 +61,7 @@ class Acknowledging:
         if len(self._open) > self._look_at:
             self._forget_the_settled()
 
-    def settled(self, messages: Iterable[Message]) -> list[Frame]:
+    def settled(self, messages: Iterable[M]) -> list[Frame[M]]:
         """These may be acknowledged; return the frames to send now."""
         self._owed.update(
             (message.delivery_tag, message) for message in messages if not message.acknowledged
@@ -68,7 +71,7 @@ class Acknowledging:
             frames += self.all_owed()
         return frames
 
-    def all_owed(self) -> list[Frame]:
+    def all_owed(self) -> list[Frame[M]]:
         """Nothing is to be owed any more; return the frames to send now."""
         frames = [Frame(message, multiple=False) for message in self._owed.values()]
         for tag in self._owed:
@@ -76,9 +79,9 @@ class Acknowledging:
         self._owed.clear()
         return frames
 
-    def _up_to_the_first_open(self) -> list[Frame]:
+    def _up_to_the_first_open(self) -> list[Frame[M]]:
         """Everything before the first delivery that is not settled, by one frame."""
-        passed: list[Message] = []
+        passed: list[M] = []
         while self._open:
             tag, message = next(iter(self._open.items()))
             if tag in self._owed:

@@ -66,7 +66,7 @@ class Gatherer:
         self.errors = consumer.connection_errors
         self._alone = default(task, app, consumer)
         self._waiting: Waiting[Delivery] = Waiting(app.coalescing, random.Random().randrange)
-        self._acknowledging = Acknowledging(app.coalescing.size)
+        self._acknowledging: Acknowledging[Any] = Acknowledging(app.coalescing.size)
         self._under_way = 0
         self._timer: Any = None
         self._closed = False
@@ -167,7 +167,7 @@ class Gatherer:
 
         return settled
 
-    def _send(self, frames: Sequence[Frame]) -> None:
+    def _send(self, frames: Sequence[Frame[Any]]) -> None:
         for message, multiple in frames:
             self._soon(message.ack_log_error)(log, self.errors, multiple=multiple)
 

@@ -28,7 +28,7 @@ class Channel:
     """What the broker knows of a channel: it closes one on which an unknown tag is acknowledged."""
 
     def __init__(self, count: int, owed_max: int = OWED_MAX) -> None:
-        self.acknowledging = Acknowledging(owed_max)
+        self.acknowledging: Acknowledging[Given] = Acknowledging(owed_max)
         self.given = [Given(tag) for tag in range(1, count + 1)]
         self.unsettled = {each.delivery_tag for each in self.given}
         self.frames = 0
@@ -40,7 +40,7 @@ class Channel:
         messages = [self.given[tag - 1] for tag in tags]
         return self.send(self.acknowledging.settled(messages))
 
-    def send(self, frames: Iterable[Frame]) -> list[int]:
+    def send(self, frames: Iterable[Frame[Given]]) -> list[int]:
         """What kombu does with frames, and then the broker."""
         heard: list[int] = []
         for message, multiple in frames:
@@ -113,7 +113,7 @@ def test_where_a_delivery_was_not_told_of_each_has_a_frame_of_its_own(
     tags: tuple[int, int],
 ) -> None:
     """It could be before any of them, and a frame for several would cover it."""
-    acknowledging = Acknowledging(OWED_MAX)
+    acknowledging: Acknowledging[Given] = Acknowledging(OWED_MAX)
     messages = [Given(tag) for tag in tags]
     for message in messages:
         acknowledging.delivered(message)
