@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.checker.check import Audit
-from lab.checker.measures import LATENCY_MEAN
-from lab.experiment.lab import Lab
-from lab.experiment.plugin import Evidence, Recorded
+from lab.experiment.plugin import Evidence, OpenRelease, Recorded
 from lab.faults.residue import Leaves
-from lab.substrates.release import NAME, Release
+from lab.substrates.release import NAME, Release, must
 from lab.wait import eventually, stopwatch
 from scenarios.support import released
 from scenarios.support.refusals import because
@@ -22,22 +19,26 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
 WORKER, BROKER = "celery-worker", "rabbitmq"
 DEPLOYMENT, STATEFULSET = f"deployment/{WORKER}", f"statefulset/{BROKER}"
-ALL_TO_BE_LATE = {"objectives": {LATENCY_MEAN: None}}
-"""Pods end and start meanwhile, and messages wait for them."""
 SOME = 100
 """Messages that take effect between two steps: some seconds of load."""
 UPGRADE_S = "300s"
-NO_IMAGE_S = "30s"
+SLACK_S = 10.0
+"""What a kubelet needs to act on a probe, at most."""
+NO_IMAGE_S = "20s"
 """How long Helm waits for an image that is not there."""
+
+
+@pytest.fixture(scope="module")
+def cluster_release(open_release: OpenRelease) -> Release:
+    """A namespace for all experiments of this module; nothing is installed yet."""
+    return open_release("release")
 
 
 @pytest.fixture
 def release(cluster_release: Release) -> Release:
     """The release, installed and whole."""
     if not released.is_whole(cluster_release):
-        released.must(
-            cluster_release.upgrade("--wait", "--force-conflicts", "--timeout", UPGRADE_S)
-        )
+        must(cluster_release.upgrade("--wait", "--force-conflicts", "--timeout", UPGRADE_S))
         for part in released.PARTS:
             cluster_release.ready(part)
     return cluster_release
@@ -52,7 +53,7 @@ def test_one_command_installs_all_of_it(cluster_release: Release, evidence: Evid
     with stopwatch() as seconds:
         installed = cluster_release.upgrade("--wait", "--timeout", UPGRADE_S)
         evidence("seconds until every part was ready", round(seconds()))
-    released.must(installed)
+    must(installed)
     pods = {part: cluster_release.pods(part) for part in released.PARTS}
     evidence("pods", sorted(each.name for found in pods.values() for each in found))
     with stopwatch() as seconds:
@@ -94,7 +95,7 @@ def test_messages_wait_on_the_claim_while_the_broker_is_replaced(
 
     The workers are scaled to none, so that nothing is taken out meanwhile; then they come back.
     """
-    with recorded("broker-replaced", **ALL_TO_BE_LATE) as lab:
+    with recorded("broker-replaced", release.joined(), **released.MAY_BE_LATE) as lab:
         release.scale(DEPLOYMENT, 0)
         release.ready(WORKER, 0)
         for number in range(20):
@@ -105,7 +106,7 @@ def test_messages_wait_on_the_claim_while_the_broker_is_replaced(
         evidence("messages that wait in the new pod", released.waiting(lab))
         release.scale(DEPLOYMENT, 1)
         release.ready(WORKER)
-        audit = judged(lab, evidence)
+        audit = released.judged(lab, evidence)
     assert before != after
     assert audit.counts.accepted == 20
 
@@ -116,9 +117,11 @@ def test_without_a_broker_a_worker_is_not_ready_and_not_restarted(
     """While the broker is away its worker is not ready; it is not restarted, and goes on after it.
 
     A restart would not bring the broker back; it would only make the worker wait longer and longer
-    for its next start (CrashLoopBackOff).
+    for its next start (CrashLoopBackOff). The broker stays away for longer than liveness would need
+    to notice: else nobody could tell the two probes apart.
     """
-    with recorded("broker-away", **ALL_TO_BE_LATE) as lab:
+    notices_s = released.liveness_s(release, WORKER)
+    with recorded("broker-away", release.joined(), **released.MAY_BE_LATE) as lab:
         (before,) = release.ready(WORKER)
         with stopwatch() as seconds:
             release.scale(STATEFULSET, 0)
@@ -129,6 +132,10 @@ def test_without_a_broker_a_worker_is_not_ready_and_not_restarted(
                 every_s=0.5,
             )
             evidence("seconds until the worker was not ready", round(seconds()))
+            release.ready(BROKER, 0)
+            lab.run_for(notices_s + SLACK_S)
+            evidence("seconds that the broker was away", round(seconds()))
+            evidence("seconds after which liveness would restart it", notices_s)
         release.scale(STATEFULSET, 1)
         release.ready(BROKER)
         with stopwatch() as seconds:
@@ -138,7 +145,7 @@ def test_without_a_broker_a_worker_is_not_ready_and_not_restarted(
         evidence("the same pod", before.uid == after.uid)
         lab.residue = lab.residue.after(Leaves.RECONNECTS, 0)
         lab.send()
-        judged(lab, evidence)
+        released.judged(lab, evidence)
     assert (before.uid, before.restarts) == (after.uid, after.restarts)
 
 
@@ -152,7 +159,7 @@ def test_a_worker_that_is_asked_to_end_under_load_loses_nothing(
     """
     (pod,) = release.ready(WORKER)
     grace = int(release.ask("pod", pod.name)["spec"]["terminationGracePeriodSeconds"])
-    with recorded("worker-ends", **ALL_TO_BE_LATE) as lab:
+    with recorded("worker-ends", release.joined(), **released.MAY_BE_LATE) as lab:
         with lab.load("steady"), release.watched(pod.name) as ended:
             released.see_effects(lab, SOME)
             with stopwatch() as seconds:
@@ -166,7 +173,7 @@ def test_a_worker_that_is_asked_to_end_under_load_loses_nothing(
         evidence("seconds that it may have", grace)
         evidence("its exit code (137: it was killed)", code)
         evidence("another pod", other.name != pod.name)
-        judged(lab, evidence)
+        released.judged(lab, evidence)
     assert took < grace
     assert code == 0
 
@@ -176,7 +183,7 @@ def test_workers_come_and_go_under_load(
 ) -> None:
     """Workers go from one to three and back under load: each consumes, and nothing is lost."""
     consumers = []
-    with recorded("scaled", **ALL_TO_BE_LATE) as lab:
+    with recorded("scaled", release.joined(), **released.MAY_BE_LATE) as lab:
         with lab.load("steady"):
             for count in (1, 3, 1):
                 release.scale(DEPLOYMENT, count)
@@ -184,7 +191,7 @@ def test_workers_come_and_go_under_load(
                 consumers.append(released.consumers(lab, count))
                 released.see_effects(lab, SOME)
         evidence("consumers of the queue with 1, 3 and 1 workers", consumers)
-        judged(lab, evidence)
+        released.judged(lab, evidence)
     assert consumers == [1, 3, 1]
 
 
@@ -207,21 +214,21 @@ def test_an_upgrade_replaces_pods_one_by_one_and_a_rollback_puts_back_what_was(
 
     at_first = len(release.history())
     settings, broker = [concurrency()], release.pods(BROKER)[0].uid
-    with recorded("upgraded", **ALL_TO_BE_LATE) as lab:
+    with recorded("upgraded", release.joined(), **released.MAY_BE_LATE) as lab:
         with lab.load("steady"):
             upgrade = release.upgrade(
                 "--set", "worker.concurrency=1", "--wait", "--timeout", UPGRADE_S
             )
-            released.must(upgrade)
+            must(upgrade)
             settings.append(concurrency())
             released.see_effects(lab, SOME)
-            released.must(release.helm("rollback", NAME, str(at_first), "--wait"))
+            must(release.helm("rollback", NAME, str(at_first), "--wait"))
             settings.append(concurrency())
             released.see_effects(lab, SOME)
         evidence("worker.concurrency before, after the upgrade, after the rollback", settings)
         evidence("`helm history`", released.history(release))
         evidence("the broker's pod was replaced", release.pods(BROKER)[0].uid != broker)
-        judged(lab, evidence)
+        released.judged(lab, evidence)
     assert settings == ["2", "1", "2"]
     assert len(release.history()) == at_first + 2
     assert release.pods(BROKER)[0].uid == broker
@@ -248,7 +255,7 @@ def test_an_image_that_is_not_there_is_rolled_back_and_the_old_pods_go_on(
     pods that were there go on working under load.
     """
     before = released.uids(release)
-    with recorded("bad-image", **ALL_TO_BE_LATE) as lab:
+    with recorded("bad-image", release.joined(), **released.MAY_BE_LATE) as lab:
         with lab.load("steady"):
             released.see_effects(lab, SOME)
             failed = release.upgrade(
@@ -261,7 +268,7 @@ def test_an_image_that_is_not_there_is_rolled_back_and_the_old_pods_go_on(
         for part in released.PARTS:
             release.ready(part)
         evidence("pods of before that still serve", len(before & released.uids(release)))
-        judged(lab, evidence)
+        released.judged(lab, evidence)
     assert failed.code != 0
     assert released.uids(release) == before
 
@@ -274,7 +281,7 @@ def test_what_is_removed_and_installed_again_finds_its_data_and_its_passwords(
     Ten messages wait in the broker while everything is removed; they take effect after the
     installation, beside the matches of before.
     """
-    with recorded("installed-again", **ALL_TO_BE_LATE) as lab:
+    with recorded("installed-again", release.joined(), **released.MAY_BE_LATE) as lab:
         lab.send(home_score=1, away_score=0, match_status="completed")
         lab.settle()
         evidence("matches that took effect before", len(lab.ledger.effects))
@@ -284,7 +291,7 @@ def test_what_is_removed_and_installed_again_finds_its_data_and_its_passwords(
             lab.send(match_date=f"2025-11-{number + 1:02}")
         claims, passwords = release.claims(), release.passwords()
         with stopwatch() as seconds:
-            released.must(release.helm("uninstall", NAME, "--wait", "--timeout", UPGRADE_S))
+            must(release.helm("uninstall", NAME, "--wait", "--timeout", UPGRADE_S))
             for part in released.PARTS:
                 release.ready(part, 0)
             evidence("seconds until everything had ended", round(seconds()))
@@ -293,24 +300,12 @@ def test_what_is_removed_and_installed_again_finds_its_data_and_its_passwords(
         assert release.claims() == claims
         evidence("without the Secret, Helm says", released.refusal_without_secret(release))
         with stopwatch() as seconds:
-            released.must(release.upgrade("--wait", "--timeout", UPGRADE_S))
+            must(release.upgrade("--wait", "--timeout", UPGRADE_S))
             evidence("seconds until everything was there again", round(seconds()))
         evidence("the same passwords", release.passwords() == passwords)
         evidence("the same claims", release.claims() == claims)
         lab.residue = lab.residue.after(Leaves.RECONNECTS, 0)
-        audit = judged(lab, evidence)
+        audit = released.judged(lab, evidence)
     assert release.passwords() == passwords
     assert release.claims() == claims
     assert audit.counts.accepted == 11
-
-
-def judged(lab: Lab, evidence: Evidence) -> Audit:
-    """What the ledger says of every message; it has to be valid."""
-    audit = lab.audit()
-    counts = audit.counts
-    evidence(
-        "the ledger: accepted, took effect, lost, twice",
-        [counts.accepted, counts.committed + counts.unchanged, counts.lost, counts.duplicated],
-    )
-    assert audit.valid, audit.why
-    return audit

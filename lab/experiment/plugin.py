@@ -27,6 +27,7 @@ from lab.experiment.session import session
 from lab.report.formatting import format_value
 from lab.substrates import registry, release
 from lab.substrates.plan import Plan
+from lab.substrates.protocol import Substrate
 from lab.substrates.provider import CONTEXT, Pools, Provider, RunsPython, lacking
 from lab.substrates.release import Release
 
@@ -41,6 +42,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)  # faults are what tests ar
 _numbers = itertools.count(1)
 Evidence = Callable[[str, Any], None]
 OpenLab = Callable[..., Lab]
+OpenRelease = Callable[..., Release]
 Recorded = Callable[..., AbstractContextManager[Lab]]
 RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -203,30 +205,35 @@ def labs(
 
 
 @pytest.fixture(scope="module")
-def cluster_release(
+def open_release(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Release]:
-    """The chart in a namespace of this module's own, on the named cluster; not installed yet."""
+) -> Iterator[OpenRelease]:
+    """Give a function that makes a namespace for a release of the chart on the named cluster.
+
+    Nothing is installed in it yet, and it goes with the module. It takes the name of the release,
+    and the arguments of `lab.substrates.release.opened`.
+    """
     stage = _stage(request, tmp_path_factory.mktemp("release"))
-    with release.opened(f"{stage.prefix}-{os.getpid()}-release", stage.base) as made:
-        yield made
+    with ExitStack() as opened:
+
+        def make(name: str, **extra: Any) -> Release:
+            lab_name = f"{stage.prefix}-{os.getpid()}-{name}"
+            return opened.enter_context(release.opened(lab_name, stage.base, **extra))
+
+        yield make
 
 
 @pytest.fixture(scope="module")
-def recorded(
-    request: pytest.FixtureRequest,
-    cluster_release: Release,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Recorded:
-    """Give a function that joins the release for a block, and keeps a record: see `session`.
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Give a function that joins a system for a block, and keeps a record: see `session`.
 
-    It takes the name of the record, and the arguments of `session`.
+    It takes the name of the record, where the system is, and more arguments of `session`.
     """
     stage = _stage(request, tmp_path_factory.mktemp("records"))
 
-    def join(name: str, **extra: Any) -> AbstractContextManager[Lab]:
+    def join(name: str, place: Substrate, **extra: Any) -> AbstractContextManager[Lab]:
         unknown = Plan(seed=SMALL["seed"], matches=2)  # whose site nobody reads here
-        return session(name, cluster_release.joined(), unknown, runs=stage.runs, **extra)
+        return session(name, place, unknown, runs=stage.runs, **extra)
 
     return join
 

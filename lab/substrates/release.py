@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.errors import SubstrateError
 from lab.substrates import elsewhere
 from lab.substrates.abilities import Finished
 from lab.substrates.containers import images
@@ -46,7 +47,10 @@ _FORWARDED = {
     "prometheus": ("service/prometheus", _PROMETHEUS),
 }
 _USERS = ("scraper", "worker", "operator", "admin")
-_ALL = images.CHART / "values-all.yaml"
+WAYS = ("broker", "management", "backend")
+"""The forwards that the lab needs."""
+WATCHED = (*WAYS, "prometheus")
+ALL, MESSAGING, CLOUD = "values-all.yaml", "values-local.yaml", "values-gke.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,19 @@ class Pod:
 class Release:
     """The chart in one namespace; see `opened`."""
 
-    def __init__(self, namespace: str, *, watched: bool = False) -> None:
+    def __init__(self, namespace: str, ways: Collection[str] = WAYS) -> None:
         """Prepare; installs nothing.
 
         Args:
-            watched: whether the release has a Prometheus.
+            ways: what this machine has to reach. Without Prometheus among them, there is none.
         """
         self.namespace = namespace
-        self._with_prometheus = watched
         self._free = Ports()
         self._ports = {name: self._free.take() for name in _FORWARDED}
         self._ways = {
             name: Forward(namespace, [self._ports[name]], to=to, there=[port])
             for name, (to, port) in _FORWARDED.items()
-            if watched or name != "prometheus"
+            if name in ways
         }
 
     def helm(self, *words: str, values: Mapping[str, Any] | None = None) -> Finished:
@@ -103,11 +106,20 @@ class Release:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    def upgrade(self, *options: str) -> Finished:
-        """`helm upgrade --install` with all parts on one cluster, small, and these options."""
-        files = ("--values", str(_ALL), "--values", "-")
+    def upgrade(
+        self, *options: str, file: str = ALL, more: Mapping[str, Any] | None = None
+    ) -> Finished:
+        """`helm upgrade --install`, small.
+
+        Args:
+            options: of Helm; what they set wins.
+            file: the chart's file of values.
+            more: values beside those of `small`, such as passwords: no option is to hold one.
+        """
+        files = ("--values", str(images.CHART / file), "--values", "-")
         words = ("upgrade", "--install", NAME, str(images.CHART), *files, *options)
-        return self.helm(*words, values=small(images.names(), watched=self._with_prometheus))
+        values = small(images.names(), watched="prometheus" in self._ways)
+        return self.helm(*words, values={**values, **(more or {})})
 
     def history(self) -> list[dict[str, Any]]:
         """Its revisions, oldest first; none if it is not installed."""
@@ -188,7 +200,7 @@ class Release:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def endpoints(self) -> Endpoints:
-        """Where it answers on this machine; opens the forwards if they are not.
+        """Where it answers on this machine, as far as there are ways; opens them if they are not.
 
         Raises:
             SubstrateError: there is no way to it; it is not installed.
@@ -198,20 +210,22 @@ class Release:
             each.begin()
         for each in self._ways.values():
             each.wait()
-        at = {name: f"{HOST}:{port}" for name, port in self._ports.items()}
+        at = {name: f"{HOST}:{self._ports[name]}" for name in self._ways}
         urls = {
-            user: f"amqp://{user}:{known[f'broker-{user}']}@{at['broker']}/%2F" for user in _USERS
+            user: f"amqp://{user}:{known[f'broker-{user}']}@{at['broker']}/%2F"
+            for user in _USERS
+            if "broker" in at
         }
         return Endpoints(
-            api_url=f"http://{at['backend']}",
+            api_url=f"http://{at['backend']}" if "backend" in at else "",
             api_token=known["api-token"],
             broker_urls=urls,
-            management_url=f"http://{at['management']}",
+            management_url=f"http://{at['management']}" if "management" in at else "",
             metrics_url="",
             results_url="",
             database_url="",
             site_url="",
-            prometheus_url=f"http://{at['prometheus']}" if self._with_prometheus else None,
+            prometheus_url=f"http://{at['prometheus']}" if "prometheus" in at else None,
         )
 
     def joined(self) -> elsewhere.Elsewhere:
@@ -226,12 +240,13 @@ class Release:
 
 
 @contextmanager
-def opened(lab: str, base: Path, *, watched: bool = False) -> Iterator[Release]:
+def opened(lab: str, base: Path, ways: Collection[str] = WAYS) -> Iterator[Release]:
     """A namespace for a release, with nothing in it yet; nothing is left of it after the block.
 
     Args:
         lab: its name, among those of labs.
         base: a folder for what is kept on this machine meanwhile.
+        ways: as in `Release`.
 
     Raises:
         CannotRun: no cluster was named, or none answers there.
@@ -242,11 +257,21 @@ def opened(lab: str, base: Path, *, watched: bool = False) -> Iterator[Release]:
     with keeper.in_process(instance), none_left(instance, leftovers):
         home = own.namespace(identity(instance), marks(instance))
         kubectl.kubectl("create", "--filename=-", stdin=json.dumps(home).encode())
-        release = Release(identity(instance), watched=watched)
+        release = Release(identity(instance), ways)
         try:
             yield release
         finally:
             release.close()
+
+
+def must(done: Finished) -> None:
+    """Go on only if Helm ended well.
+
+    Raises:
+        SubstrateError: it did not; says what it said.
+    """
+    if done.code != 0:
+        raise SubstrateError(f"helm: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def small(known: Mapping[str, str], *, watched: bool) -> dict[str, Any]:

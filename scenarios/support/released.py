@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from lab.checker.check import Audit
+from lab.checker.measures import LATENCY_MEAN
 from lab.clients import amqp
-from lab.errors import SubstrateError
 from lab.experiment.lab import Lab
-from lab.substrates.abilities import Finished
+from lab.experiment.plugin import Evidence
 from lab.substrates.release import SECRET, Pod, Release
 from lab.wait import eventually
 from scenarios.support.refusals import because
@@ -15,19 +16,23 @@ from system.contract.topology import PROCESS_QUEUE
 
 PARTS = ("rabbitmq", "redis", "database", "backend", "celery-worker")
 """The parts that a message passes, each with one pod at first."""
+MAY_BE_LATE = {"objectives": {LATENCY_MEAN: None}}
+"""Of a record: pods end and start meanwhile, and messages wait for them."""
 GONE_WITHIN_S = 200.0
 EFFECTS_WITHIN_S = 120.0
 CONSUMERS_WITHIN_S = 60.0
 
 
-def must(done: Finished) -> None:
-    """Go on only if Helm ended well.
-
-    Raises:
-        SubstrateError: it did not; says what it said.
-    """
-    if done.code != 0:
-        raise SubstrateError(f"helm: {done.stderr.strip() or done.stdout.strip()}")
+def judged(lab: Lab, evidence: Evidence) -> Audit:
+    """What the ledger says of every message; it has to be valid."""
+    audit = lab.audit()
+    counts = audit.counts
+    evidence(
+        "the ledger: accepted, took effect, lost, twice",
+        [counts.accepted, counts.committed + counts.unchanged, counts.lost, counts.duplicated],
+    )
+    assert audit.valid, audit.why
+    return audit
 
 
 def is_whole(release: Release) -> bool:
@@ -40,15 +45,24 @@ def is_whole(release: Release) -> bool:
 
 
 def history(release: Release) -> list[str]:
-    """Its revisions, in words."""
+    """Its revisions, in words; of one that failed not all that Helm says."""
     return [
-        f"{each['revision']} {each['status']}: {each['description']}" for each in release.history()
+        f"{each['revision']} {each['status']}: {each['description'].partition(' failed: ')[0]}"
+        for each in release.history()
     ]
 
 
 def uids(release: Release) -> set[str]:
     """The pods that messages pass."""
     return {each.uid for part in PARTS for each in release.pods(part)}
+
+
+def liveness_s(release: Release, part: str) -> float:
+    """After how many seconds in which it is not alive the container of a part is restarted."""
+    (pod, *_) = release.pods(part)
+    (container,) = release.ask("pod", pod.name)["spec"]["containers"]
+    probe = container["livenessProbe"]
+    return float(probe["failureThreshold"] * probe["periodSeconds"])
 
 
 def replace(release: Release, part: str) -> Pod:
@@ -76,6 +90,12 @@ def waiting(lab: Lab) -> int:
         return lab.ledger.depth(PROCESS_QUEUE)
     except amqp.TROUBLE:
         return -1
+
+
+def retrying(lab: Lab) -> int:
+    """How many messages wait for their next attempt."""
+    depths = lab.ledger.depths()
+    return sum(count for queue, count in depths.items() if ".retry." in queue)
 
 
 def see_effects(lab: Lab, count: int) -> None:
