@@ -3,7 +3,7 @@
 # Everything is done by relative paths, so that the folder may have any name, also one with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell lab lab-phase0 lab-phase1 lab-phase3 lab-phase4 lab-phase5 slo load chaos \
+.PHONY: help setup shell lab lab-phase0 lab-phase1 lab-phase2 lab-phase3 lab-phase4 lab-phase5 slo load chaos \
         hunt hunt-long sabotage mutants \
         notebooks jupyter test test-all test-rest test-unit test-integration test-faults test-laboratory \
         test-pages test-browser test-controls test-long test-chaos test-load test-docker test-k8s test-durations bench bench-long check fix lock docs \
@@ -56,6 +56,9 @@ lab-phase0: setup $(MADE) ## phase 0: the environment
 
 lab-phase1: setup $(MADE) ## phase 1: message queue fundamentals
 	@.venv/bin/lab phase 1 --substrate $(SUBSTRATE)
+
+lab-phase2: setup ## phase 2: Kubernetes and Helm; on a cluster with CONTEXT=name, else its offline half
+	@.venv/bin/lab phase 2 --substrate $(if $(MISSING_TABLE_KUBE_CONTEXT),kubernetes,$(SUBSTRATE))
 
 lab-phase3: setup $(MADE) ## phase 3: backend integration
 	@.venv/bin/lab phase 3 --substrate $(SUBSTRATE)

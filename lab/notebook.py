@@ -3,7 +3,8 @@
 Notebooks explain; the code that they use is here, so that their cells stay short and the code is
 tested. A notebook uses the lab named by LAB_NAME (`lab up --name …`), else `default` where
 that is up and is as the notebook needs it, else it starts a lab of its own and ends it with
-`end()`, or when its kernel ends. LAB_SUBSTRATE names the substrate.
+`end()`, or when its kernel ends. LAB_SUBSTRATE names the substrate. A notebook about Kubernetes
+installs the chart on the cluster that was named, and takes no lab that runs.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ from lab.report import plots
 from lab.report.plots import Chart, FaultWindow, GoalLine
 from lab.slo import query as judging
 from lab.slo import spec
-from lab.substrates import registry
+from lab.substrates import registry, release
 from lab.substrates.abilities import Shared
 from lab.substrates.plan import Plan
 from lab.substrates.protocol import Endpoints, Substrate
+from lab.substrates.release import Release
 from system.contract.topology import PROCESS_QUEUE
 
 SEED = 7
 STEP_S = 0.5
+INSTALL_WITHIN = "300s"
 
 WINDOW = "5s"
 MEAN = metrics.mean(metrics.LATENCY, window=WINDOW)
@@ -61,6 +64,7 @@ class Stage:
         seen: when Prometheus was waited for last; plots end there.
         faults: what was broken, and when.
         judged: when the objectives were evaluated last, or `begun`.
+        release: the chart on a cluster, if the notebook has installed it.
     """
 
     lab: Lab
@@ -69,15 +73,21 @@ class Stage:
     seen: float = 0.0
     faults: list[FaultWindow] = field(default_factory=list)
     judged: float = 0.0
+    release: Release | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     @contextmanager
     def fault(self, name: str, **parameters: Any) -> Iterator[None]:
         """Break the system for the block, cure it, and remember when for the plots."""
+        with self.shaded(name), self.lab.fault(name, **parameters):
+            yield
+
+    @contextmanager
+    def shaded(self, name: str) -> Iterator[None]:
+        """Remember for the plots when the block was, whatever is done in it."""
         begin = time.time()
         try:
-            with self.lab.fault(name, **parameters):
-                yield
+            yield
         finally:
             self.faults.append(FaultWindow(name, begin, time.time()))
 
@@ -177,6 +187,37 @@ def begin(name: str, **plan: Any) -> Stage:
         raise
     atexit.register(opened.close)
     print(f"a lab with {lab.plan.workers} workers, seed {lab.plan.seed}{why}")  # noqa: T201
+    return stage
+
+
+def begin_release(name: str) -> Stage:
+    """Install the chart by Helm on the cluster that was named, with a Prometheus, and join it.
+
+    Args:
+        name: of the notebook; names the folder of its record.
+
+    Raises:
+        CannotRun: no cluster was named, or none answers there.
+        SubstrateError: it was not installed.
+    """
+    alt.renderers.enable("png", scale_factor=1.5)  # as above
+    opened = ExitStack()
+    try:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lab-notebook-")))
+        own = release.opened(f"notebook-{os.getpid()}", folder / "lab", release.WATCHED)
+        made = opened.enter_context(own)
+        release.must(made.upgrade("--wait", "--timeout", INSTALL_WITHIN))
+        plan = make_plan(seed=SEED, matches=2)  # whose site nobody reads here
+        lab = opened.enter_context(session(name, made.joined(), plan, runs=folder))
+        asked = opened.enter_context(Prometheus(_watcher(lab.endpoints)))
+        wait_until_seen(asked)
+        now = time.time()
+        stage = Stage(lab, asked, now, judged=now, release=made, _open=opened)
+    except BaseException:
+        opened.close()
+        raise
+    atexit.register(opened.close)
+    print("the chart, installed for this notebook")  # noqa: T201
     return stage
 
 

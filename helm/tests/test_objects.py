@@ -254,3 +254,10 @@ def test_an_autoscaler_alone_says_how_many_workers_there_are() -> None:
         assert len(chart.kinds("HorizontalPodAutoscaler", "ScaledObject")) == 1
         chart.get(kind, "celery-worker")
     assert variant("all").get("Deployment", "celery-worker")["spec"]["replicas"] == 1
+
+
+def test_gkes_own_controller_takes_the_ingress_of_the_cloud_half() -> None:
+    """It goes by the annotation, and takes no action where there is a class by its newer name."""
+    (ingress,) = variant("gke").kinds("Ingress")
+    assert ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"] == "gce"
+    assert "ingressClassName" not in ingress["spec"]

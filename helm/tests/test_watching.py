@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from helm.tests.rendering import VARIANTS, WITH_MESSAGING, Chart, variant
+from helm.tests.rendering import VARIANTS, WITH_MESSAGING, Chart, render, variant
 from lab.dev.rules import RULES
 from lab.monitoring import alertmanager, scrape
 
@@ -29,15 +29,29 @@ def test_prometheus_takes_its_configuration_and_the_labs_own_rules(
     name: str, tmp_path: Path
 ) -> None:
     chart = variant(name)
-    (tmp_path / "rules").mkdir()
+    check_configuration(chart, tmp_path)
     rules = chart.get("ConfigMap", "prometheus-rules")["data"]
-    for file, text in rules.items():
-        (tmp_path / "rules" / file).write_text(text)
-    text = chart.get("ConfigMap", "prometheus")["data"]["prometheus.yml"]
-    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/prometheus", str(tmp_path)))
+    assert {file: yaml.safe_load(text) for file, text in rules.items()} == {
+        file.name: yaml.safe_load(file.read_text()) for file in RULES.glob("*.yaml")
+    }
 
+
+@pytest.mark.parametrize("interval", ["2s", "1m"])
+def test_prometheus_may_read_as_often_as_one_likes(interval: str, tmp_path: Path) -> None:
+    """Its time-out must not be longer than its interval, and is 10 s if nothing is said."""
+    chart = render("--set", f"prometheus.scrapeInterval={interval}")
+    check_configuration(chart, tmp_path)
+
+
+def check_configuration(chart: Chart, folder: Path) -> None:
+    """Prometheus has to take its configuration and its rules."""
+    (folder / "rules").mkdir()
+    for file, text in chart.get("ConfigMap", "prometheus-rules")["data"].items():
+        (folder / "rules" / file).write_text(text)
+    text = chart.get("ConfigMap", "prometheus")["data"]["prometheus.yml"]
+    (folder / "prometheus.yml").write_text(text.replace("/etc/prometheus", str(folder)))
     done = subprocess.run(
-        [PROMTOOL, "check", "config", str(tmp_path / "prometheus.yml")],
+        [PROMTOOL, "check", "config", str(folder / "prometheus.yml")],
         capture_output=True,
         text=True,
         timeout=120,
@@ -45,9 +59,6 @@ def test_prometheus_takes_its_configuration_and_the_labs_own_rules(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {name: yaml.safe_load(text) for name, text in rules.items()} == {
-        file.name: yaml.safe_load(file.read_text()) for file in RULES.glob("*.yaml")
-    }
 
 
 @pytest.mark.parametrize("name", WITH_MESSAGING)

@@ -95,6 +95,29 @@ CLAIMS: Mapping[str, Sequence[Claim]] = {
             " and len(lab.ledger.effects) == len(lab.ledger.attempted)",
         ),
     ),
+    "phase2": (
+        Claim(
+            "phase2-8",
+            "there are three consumers while there are three workers, and one in the end",
+            "shown.highest('matches.process', *shown.broken[1]) == 3"
+            " and shown.values('matches.process')[-1] == 1",
+        ),
+        Claim(
+            "phase2-11",
+            "the queue is empty in the end",
+            "shown.values('matches.process')[-1] == 0",
+        ),
+        Claim(
+            "phase2-14",
+            "Every message took effect once",
+            "shown['attempted'] == shown['took effect'] > 0 == shown['waiting']",
+        ),
+        Claim(
+            "phase2-16",
+            "a sum over what is there now is less than what was done",
+            "0 < sum(shown.values()) < len(lab.ledger.effects)",
+        ),
+    ),
     "phase3": (
         Claim(
             "phase3-4",

@@ -7,6 +7,7 @@ What a notebook says about its pictures is looked at, too; see `lab.dev.notebook
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,13 @@ from traitlets.config import Config
 from lab.dev.notebook_claims import CLAIMS, Claim
 from lab.errors import LabError
 from lab.paths import PROJECT
+from lab.substrates.provider import CONTEXT
 
 FOLDER = PROJECT / "notebooks"
 CELL_WITHIN_S = 600
 """The first cell starts a lab, on a machine that may do other things as well."""
+ON_A_CLUSTER = {"phase2"}
+"""Install the chart on a cluster; they are left out if none was named."""
 OURS = "claim"
 """Marks a cell that is no part of the notebook."""
 
@@ -80,6 +84,9 @@ def main(names: Sequence[str]) -> int:
     """
     failed = False
     for path in [Path(name) for name in names] or sorted(FOLDER.glob("*.ipynb")):
+        if path.stem in ON_A_CLUSTER and not os.environ.get(CONTEXT):
+            print(f"{path.name}: left out, for no cluster was named: {CONTEXT}", flush=True)  # noqa: T201
+            continue
         print(f"{path.name} …", flush=True)  # noqa: T201
         try:
             notebook = run(path)

@@ -25,8 +25,11 @@ from lab.experiment.lab import Lab
 from lab.experiment.plan import make_plan
 from lab.experiment.session import session
 from lab.report.formatting import format_value
-from lab.substrates import registry
-from lab.substrates.provider import Pools, Provider, RunsPython, lacking
+from lab.substrates import registry, release
+from lab.substrates.plan import Plan
+from lab.substrates.protocol import Substrate
+from lab.substrates.provider import CONTEXT, Pools, Provider, RunsPython, lacking
+from lab.substrates.release import Release
 
 EVIDENCE = "evidence"
 """The name under which evidence is kept among a test's `user_properties`."""
@@ -39,6 +42,8 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)  # faults are what tests ar
 _numbers = itertools.count(1)
 Evidence = Callable[[str, Any], None]
 OpenLab = Callable[..., Lab]
+OpenRelease = Callable[..., Release]
+Recorded = Callable[..., AbstractContextManager[Lab]]
 RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -98,7 +103,11 @@ class Labs:
 
 
 LACKING = pytest.StashKey[str]()
-"""Of a test that was not run: which abilities the substrate lacks, in words."""
+"""Of a test that was not run: which abilities the substrate lacks, or what else, in words."""
+NO_CLUSTER = (
+    "it needs a cluster, and none was named: CONTEXT=NAME after `make`, --context NAME after `lab`,"
+    f" or {CONTEXT}; NAME is one of `kubectl config get-contexts`"
+)
 STAGE = pytest.StashKey[Stage]()
 """Set by `lab phase`; a plain run of pytest keeps everything in its temporary folders."""
 
@@ -119,7 +128,10 @@ def needs(*abilities: Any) -> pytest.MarkDecorator:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs an ability that the substrate lacks, see `needs`."""
+    """Skip what needs an ability that the substrate lacks (see `needs`), or a cluster."""
+    if item.get_closest_marker("kubernetes") and not os.environ.get(CONTEXT):
+        item.stash[LACKING] = NO_CLUSTER
+        pytest.skip(NO_CLUSTER)
     needed = [each for mark in item.iter_markers("needs") for each in mark.args]
     if needed:
         kind = registry.find(_stage_of(item.config, Path()).substrate)
@@ -190,6 +202,40 @@ def labs(
     plan = getattr(request.module, "PLAN", {})
     with closing(Labs(lambda: staged(request, tmp_path_factory, plan))) as those:
         yield those
+
+
+@pytest.fixture(scope="module")
+def open_release(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenRelease]:
+    """Give a function that makes a namespace for a release of the chart on the named cluster.
+
+    Nothing is installed in it yet, and it goes with the module. It takes the name of the release,
+    and the arguments of `lab.substrates.release.opened`.
+    """
+    stage = _stage(request, tmp_path_factory.mktemp("release"))
+    with ExitStack() as opened:
+
+        def make(name: str, **extra: Any) -> Release:
+            lab_name = f"{stage.prefix}-{os.getpid()}-{name}"
+            return opened.enter_context(release.opened(lab_name, stage.base, **extra))
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Give a function that joins a system for a block, and keeps a record: see `session`.
+
+    It takes the name of the record, where the system is, and more arguments of `session`.
+    """
+    stage = _stage(request, tmp_path_factory.mktemp("records"))
+
+    def join(name: str, place: Substrate, **extra: Any) -> AbstractContextManager[Lab]:
+        unknown = Plan(seed=SMALL["seed"], matches=2)  # whose site nobody reads here
+        return session(name, place, unknown, runs=stage.runs, **extra)
+
+    return join
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import yaml
 
 from lab.errors import CannotRun
 from lab.monitoring import watch
+from lab.paths import PROJECT
 from lab.substrates.containers import addresses
 from lab.substrates.containers.identity import identity, marks
 from lab.substrates.containers.images import SYSTEM, Images, names
@@ -283,6 +285,31 @@ def test_the_doctor_without_a_context_says_how_to_name_one(monkeypatch: pytest.M
     (missing,) = (each for each in doctor.examine() if each.what == "context")
     assert missing.state == "missing"
     assert "--context NAME" in missing.cure
+
+
+@pytest.mark.slow
+def test_phase_2_without_a_cluster_shows_what_needs_none_and_says_what_the_rest_needs(
+    tmp_path: Path,
+) -> None:
+    """The half that Helm alone can show holds; the other is not asked, and says why."""
+    environment = {key: value for key, value in os.environ.items() if key != CONTEXT}
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "phase", "2"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(PROJECT), "KUBECONFIG": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    claims = json.loads((tmp_path / ".runs/latest/evidence.json").read_text())["claims"]
+    asked = {each["name"]: each["verdict"] for each in claims if not each["lacking"]}
+    not_asked = [each["lacking"] for each in claims if each["lacking"]]
+    assert len(asked) >= 14
+    assert set(asked.values()) == {"valid"}
+    assert len(not_asked) >= 10
+    assert all("it needs a cluster" in why and "CONTEXT=NAME" in why for why in not_asked)
 
 
 @pytest.mark.kubernetes

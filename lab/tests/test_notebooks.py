@@ -13,10 +13,12 @@ from lab.dev.notebook_claims import CLAIMS, Claim
 from lab.dev.terminal import Terminal
 from lab.errors import LabError
 from lab.paths import PROJECT
+from lab.substrates.provider import CONTEXT
 
 OWN = {"phase1", "phase4"}
 """Need a lab that is not as `lab up` starts one, so they start their own beside it."""
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+ON_A_CLUSTER = [path for path in NOTEBOOKS if path.stem == "phase2"]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -40,7 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.services
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [each for each in NOTEBOOKS if each not in ON_A_CLUSTER], ids=lambda path: path.stem
+)
 def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path, folder: Path) -> None:
     from lab.dev import run_notebooks
 
@@ -48,6 +52,28 @@ def test_a_notebook_runs_and_shows_what_the_page_shows(path: Path, folder: Path)
     assert [_kinds(cell) for cell in seen.cells] == [_kinds(cell) for cell in kept["cells"]]
     own = "started for this notebook: the one that is up has " in str(seen)
     assert own is (path.stem in OWN), str(seen)[:2000]
+
+
+@pytest.mark.kubernetes
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", ON_A_CLUSTER, ids=lambda path: path.stem)
+def test_a_notebook_about_a_cluster_shows_what_the_page_shows(path: Path, tmp_path: Path) -> None:
+    from lab.dev import run_notebooks
+
+    kept, seen = read(path), run_notebooks.run(path, tmp_path)
+    assert [_kinds(cell) for cell in seen.cells] == [_kinds(cell) for cell in kept["cells"]]
+
+
+def test_a_notebook_about_a_cluster_is_left_out_where_none_was_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It neither fails nor is written anew; the cluster that happens to be current is not taken."""
+    from lab.dev import run_notebooks
+
+    monkeypatch.delenv(CONTEXT, raising=False)
+    monkeypatch.setattr(run_notebooks, "run", lambda path: pytest.fail(f"{path} was run"))
+    assert run_notebooks.main([str(path) for path in ON_A_CLUSTER]) == 0
+    assert "phase2.ipynb: left out, for no cluster was named" in capsys.readouterr().out
 
 
 @pytest.mark.pages

@@ -28,7 +28,7 @@
 {{- end -}}
 {{- end -}}
 {{- $result := dict
-  "global" (dict "scrape_interval" $v.prometheus.scrapeInterval "scrape_timeout" "10s" "evaluation_interval" $v.prometheus.scrapeInterval)
+  "global" (dict "scrape_interval" $v.prometheus.scrapeInterval "evaluation_interval" $v.prometheus.scrapeInterval)
   "rule_files" (list "/etc/prometheus/rules/*.yaml")
   "scrape_configs" $jobs -}}
 {{- if $on.alertmanager }}{{ $_ := set $result "alerting" (dict "alertmanagers" (list (dict "timeout" "5s" "static_configs" (list (dict "targets" (list "alertmanager:9093")))))) }}{{ end -}}

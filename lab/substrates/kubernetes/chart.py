@@ -45,7 +45,7 @@ def values(stack: Stack) -> dict[str, Any]:
     """The lab's own values, passwords among them. Pure but for the passwords, made at first use."""
     watched = stack.plan.monitoring is not None
     found: dict[str, Any] = {
-        "image": _image(stack.images.system),
+        "image": image_value(stack.images.system),
         "secrets": {"given": {key: stack.password(user) for key, user in _SECRETS.items()}},
         "rabbitmq": {
             "earlierSender": True,
@@ -70,7 +70,7 @@ def values(stack: Stack) -> dict[str, Any]:
         at = found
         for key in IN_CHART[part]:
             at = at.setdefault(key, {})
-        at["image"] = _image(image)
+        at["image"] = image_value(image)
     return found
 
 
@@ -116,8 +116,8 @@ def _asking(memory: str) -> Mapping[str, Any]:
     return {"requests": {"cpu": _CPU, "memory": memory}}
 
 
-def _image(name: str) -> dict[str, str]:
-    """The parts of an image's name, as the chart's values have them."""
+def image_value(name: str) -> dict[str, str]:
+    """The parts of an image's name, as the chart's values have them. Pure."""
     repository, _, digest = name.partition("@")
     if digest:
         return {"repository": repository, "tag": "", "digest": digest}

@@ -36,11 +36,25 @@ _SIGN = b"Forwarding from "
 
 
 class Forward:
-    """Some ports of this machine; each leads to the same one of the runner."""
+    """Some ports of this machine; each leads to one port of a pod."""
 
-    def __init__(self, namespace: str, ports: Sequence[int]) -> None:
-        """Prepare; opens nothing."""
+    def __init__(
+        self,
+        namespace: str,
+        ports: Sequence[int],
+        *,
+        to: str = f"deployment/{RUNNER}",
+        there: Sequence[int] = (),
+    ) -> None:
+        """Prepare; opens nothing.
+
+        Args:
+            ports: of this machine.
+            to: whose pod they lead to.
+            there: the port of each there; the same ones if not given.
+        """
         self._namespace, self._ports = namespace, list(ports)
+        self._to, self._there = to, list(there or ports)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -91,8 +105,8 @@ class Forward:
             closed.wait(_AGAIN_S)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        pairs = [f"{port}:{port}" for port in self._ports]
-        to = ("--namespace", self._namespace, "--address", HOST, f"deployment/{RUNNER}")
+        pairs = [f"{here}:{there}" for here, there in zip(self._ports, self._there, strict=True)]
+        to = ("--namespace", self._namespace, "--address", HOST, self._to)
         return subprocess.Popen(
             command("port-forward", *to, *pairs),
             stdin=subprocess.DEVNULL,
