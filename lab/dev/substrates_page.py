@@ -35,6 +35,8 @@ OF_ALL_LABS = (
     abilities.SharesLoopback,
     abilities.Measurable,
     abilities.Watchable,
+    abilities.ClustersBroker,
+    abilities.OnACluster,
 )
 _HEAD = """\
 # Substrates

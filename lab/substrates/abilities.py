@@ -365,6 +365,39 @@ class Partitionable(Protocol):
 
 
 @runtime_checkable
+class ClustersBroker(Protocol):
+    """Can run its broker as a cluster of several nodes."""
+
+    def brokers_max(self) -> int:
+        """How many nodes its broker can have."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on a cluster a lab is, for the cluster's own tools.
+
+    Attributes:
+        context: of kubectl.
+        namespace: that of the lab alone.
+        label: of each pod and its controller; its value is the part, such as `worker-0`.
+    """
+
+    context: str
+    namespace: str
+    label: str
+
+
+@runtime_checkable
+class OnACluster(Protocol):
+    """Runs in a namespace of a cluster, where the cluster's own tools can break it."""
+
+    def where(self) -> Place:
+        """Which cluster and namespace."""
+        ...
+
+
+@runtime_checkable
 class Answering(Protocol):
     """Can answer the HTTP requests of a link in the place of the role that they are for."""
 
