@@ -177,6 +177,14 @@ def reader(image: str, of_claim: str, uid: int) -> Object:
     }
 
 
+def plain(name: str, image: str, *command: str) -> Object:
+    """A small pod that runs a command, and is known by its name."""
+    return {
+        **described("v1", "Pod", name, {PART: name}),
+        "spec": {**_pod(_UID), "containers": [{**_sealed(name, image), "command": [*command]}]},
+    }
+
+
 def _site(stack: Stack) -> Object:
     """The web site that the scraper reads."""
     plan = stack.plan

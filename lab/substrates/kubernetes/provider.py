@@ -54,7 +54,7 @@ class KubernetesProvider(ContainersProvider):
 
     def examine(self) -> list[Finding]:
         """The cluster, and what a lab uses of it."""
-        return doctor.examine()
+        return doctor.examine(self.place)
 
     def start(self, lab: str, plan: Plan, say: Say) -> Kept:
         """Start a keeper that outlives this command."""
