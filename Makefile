@@ -24,7 +24,7 @@ endif
 # Which load `make load` puts on the lab (a file of load/profiles/), and more options of Locust.
 PROFILE ?= baseline
 LOCUST_ARGS ?=
-# Which experiments `make chaos` runs (files of chaos/experiments/), or which defects `make sabotage`
+# Which experiments `make chaos` runs (files of chaos/experiments/ and chaos/kubernetes/), or which defects `make sabotage`
 # plants (rows of docs/reference/sabotage.md); all if none is named.
 ONLY ?=
 # What `make image` builds, and more options of `docker build`.
