@@ -37,6 +37,7 @@ OF_ALL_LABS = (
     abilities.Watchable,
     abilities.ClustersBroker,
     abilities.OnACluster,
+    abilities.RunsJobs,
 )
 _HEAD = """\
 # Substrates

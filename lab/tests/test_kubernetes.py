@@ -24,11 +24,23 @@ from lab.paths import PROJECT
 from lab.substrates.containers import addresses
 from lab.substrates.containers.identity import identity, marks
 from lab.substrates.containers.images import SYSTEM, Images, names
-from lab.substrates.containers.stack import CONTROL, OF_SCRAPER, RUNNER, Stack, relay_port
+from lab.substrates.containers.stack import (
+    API,
+    BROKER,
+    CONTROL,
+    DATABASE,
+    OF_SCRAPER,
+    RESULTS,
+    RUNNER,
+    SITE,
+    Stack,
+    relay_port,
+)
 from lab.substrates.docker.docker import Docker
-from lab.substrates.kubernetes import chart, doctor, fitted, kubectl, leftovers, own, startup
+from lab.substrates.kubernetes import chart, doctor, fitted, jobs, kubectl, leftovers, own, startup
 from lab.substrates.kubernetes.kubernetes import Kubernetes
 from lab.substrates.kubernetes.objects import PART
+from lab.substrates.kubernetes.policies import of_job
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
 from lab.substrates.plan import Link, Plan, Role
@@ -86,6 +98,27 @@ def pods(made: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def environment(pod: dict[str, Any]) -> dict[str, str]:
     """The variables of a pod's container that have a value."""
     return {each["name"]: each.get("value", "") for each in pod["containers"][0]["env"]}
+
+
+def test_what_a_job_beside_a_lab_is_made_of_is_what_a_cluster_takes() -> None:
+    for each in (
+        own.job("load", "image:1", ["sh", "-c", "true"], jobs.JOB, 60.0),
+        of_job("load", jobs.JOB),
+    ):
+        kubernetes_validate.validate(each, CLUSTER, strict=True)
+
+
+def test_a_job_beside_a_lab_calls_each_part_by_its_name() -> None:
+    with stack_of(PLAN) as stack:
+        stack.publish(RUNNER, CONTROL, *map(relay_port, OF_SCRAPER))
+        for part in (BROKER, RESULTS, DATABASE, API, SITE):
+            stack.publish(part, *own.PORTS[part])
+        ends = jobs.within(addresses.endpoints(stack))
+    assert ends.api_url == "http://api-0:8000"
+    assert ends.management_url == "http://broker-0:15672"
+    for user, url in ends.broker_urls.items():
+        assert url.startswith(f"amqp://{user}:")
+        assert url.endswith("@broker-0:5672/%2F")
 
 
 EXPERIMENTS = sorted((PROJECT / "chaos" / "kubernetes").glob("*.yaml"))

@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import chdir
+from pathlib import Path
 
 import pytest
 
 from lab.dev.terminal import Terminal
 from lab.substrates import registry
-from lab.substrates.abilities import Killable, OnACluster, Pausable, Scalable
+from lab.substrates.abilities import Killable, OnACluster, Pausable, RunsJobs, Scalable
+from lab.substrates.containers.images import SYSTEM, names
 from lab.substrates.kubernetes.kubectl import kubectl
 from lab.substrates.kubernetes.kubernetes import Kubernetes
 from lab.substrates.kubernetes.provider import PLACE, KubernetesProvider
@@ -24,6 +26,14 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.services, pytest.mark.timeout(
 
 LAB = "kept-tests"
 UP_WITHIN_S, SOON_S, GONE_WITHIN_S = 600.0, 120.0, 300.0
+PROGRAM = """
+import os, sys, urllib.request
+os.mkdir("left")
+status = urllib.request.urlopen(os.environ["API"] + "/readyz", timeout=20).status
+open("left/status", "w").write(str(status))
+print("done")
+sys.exit(3)
+"""
 ON = ("--substrate", Kubernetes.name, "--name", LAB)
 
 
@@ -83,6 +93,34 @@ def test_what_a_caller_leaves_broken_is_mended_when_it_leaves(typed: Terminal) -
         return set(now.values()) == {"up"} and "worker-1" in now
 
     eventually("all of it to be as before", mended, within_s=SOON_S)
+
+
+def test_a_job_beside_it_gives_its_exit_code_and_what_it_left(
+    typed: Terminal, tmp_path: Path
+) -> None:
+    place = attached()
+    assert isinstance(place, RunsJobs)
+    within = place.endpoints_within()
+    assert within.api_url == "http://api-0:8000"
+    said: list[str] = []
+    code = place.run_job(
+        "some-job",
+        names()[SYSTEM],
+        *("python", "-c", PROGRAM),
+        settings={"API": within.api_url},
+        take="left",
+        into=tmp_path,
+        say=said.append,
+        within_s=SOON_S,
+    )
+    assert isinstance(place, OnACluster)
+    inside = ("--namespace", place.where().namespace)
+    place.down()
+    assert (code, (tmp_path / "status").read_text()) == (3, "200")
+    assert "done" in said
+    left = kubectl("get", "jobs,secrets,networkpolicies,pods", *inside, "--output=name")
+    gone = [line for line in left.splitlines() if "some-job" in line and "pod/" not in line]
+    assert gone == []
 
 
 def test_nothing_is_left_of_one_whose_keeper_was_killed(typed: Terminal) -> None:

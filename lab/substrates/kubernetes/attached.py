@@ -6,20 +6,19 @@ namespace, too; programs run in the lab's runner, as they do for the keeper.
 
 from __future__ import annotations
 
-from lab.substrates.abilities import Place
 from lab.substrates.containers.identity import identity
 from lab.substrates.containers.runner import Client, Runner
 from lab.substrates.kubernetes import seen
 from lab.substrates.kubernetes.kubectl import context
 from lab.substrates.kubernetes.kubernetes import Kubernetes
-from lab.substrates.kubernetes.objects import PART
+from lab.substrates.kubernetes.place import InNamespace
 from lab.substrates.local.by_keeper import ByKeeper, by_keeper
 from lab.substrates.local.instance import Instance
 from lab.substrates.plan import Plan, Role
 from lab.substrates.protocol import Endpoints, Log
 
 
-class Attached(Runner, ByKeeper):
+class Attached(Runner, ByKeeper, InNamespace):
     """The running lab of an instance."""
 
     name = Kubernetes.name
@@ -51,9 +50,9 @@ class Attached(Runner, ByKeeper):
         found = [*seen.logs(self._instance), *programs]
         return [log for log in found if role is None or log.name.startswith(f"{role}-")]
 
-    def where(self) -> Place:
-        """Which cluster and namespace."""
-        return Place(context(), identity(self._instance), PART)
+    def namespace(self) -> str:
+        """That of the lab alone."""
+        return identity(self._instance)
 
     kill = by_keeper(Kubernetes.kill)
     terminate = by_keeper(Kubernetes.terminate)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, SubstrateError
-from lab.substrates.abilities import Place
 from lab.substrates.containers import addresses, watched
 from lab.substrates.containers.contained import Contained
 from lab.substrates.containers.identity import marks
@@ -27,10 +26,11 @@ from lab.substrates.containers.stack import (
 )
 from lab.substrates.kubernetes import chart, fitted, own
 from lab.substrates.kubernetes.forward import Ways
-from lab.substrates.kubernetes.kubectl import context, kubectl, kubectl_bytes
+from lab.substrates.kubernetes.kubectl import kubectl, kubectl_bytes
 from lab.substrates.kubernetes.leftovers import remove
 from lab.substrates.kubernetes.objects import PART
 from lab.substrates.kubernetes.part import Part
+from lab.substrates.kubernetes.place import InNamespace
 from lab.substrates.kubernetes.startup import wait_until_it_answers, wait_until_ready
 from lab.substrates.local.instance import FAILED, UP, Instance
 from lab.substrates.local.ports import Ports
@@ -57,7 +57,7 @@ exit 1
 """
 
 
-class Kubernetes(Contained[Part]):
+class Kubernetes(Contained[Part], InNamespace):
     """The chart's objects on the cluster whose context the user has named."""
 
     name = "kubernetes"
@@ -119,9 +119,9 @@ class Kubernetes(Contained[Part]):
             remove(self._lab)
             stack.free.release()
 
-    def where(self) -> Place:
-        """Which cluster and namespace."""
-        return Place(context(), self._lab, PART)
+    def namespace(self) -> str:
+        """That of the lab alone."""
+        return self._lab
 
     def log_of(self, name: str, part: Part) -> Log:
         """What the pods of a part have written so far."""
