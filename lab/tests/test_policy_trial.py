@@ -58,7 +58,7 @@ def left() -> str:
 @pytest.mark.kubernetes
 @pytest.mark.timeout(400)
 def test_it_is_decided_and_nothing_is_left(tmp_path: Path) -> None:
-    enforced, seen = policy_trial.tried(tmp_path)
+    enforced, seen = policy_trial.tried(tmp_path / "locks")
     assert enforced is not Enforced.UNKNOWN, seen
     assert left() == ""
     assert list(tmp_path.iterdir()) == []
@@ -74,11 +74,12 @@ def test_policies_that_keep_nothing_out_are_not_enforced(
 
     def of_no_pod(name: str, callers: list[dict[str, Any]]) -> dict[str, Any]:
         made = real(name, callers)
-        made["spec"]["podSelector"] = {"matchLabels": {"nobody": "has this"}}
+        made["spec"]["podSelector"] = {"matchLabels": {"nobody": "has-this"}}
         return made
 
     monkeypatch.setattr(policy_trial, "policy", of_no_pod)
-    assert policy_trial.tried(tmp_path)[0] is Enforced.NO
+    enforced, seen = policy_trial.tried(tmp_path / "locks")
+    assert enforced is Enforced.NO, seen
     assert left() == ""
 
 
@@ -86,7 +87,7 @@ def test_policies_that_keep_nothing_out_are_not_enforced(
 @pytest.mark.timeout(400)
 def test_what_cannot_be_tried_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable(SYSTEM), "nowhere.example/nothing:1")
-    enforced, seen = policy_trial.tried(tmp_path)
+    enforced, seen = policy_trial.tried(tmp_path / "locks")
     assert enforced is Enforced.UNKNOWN
     assert "nowhere.example/nothing:1" in seen
     assert left() == ""
