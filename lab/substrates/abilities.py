@@ -419,6 +419,8 @@ class RunsJobs(Protocol):
     ) -> int:
         """Run it to its end; return its exit code. Nothing of it is left.
 
+        It may begin a moment before the network lets it pass, so it has to try more than once.
+
         Args:
             settings: variables of its environment; secrets may be among them.
             take: a folder that the program leaves in its working folder.
