@@ -3,11 +3,11 @@
 # Everything is done by relative paths, so that the folder may have any name, also one with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell lab lab-phase0 lab-phase1 lab-phase2 lab-phase3 lab-phase4 lab-phase5 slo load chaos \
+.PHONY: help setup shell lab lab-phase0 lab-phase1 lab-phase2 lab-phase3 lab-phase4 lab-phase5 slo load load-k8s chaos \
         hunt hunt-long sabotage mutants \
         notebooks jupyter test test-all test-rest test-unit test-integration test-faults test-laboratory \
         test-pages test-browser test-controls test-long test-chaos test-load test-docker test-k8s test-durations bench bench-long check fix lock docs \
-        image doctor up top down clean
+        image image-load doctor up top down clean
 MAKEFLAGS += --no-print-directory
 PARTS := $(wildcard system lab scenarios chaos load helm)
 TIER := .venv/bin/python -m lab.dev.tiers
@@ -24,12 +24,16 @@ endif
 # Which load `make load` puts on the lab (a file of load/profiles/), and more options of Locust.
 PROFILE ?= baseline
 LOCUST_ARGS ?=
-# Which experiments `make chaos` runs (files of chaos/experiments/), or which defects `make sabotage`
+# Which experiments `make chaos` runs (files of chaos/experiments/ and chaos/kubernetes/), or which defects `make sabotage`
 # plants (rows of docs/reference/sabotage.md); all if none is named.
 ONLY ?=
 # What `make image` builds, and more options of `docker build`.
 IMAGE ?= messaging-platform:dev
 IMAGE_ARGS ?=
+# What `make image-load` builds.
+LOAD_IMAGE ?= messaging-load:dev
+# Let Locust of `make load-k8s` run in a Job beside the lab, not on this machine.
+INSIDE ?=
 # How long `make hunt` breaks things, and which schedules it draws.
 MINUTES ?= 10
 SEED ?= 1
@@ -74,7 +78,11 @@ slo: setup ## judge the objectives of the lab that is up, else of the latest run
 
 load: setup ## put load on the lab that is up, by Locust: PROFILE=ten-times (see docs/guides/load.md)
 	@.venv/bin/locust -f load/locustfile.py --config load/profiles/$(PROFILE).conf --headless \
-	    $(LOCUST_ARGS)
+	    --substrate $(SUBSTRATE) $(LOCUST_ARGS)
+
+load-k8s: setup ## a load on a lab of its own on a cluster: CONTEXT=name PROFILE=baseline; INSIDE=1: from within
+	@.venv/bin/python -m load --substrate kubernetes --profile $(PROFILE) $(if $(INSIDE),--inside) \
+	    -- $(LOCUST_ARGS)
 
 chaos: setup $(MADE) ## break a lab on purpose by every experiment, and write a page: ONLY=worker-kill for one
 	@.venv/bin/python -m chaos --substrate $(SUBSTRATE) $(ONLY)
@@ -161,6 +169,9 @@ docs: setup ## write the pages of docs/ anew that are made from code
 
 image: ## build the system's container image: IMAGE=name:tag
 	@docker build --file system/Dockerfile --tag $(IMAGE) $(IMAGE_ARGS) .
+
+image-load: ## build the image with Locust, for INSIDE=1: LOAD_IMAGE=name:tag
+	@docker build --file load/Dockerfile --tag $(LOAD_IMAGE) $(IMAGE_ARGS) .
 
 doctor: ## say what this machine has and lacks; installs and changes nothing
 	@sh lab/dev/setup/setup.sh doctor

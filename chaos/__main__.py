@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from lab.checker.verdict import worst
 from lab.errors import LabError
 from lab.experiment.runs import new_folder
 from lab.substrates import registry
+from lab.substrates.provider import CONTEXT
 
 FAILED, COULD_NOT_RUN = 1, 2
 
@@ -24,8 +26,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("only", nargs="*", metavar="NAME", help="an experiment; all if left out")
     parser.add_argument("--substrate", default=registry.DEFAULT, help="where the lab runs")
+    parser.add_argument("--context", help="which cluster, on kubernetes; never the current one")
     parser.add_argument("--list", action="store_true", help="list the experiments")
     given = parser.parse_args(arguments)
+    if given.context:
+        os.environ[CONTEXT] = given.context
     questions = {name: _question(name) for name in run.names()}
     if given.list:
         for name, question in questions.items():
@@ -33,7 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     signal.signal(signal.SIGTERM, _leave)
     try:
-        wanted = run.chosen(given.only)
+        wanted = run.chosen(given.only, given.substrate)
+        for name in set(run.names()).difference(wanted) if not given.only else ():
+            why = run.lacks(name, given.substrate)
+            _say(f"left out: {name}, for {given.substrate} lacks {why}")
         folder = new_folder("chaos")
         outcomes = run.run_all(wanted, folder, given.substrate, _say)
     except LabError as error:
@@ -46,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _question(name: str) -> str:
-    content = yaml.safe_load((run.EXPERIMENTS / f"{name}.yaml").read_text("utf-8"))
+    content = yaml.safe_load(run.path(name).read_text("utf-8"))
     return str(content["title"])
 
 

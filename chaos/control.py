@@ -24,6 +24,8 @@ from chaoslib.run import EventHandlerRegistry, RunEventHandler
 from chaos import judge, running
 from lab.checker.check import Audit
 from lab.paths import lab_command
+from lab.substrates import registry
+from lab.substrates.abilities import OnACluster
 
 KEY = "lab"
 """Where a journal has the lab's part of it."""
@@ -49,7 +51,11 @@ def configure_control(event_registry: EventHandlerRegistry, **_: Any) -> None:
 
 
 def before_experiment_control(
-    context: Document, name: str = "experiment", brokers: int = 1, **_: Any
+    context: Document,
+    name: str = "experiment",
+    brokers: int = 1,
+    cluster: bool = False,
+    **_: Any,
 ) -> None:
     """Open the session.
 
@@ -57,23 +63,33 @@ def before_experiment_control(
         context: what the experiment declares.
         name: of the experiment.
         brokers: how many nodes its broker has to have.
+        cluster: whether the lab has to be on a cluster, whose own tools break it.
 
     Raises:
-        InterruptExecution: there is no lab to experiment on, or it has fewer nodes.
+        InterruptExecution: there is no lab to experiment on, or it is not as it has to be.
     """
     try:
         run = running.begin(name)
     except Exception as error:  # whatever it was, nothing would be accounted for
         raise InterruptExecution(f"the lab cannot observe this experiment: {error}") from error
-    if (there := run.lab.plan.brokers) < brokers:
+    if lacking := _lacking(run, brokers, cluster=cluster):
         running.taken()
         run.leave()
-        start = lab_command("up", "--breakable", "--brokers", str(brokers))
-        raise InterruptExecution(
-            f"the lab {run.lab_name!r} has {there} node of the broker, and this experiment needs"
-            f" {brokers}: start one by `{start}`"
-        )
+        raise InterruptExecution(f"the lab {run.lab_name!r} {lacking}")
     log.info("The lab %r observes; its record is %s", run.lab_name, run.lab.folder)
+
+
+def _lacking(run: running.Run, brokers: int, *, cluster: bool) -> str:
+    """What the lab has not that an experiment needs; empty if it has all."""
+    if (there := run.lab.plan.brokers) < brokers:
+        start = lab_command("up", "--breakable", "--brokers", str(brokers))
+        needs = f"this experiment needs {brokers}: start one by `{start}`"
+        return f"has {there} node of the broker, and {needs}"
+    if cluster and not isinstance(run.lab.substrate, OnACluster):
+        start = lab_command("up", "--substrate", registry.ON_A_CLUSTER, "--context", "NAME")
+        chosen = f"{running.LAB_SUBSTRATE}={registry.ON_A_CLUSTER}"
+        return f"is on no cluster, and this experiment needs one: `{start}`, and {chosen}"
+    return ""
 
 
 def after_experiment_control(context: Document, state: Document, **_: Any) -> None:

@@ -21,12 +21,16 @@ from chaos.running import LAB_NAME, LAB_SUBSTRATE
 from lab.checker.verdict import Verdict
 from lab.errors import CannotRun
 from lab.experiment.plan import make_plan
+from lab.faults import registry as fault
 from lab.paths import PROJECT
 from lab.substrates import registry
+from lab.substrates.abilities import ClustersBroker, OnACluster
 from lab.substrates.plan import Link
-from lab.substrates.provider import Keeps, Say
+from lab.substrates.provider import Keeps, Say, lacking
 
 EXPERIMENTS = Path(__file__).with_name("experiments")
+ON_A_CLUSTER = Path(__file__).with_name("kubernetes")
+"""Of experiments that break a lab by the cluster's own tools."""
 WITHIN_S = 900.0
 """For one experiment, its audit included; then it is interrupted, and mended.
 
@@ -60,36 +64,83 @@ class Outcome:
         return Verdict.INVALID if broken else Verdict.UNKNOWN
 
 
-def names() -> list[str]:
-    """Every experiment."""
-    return sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an experiment needs of its lab.
+
+    Attributes:
+        brokers: how many nodes its broker has to have.
+        relayed: whether its links can be broken by relays. Where the cluster's own tools break it,
+            connections go the way that the chart gives them.
+        abilities: of the substrate, those that its faults need among them.
+    """
+
+    brokers: int
+    relayed: bool
+    abilities: tuple[type, ...]
 
 
-def brokers(name: str) -> int:
-    """How many nodes of the broker an experiment needs, as its control is told."""
-    content = yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text("utf-8"))
+def names(substrate: str | None = None) -> list[str]:
+    """Every experiment; or those that can be done on a substrate, the cluster's own first."""
+    found = [*names_in(ON_A_CLUSTER), *names_in(EXPERIMENTS)]
+    return found if substrate is None else [each for each in found if not lacks(each, substrate)]
+
+
+def names_in(folder: Path) -> list[str]:
+    """The experiments of one folder."""
+    return sorted(each.stem for each in folder.glob("*.yaml"))
+
+
+def path(name: str) -> Path:
+    """The file of an experiment."""
+    here = EXPERIMENTS / f"{name}.yaml"
+    return here if here.exists() else ON_A_CLUSTER / here.name
+
+
+def needs(name: str) -> Needs:
+    """What an experiment needs of its lab, as its control is told and its faults say."""
+    content = yaml.safe_load(path(name).read_text("utf-8"))
     (control,) = content["controls"]
-    return int(control["provider"]["arguments"].get("brokers", 1))
+    given = control["provider"]["arguments"]
+    struck = [
+        fault.find(each["provider"]["arguments"]["fault"])
+        for each in content["method"]
+        if each["provider"]["func"] == "strike"
+    ]
+    brokers, on_a_cluster = int(given.get("brokers", 1)), bool(given.get("cluster", False))
+    wanted: list[type] = [ability for each in struck for ability in each.needs]
+    wanted += [ClustersBroker] if brokers > 1 else []
+    wanted += [OnACluster] if on_a_cluster else []
+    return Needs(brokers, relayed=not on_a_cluster, abilities=tuple(wanted))
 
 
-def chosen(only: Iterable[str]) -> list[str]:
-    """These experiments; all of them if none is named.
+def lacks(name: str, substrate: str) -> str:
+    """Why an experiment cannot be done on a substrate; empty if it can."""
+    kind = registry.find(substrate).substrate
+    return ", ".join(dict.fromkeys(lacking(kind, needs(name).abilities)))
+
+
+def chosen(only: Iterable[str], substrate: str = registry.DEFAULT) -> list[str]:
+    """These experiments; all that a substrate can do if none is named.
 
     Raises:
-        CannotRun: there is none of such a name.
+        CannotRun: there is none of such a name, or it cannot be done there.
     """
     wanted, known = list(only), names()
     if strange := [each for each in wanted if each not in known]:
         raise CannotRun(
             f"there is no experiment {', '.join(strange)}; there are: {', '.join(known)}"
         )
-    return wanted or known
+    missing = [f"{each} ({why})" for each in wanted if (why := lacks(each, substrate))]
+    if missing:
+        raise CannotRun(f"the substrate {substrate!r} lacks what it needs: {', '.join(missing)}")
+    return wanted or names(substrate)
 
 
 def run_all(wanted: Sequence[str], folder: Path, substrate: str, say: Say) -> list[Outcome]:
     """Run experiments one after the other in one lab.
 
-    One that is not valid leaves the next a new lab; and so does one with another number of brokers.
+    One that is not valid leaves the next a new lab; and so does one that needs another kind of lab.
 
     Args:
         folder: where journals and the toolkit's logs go.
@@ -98,14 +149,15 @@ def run_all(wanted: Sequence[str], folder: Path, substrate: str, say: Say) -> li
         LabError: a lab did not start.
     """
     provider, outcomes = registry.keeping(substrate), []
-    lab, nodes = "", 0
+    lab, there = "", (0, False)
     try:
         for name in wanted:
-            if lab and nodes != brokers(name):
+            asked = needs(name)
+            if lab and there != (asked.brokers, asked.relayed):
                 lab = _stopped(provider, lab)
             if not lab:
-                nodes = brokers(name)
-                lab = _started(provider, nodes, say)
+                there = (asked.brokers, asked.relayed)
+                lab = _started(provider, asked, say)
             say(f"{name} …")
             outcome = run_one(name, folder, {LAB_NAME: lab, LAB_SUBSTRATE: substrate})
             outcomes.append(outcome)
@@ -128,7 +180,7 @@ def run_one(name: str, folder: Path, environment: dict[str, str]) -> Outcome:
             [
                 *(sys.executable, "-m", "chaostoolkit", "--no-version-check"),
                 *("--log-file", str(folder / f"{name}.debug.log")),
-                *("run", "--journal-path", str(journal), str(EXPERIMENTS / f"{name}.yaml")),
+                *("run", "--journal-path", str(journal), str(path(name))),
             ],
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -163,9 +215,10 @@ def _read(journal: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _started(provider: Keeps, nodes: int, say: Say) -> str:
+def _started(provider: Keeps, asked: Needs, say: Say) -> str:
     name = f"chaos-{secrets.token_hex(4)}"
-    plan = make_plan(seed=7, matches=40, brokers=nodes, monitoring=True, relayed=frozenset(Link))
+    relayed = frozenset(Link) if asked.relayed else frozenset[Link]()
+    plan = make_plan(seed=7, matches=40, brokers=asked.brokers, monitoring=True, relayed=relayed)
     provider.start(name, plan, say)
     return name
 

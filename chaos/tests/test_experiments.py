@@ -17,7 +17,11 @@ from lab.substrates.plan import BROKERS
 from lab.workload import profiles
 
 NAMES = run.names()
+ON_A_CLUSTER = run.names_in(run.ON_A_CLUSTER)
+BY_THE_CLUSTER = ("kill_pods", "roll_out", "scale_to", "cut_by_policy")
 PROMISED = {
+    *("worker-pods-killed", "broker-pod-killed", "redis-pod-killed", "rolling-restart"),
+    *("partition-by-policy", "scale-to-zero"),
     *("worker-kill", "worker-parent-kill", "broker-restart", "broker-kill", "leader-kill"),
     *("partition", "partition-api", "partition-database", "partition-publisher"),
     *("partition-results", "half-open", "redis-outage", "database-outage", "api-outage"),
@@ -27,7 +31,7 @@ PROMISED = {
 
 
 def loaded(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = load_experiment(str(run.EXPERIMENTS / f"{name}.yaml"), {})
+    content: dict[str, Any] = load_experiment(str(run.path(name)), {})
     return content
 
 
@@ -51,7 +55,9 @@ def test_it_asks_a_question_and_is_judged_and_mended(name: str) -> None:
     assert content["description"].endswith(".")
     assert content["runtime"] == {"rollbacks": {"strategy": "always"}}
     (control,) = content["controls"]
-    needs = {"brokers": run.brokers(name)} if run.brokers(name) > 1 else {}
+    needs = {"brokers": run.needs(name).brokers} if run.needs(name).brokers > 1 else {}
+    if name in ON_A_CLUSTER:
+        needs = {"cluster": True}
     assert control["provider"] == {
         "type": "python",
         "module": "chaos.control",
@@ -64,9 +70,10 @@ def test_it_asks_a_question_and_is_judged_and_mended(name: str) -> None:
     }
     ends = [each["provider"]["func"] for each in content["rollbacks"]]
     assert {"cure_everything", "stop_load"} <= set(ends)
+    places = ["chaos", "chaos.cluster"] if name in ON_A_CLUSTER else ["chaos"]
     for part in (*probes, *content["method"], *content["rollbacks"]):
-        module = "chaos.probes" if part["type"] == "probe" else "chaos.actions"
-        assert part["provider"]["module"] == module
+        module = "probes" if part["type"] == "probe" else "actions"
+        assert part["provider"]["module"] in [f"{place}.{module}" for place in places]
         assert "background" not in part
 
 
@@ -80,8 +87,29 @@ def test_it_breaks_something_under_load_and_cures_it_before_it_looks_again(name:
     for each in struck:
         registry.find(each["fault"]).completed(each.get("parameters", {}))
     assert [each["fault"] for each in calls(method, "cure")] == [each["fault"] for each in struck]
-    other = calls(method, "send_useless_messages") + calls(method, "scale_workers")
-    assert struck or other
+    others = ("send_useless_messages", "scale_workers", *BY_THE_CLUSTER)
+    assert struck or any(calls(method, each) for each in others)
+
+
+@pytest.mark.parametrize("name", ON_A_CLUSTER)
+def test_one_by_the_clusters_tools_mends_what_the_cluster_was_told(name: str) -> None:
+    content = loaded(name)
+    method = content["method"]
+    done = [each["provider"]["func"] for each in method if each["type"] == "action"]
+    assert [each for each in done if each in BY_THE_CLUSTER]
+    assert content["rollbacks"][0]["provider"]["func"] == "mend_cluster"
+    counts = [each["count"] for each in calls(method, "scale_to")]
+    assert counts in ([], [0, 1])
+    assert len(calls(method, "cut_by_policy")) == len(calls(method, "mend_policies"))
+
+
+def test_each_substrate_is_asked_what_it_can_do() -> None:
+    assert run.names("local") == run.names_in(run.EXPERIMENTS)
+    assert run.names("kubernetes")[: len(ON_A_CLUSTER)] == ON_A_CLUSTER
+    assert set(run.names()) - set(run.names("kubernetes")) == {"leader-kill", "worker-parent-kill"}
+    assert "OnACluster" in run.lacks(ON_A_CLUSTER[0], "local")
+    with pytest.raises(CannotRun, match=r"'local' lacks .*: rolling-restart \(OnACluster\)"):
+        run.chosen(["poison", "rolling-restart"], "local")
 
 
 def test_each_that_the_pipeline_was_promised_is_there() -> None:
@@ -90,8 +118,8 @@ def test_each_that_the_pipeline_was_promised_is_there() -> None:
 
 
 def test_one_that_kills_a_leader_needs_a_cluster() -> None:
-    assert {name for name in NAMES if run.brokers(name) > 1} == {"leader-kill"}
-    assert run.brokers("leader-kill") == max(BROKERS)
+    assert {name for name in NAMES if run.needs(name).brokers > 1} == {"leader-kill"}
+    assert run.needs("leader-kill").brokers == max(BROKERS)
 
 
 def test_the_guide_lists_every_question() -> None:
@@ -102,10 +130,10 @@ def test_the_guide_lists_every_question() -> None:
 
 
 def test_one_that_is_not_there_is_named_with_those_that_are() -> None:
-    assert run.chosen([]) == NAMES
+    assert run.chosen([], "local") == run.names("local")
     assert run.chosen(["poison"]) == ["poison"]
     with pytest.raises(
-        CannotRun, match=r"no experiment flood; there are: api-errors, api-outage, "
+        CannotRun, match=r"no experiment flood; there are: .*, api-errors, api-outage, "
     ):
         run.chosen(["poison", "flood"])
 

@@ -6,13 +6,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +16,12 @@ import pytest
 
 from chaos import run
 from chaos.control import KEY
-from chaos.running import LAB_NAME
+from chaos.tests.place import Place
 from chaos.tests.writing import action, experiment, probe, written
 from lab.checker import verdict
 from lab.checker.verdict import Verdict
 from lab.dev.terminal import Terminal
-from lab.paths import PROJECT
 from lab.substrates import registry
-from lab.substrates.provider import Keeps
 from lab.wait import eventually
 
 pytestmark = [
@@ -44,45 +38,6 @@ USUAL = ("worker-kill", "broker-kill", "api-outage", "database-outage", "redis-o
 ACTIONS, PROBES = "chaos.actions", "chaos.probes"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A folder in which `chaos run` is typed, beside a lab that is up."""
-
-    folder: Path
-    provider: Keeps
-
-    @contextmanager
-    def started(self, path: Path) -> Iterator[subprocess.Popen[str]]:
-        """Run an experiment beside the block."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", str(path)],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), LAB_NAME: LAB},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
-
-    def run(self, path: Path) -> tuple[int, dict[str, Any], str]:
-        """Run an experiment to its end; gives its exit code, its journal, and what it said."""
-        journal = self.folder / "journal.json"
-        journal.unlink(missing_ok=True)
-        with self.started(path) as process:
-            said, _ = process.communicate(timeout=WITHIN_S)
-        return process.returncode, json.loads(journal.read_text("utf-8")), said
-
-    def is_whole(self) -> bool:
-        """Whether everything is up and nothing is struck."""
-        status = self.provider.status(LAB)
-        return status.verdict == "up" and not status.breaches
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A lab that a person has started."""
@@ -92,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         up = typed.lab("up", "--name", LAB, "--breakable", "--matches", "40", within_s=SOON_S * 2)
         try:
             assert up.code == 0, up.out + up.complaints
-            yield Place(folder, registry.keeping(registry.DEFAULT))
+            yield Place(folder, registry.keeping(registry.DEFAULT), LAB, registry.DEFAULT)
         finally:
             typed.lab("down", "--name", LAB, within_s=SOON_S)
 

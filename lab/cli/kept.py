@@ -15,7 +15,7 @@ from lab.cli.options import COULD_NOT_RUN, AnyLab, AsJson, ContextName, LabName,
 from lab.errors import CannotRun
 from lab.paths import lab_command
 from lab.substrates import registry
-from lab.substrates.provider import Kept, Sweeps
+from lab.substrates.provider import Keeps, Kept, Sweeps
 from lab.top.formatting import duration
 
 DEFAULT_NAME = "default"
@@ -55,6 +55,7 @@ def list_labs(substrate: SubstrateName = registry.DEFAULT, as_json: AsJson = Fal
 def status(
     name: AnyLab = None,
     substrate: SubstrateName = registry.DEFAULT,
+    context: ContextName = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what runs, and where it answers. Exit code: 0 up, 1 degraded, 2 none.
@@ -96,11 +97,14 @@ def down(
 ) -> None:
     """End a lab and remove all of it, also what a dead one has left."""
     sweeping = registry.find(substrate)
-    if isinstance(sweeping, Sweeps):
+    if isinstance(sweeping, Sweeps) and not isinstance(sweeping, Keeps):
         swept = ", ".join(sweeping.sweep())
         out.print(f"Removed what dead labs had left: {swept or 'there was nothing'}.")
         return
     provider = registry.keeping(substrate)
+    if isinstance(provider, Sweeps):
+        for lab in provider.sweep():
+            out.print(f"Removed what the dead lab {lab!r} had left.")
     chosen = [lab.name for lab in provider.labs(alive=False)] if every else [name]
     for lab in chosen:
         ended = provider.stop(lab)

@@ -18,6 +18,7 @@ from lab.cli.addresses import addresses, lines, secrets
 from lab.cli.options import (
     Brokers,
     Concurrency,
+    ContextName,
     LabName,
     Monitoring,
     PageDelay,
@@ -87,6 +88,7 @@ def up(
         ),
     ] = None,
     substrate: SubstrateName = registry.DEFAULT,
+    context: ContextName = None,
     foreground: Annotated[bool, typer.Option(help="Stay attached; Ctrl-C ends the lab.")] = False,
     show_secrets: Annotated[bool, typer.Option(help="Print the passwords too.")] = False,
 ) -> None:

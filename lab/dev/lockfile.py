@@ -3,15 +3,15 @@
 Looks only, and needs no network: each requirement must have a pin, and the pin must satisfy it.
 The extras of `APART` have lock files of their own, which must agree with the other one: all are
 installed into one environment. `… lockfile extras` prints the names of the other extras.
-The lock of the image (system/requirements.lock) must be a part of it, with all that the system
-needs.
+The lock of an image (system/requirements.lock, load/requirements.lock) must be a part of it, with
+all that is needed there.
 """
 
 from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,7 +21,11 @@ from packaging.version import Version
 from lab.paths import PROJECT
 
 LOCK = "requirements.lock"
-IMAGE_LOCK = "system/requirements.lock"
+IMAGES: Mapping[str, Sequence[str]] = {
+    "system/requirements.lock": (),
+    "load/requirements.lock": ("lab", "load"),
+}
+"""The lock file of each image, and the extras that are in it."""
 APART = {name: f"requirements-{name}.lock" for name in ("bench", "browser", "mutants")}
 """The extras that only some commands install, and the lock file of each."""
 
@@ -105,30 +109,28 @@ def disagreeing(pinned: dict[str, list[Version]], other: dict[str, list[Version]
 
 
 def not_part_of(whole: str, part: str) -> list[str]:
-    """Say in words what is pinned in `part`, and not so in `whole`: two locks, as text."""
-    lines = set(whole.splitlines())
-    return [
-        f"{line.split()[0]} is not pinned so in {LOCK}"
-        for line in part.splitlines()
-        if "==" in line and line not in lines
-    ]
+    """Say in words what is pinned in `part`, and not so in `whole`: two locks, as text.
+
+    On which platforms a package is needed may differ with what needs it.
+    """
+    known = {line.split()[0] for line in whole.splitlines() if "==" in line}
+    asked = [line.split()[0] for line in part.splitlines() if "==" in line]
+    return [f"{each} is not pinned so in {LOCK}" for each in asked if each not in known]
 
 
 def main(project: Path = PROJECT, arguments: Sequence[str] = ()) -> int:
     """Print what is out of step, or the extras if asked for; return 1 if something is."""
-    pyproject, whole, image = (
-        (project / name).read_text("utf-8") for name in ("pyproject.toml", LOCK, IMAGE_LOCK)
-    )
+    pyproject, whole = ((project / name).read_text("utf-8") for name in ("pyproject.toml", LOCK))
     if arguments:
         print(*extras(pyproject))  # noqa: T201
         return 0
-    found = {
-        LOCK: out_of_step(wanted(pyproject), pins(whole)),
-        IMAGE_LOCK: [
-            *out_of_step(wanted(pyproject, []), pins(image)),
+    found = {LOCK: out_of_step(wanted(pyproject), pins(whole))}
+    for lock, chosen in IMAGES.items():
+        image = (project / lock).read_text("utf-8")
+        found[lock] = [
+            *out_of_step(wanted(pyproject, chosen), pins(image)),
             *not_part_of(whole, image),
-        ],
-    }
+        ]
     for extra, lock in APART.items():
         pinned = pins((project / lock).read_text("utf-8"))
         found[lock] = [

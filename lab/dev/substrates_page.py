@@ -35,6 +35,9 @@ OF_ALL_LABS = (
     abilities.SharesLoopback,
     abilities.Measurable,
     abilities.Watchable,
+    abilities.ClustersBroker,
+    abilities.OnACluster,
+    abilities.RunsJobs,
 )
 _HEAD = """\
 # Substrates

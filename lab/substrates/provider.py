@@ -207,7 +207,7 @@ class Keeps(Protocol):
 
 @runtime_checkable
 class Sweeps(Protocol):
-    """Cannot keep a lab up, and can remove what labs have left whose process was killed."""
+    """Can remove what labs have left elsewhere whose process was killed."""
 
     def sweep(self) -> list[str]:
         """Remove it; return the names of the labs.

@@ -25,11 +25,23 @@ from lab.paths import PROJECT
 from lab.substrates.containers import addresses
 from lab.substrates.containers.identity import identity, marks
 from lab.substrates.containers.images import SYSTEM, Images, names
-from lab.substrates.containers.stack import CONTROL, OF_SCRAPER, RUNNER, Stack, relay_port
+from lab.substrates.containers.stack import (
+    API,
+    BROKER,
+    CONTROL,
+    DATABASE,
+    OF_SCRAPER,
+    RESULTS,
+    RUNNER,
+    SITE,
+    Stack,
+    relay_port,
+)
 from lab.substrates.docker.docker import Docker
-from lab.substrates.kubernetes import chart, doctor, fitted, kubectl, leftovers, own, startup
+from lab.substrates.kubernetes import chart, doctor, fitted, jobs, kubectl, leftovers, own, startup
 from lab.substrates.kubernetes.kubernetes import Kubernetes
 from lab.substrates.kubernetes.objects import PART
+from lab.substrates.kubernetes.policies import of_job
 from lab.substrates.local.instance import Instance
 from lab.substrates.local.ports import Ports
 from lab.substrates.plan import Link, Plan, Role
@@ -87,6 +99,84 @@ def pods(made: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def environment(pod: dict[str, Any]) -> dict[str, str]:
     """The variables of a pod's container that have a value."""
     return {each["name"]: each.get("value", "") for each in pod["containers"][0]["env"]}
+
+
+def test_what_a_job_beside_a_lab_is_made_of_is_what_a_cluster_takes() -> None:
+    for each in (
+        own.job("load", "image:1", ["sh", "-c", "true"], jobs.JOB, 60.0),
+        of_job("load", jobs.JOB),
+    ):
+        kubernetes_validate.validate(each, CLUSTER, strict=True)
+
+
+def test_a_job_beside_a_lab_calls_each_part_by_its_name() -> None:
+    with stack_of(PLAN) as stack:
+        stack.publish(RUNNER, CONTROL, *map(relay_port, OF_SCRAPER))
+        for part in (BROKER, RESULTS, DATABASE, API, SITE):
+            stack.publish(part, *own.PORTS[part])
+        ends = jobs.within(addresses.endpoints(stack))
+    assert ends.api_url == "http://api-0:8000"
+    assert ends.management_url == "http://broker-0:15672"
+    for user, url in ends.broker_urls.items():
+        assert url.startswith(f"amqp://{user}:")
+        assert url.endswith("@broker-0:5672/%2F")
+
+
+EXPERIMENTS = sorted((PROJECT / "chaos" / "kubernetes").glob("*.yaml"))
+
+
+def called(experiment: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Each function that an experiment calls in its method, and with what."""
+    steps = yaml.safe_load(experiment.read_text("utf-8"))["method"]
+    calls = [each["provider"] for each in steps]
+    return [(each["func"], each.get("arguments", {})) for each in calls]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.stem)
+def test_what_an_experiment_names_on_a_cluster_is_there(
+    experiment: Path, made: list[dict[str, Any]]
+) -> None:
+    """A part that is misspelt would be seen only on a cluster, by an experiment that fails."""
+    kinds = {
+        found.part: found.object.partition("/")[0]
+        for each in made
+        if (found := fitted.controller(each))
+    }
+    named = 0
+    for func, given in called(experiment):
+        for part in given.get("parts", []):
+            named += 1
+            assert kinds[part] == "deployment" or func not in ("scale_to", "roll_out")
+        for address in (given[key] for key in ("address", "beside") if key in given):
+            host, _, port = address.partition(":")
+            ports = find(made, "Service", host)["spec"]["ports"]
+            assert int(port) in [each["port"] for each in ports]
+    assert named
+
+
+def test_the_policy_that_an_experiment_changes_allows_what_it_takes_away(
+    made: list[dict[str, Any]],
+) -> None:
+    """And no other policy of the workers' pods allows it, too: they would still connect."""
+    given = next(
+        given for each in EXPERIMENTS for func, given in called(each) if func == "cut_by_policy"
+    )
+    component = "app.kubernetes.io/component"
+    of = find(made, "NetworkPolicy", given["policy"])
+    assert of["spec"]["podSelector"]["matchLabels"][component] == "celery-worker"
+    allowing = [
+        each["metadata"]["name"]
+        for each in made
+        if each["kind"] == "NetworkPolicy"
+        for rule in each["spec"].get("egress") or []
+        for peer in rule.get("to", [])
+        if peer.get("podSelector", {}).get("matchLabels", {}).get(component) == given["component"]
+    ]
+    assert allowing.count(given["policy"]) == 1
+    for part in given["parts"]:
+        deployment = find(made, "Deployment", f"celery-{part}")
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert labels[component] == "celery-worker"
 
 
 def test_the_lab_acts_on_no_cluster_that_was_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,9 +370,11 @@ def test_the_doctor_says_what_enforces_policies_or_that_it_does_not_know(
     assert doctor.enforcer(version, running) == by
 
 
-def test_the_doctor_without_a_context_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_without_a_context_says_how_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv(CONTEXT, raising=False)
-    (missing,) = (each for each in doctor.examine() if each.what == "context")
+    (missing,) = (each for each in doctor.examine(tmp_path) if each.what == "context")
     assert missing.state == "missing"
     assert "--context NAME" in missing.cure
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lab.experiment.lab import Lab
 from lab.history import log
 from lab.paths import PROJECT
+from load.inside import settings
 
 WITHIN_S = 240.0
 GENEROUS = "baseline: {success_ratio_min: 0, confirm_p99_ms: 1.0e6, commit_p99_ms: 1.0e6}\n"
@@ -47,7 +47,7 @@ class Locust:
                 *("--host", self.lab.endpoints.api_url, *words),
             ],
             cwd=self.folder,
-            env={**os.environ, **_credentials(self.lab)},
+            env={**os.environ, **settings(self.lab.endpoints)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -82,15 +82,3 @@ class Locust:
     def record(self) -> Path:
         """The folder of the newest run."""
         return self.folder / ".runs" / "latest"
-
-
-def _credentials(lab: Lab) -> dict[str, str]:
-    ends = lab.endpoints
-    at = urlsplit(ends.management_url)
-    login = urlsplit(ends.broker_urls["operator"]).netloc.rpartition("@")[0]
-    return {
-        "MISSING_TABLE_API_TOKEN": ends.api_token,
-        "MISSING_TABLE_BROKER_URL": ends.broker_urls["scraper"],
-        "MISSING_TABLE_OPERATOR_URL": ends.broker_urls["operator"],
-        "MISSING_TABLE_MANAGEMENT_URL": f"{at.scheme}://{login}@{at.netloc}",
-    }

@@ -6,6 +6,7 @@
 #   requirements-browser.lock  the extra `browser`, likewise; for `make test-browser`
 #   requirements-mutants.lock  the extra `mutants`, likewise; for `make mutants`
 #   system/requirements.lock   for the image: what of the first one the system itself needs
+#   load/requirements.lock     for the image of the load: what of the first one that needs
 #
 # The tool for it lives in a folder that is thrown away.
 set -eu
@@ -30,3 +31,4 @@ compile --extra bench --constraint requirements.lock -o requirements-bench.lock
 compile --extra browser --constraint requirements.lock -o requirements-browser.lock
 compile --extra mutants --constraint requirements.lock -o requirements-mutants.lock
 compile --constraint requirements.lock -o system/requirements.lock
+compile --extra lab --extra load --constraint requirements.lock -o load/requirements.lock

@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from lab.errors import CannotRun, NotWithin, SubstrateError
 from lab.substrates import scraped
-from lab.substrates.abilities import CHILD_WITHIN_S
+from lab.substrates.abilities import CHILD_WITHIN_S, Breach
 from lab.substrates.containers import watched
 from lab.substrates.containers.identity import identity
 from lab.substrates.containers.runner import Runner
@@ -65,6 +65,7 @@ class Contained(Runner, Generic[P]):
         self._lock = RLock()  # of all below: faults act from their own threads
         self._parts: dict[str, P] = {}
         self._stack: Stack | None = None
+        self._paused: set[str] = set()
 
     @abstractmethod
     def up(self, plan: Plan) -> Endpoints:
@@ -94,10 +95,12 @@ class Contained(Runner, Generic[P]):
     def pause(self, role: Role, index: int = 0) -> None:
         """Stop all processes of a part."""
         self._of(role, index).pause()
+        self._note_paused(f"{role}-{index}", paused=True)
 
     def resume(self, role: Role, index: int = 0) -> None:
         """Let them go on."""
         self._of(role, index).resume()
+        self._note_paused(f"{role}-{index}", paused=False)
 
     def kill_child(self, role: Role, index: int = 0) -> None:
         """SIGKILL for one child of a part's main process."""
@@ -145,7 +148,17 @@ class Contained(Runner, Generic[P]):
             raise SubstrateError(f"there is no {role}-{index} in this lab")
         return found
 
-    def _having(self, role: Role) -> int:
+    def having(self, role: Role) -> int:
+        """How many parts a role has, those that were ended among them."""
+        self._up()
+        with self._lock:
+            return sum(name.startswith(f"{role}-") for name in self._parts)
+
+    def note_breaches(self, breaches: list[Breach]) -> None:
+        """Write down which faults are at work, for others."""
+        self._instance.change(breaches=breaches)
+
+    def _workers(self, role: Role) -> int:
         """How many workers there are.
 
         Raises:
@@ -153,9 +166,12 @@ class Contained(Runner, Generic[P]):
         """
         if role is not Role.WORKER:
             raise SubstrateError(f"the {self.name} substrate scales workers only, not {role}")
-        self._up()
+        return self.having(role)
+
+    def _note_paused(self, name: str, *, paused: bool) -> None:
         with self._lock:
-            return sum(name.startswith(f"{role}-") for name in self._parts)
+            (self._paused.add if paused else self._paused.discard)(name)
+            self._instance.change(paused=sorted(self._paused))
 
     def _wait_until_scraped(self, stack: Stack, log: str) -> None:
         """Return once Prometheus has seen every part.

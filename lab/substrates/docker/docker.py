@@ -119,7 +119,7 @@ class Docker(Contained[Container]):
 
     def scale(self, role: Role, count: int) -> None:
         """Start or politely end workers until there are `count`. Other roles do not scale here."""
-        have = self._having(role)
+        have = self._workers(role)
         stack = self._up()
         for index in reversed(range(count, have)):
             self.terminate(role, index)

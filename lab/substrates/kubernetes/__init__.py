@@ -6,7 +6,9 @@ fitted      the same, as a lab needs them: a name for each part, settings, links
 own         what only the lab has: its site, its runner, a name for each part;  policies  (pure)
 part        one part: ends it, freezes it, starts it, reads its log;  startup  waits for parts
 forward     addresses of this machine that lead into the namespace
-doctor      what a cluster has and lacks
+place       where on a cluster it is;  jobs  runs a program of an image beside it
+attached    one that another process keeps;  seen  how it is, from outside
+doctor      what a cluster has and lacks;  policy_trial  tries a network policy
 leftovers   nothing outlives a lab, however it ends
 kubectl     the command line of Kubernetes, on a context that the user has named
 

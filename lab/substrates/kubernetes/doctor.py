@@ -1,13 +1,19 @@
-"""What a cluster has and lacks for a lab; looks only, and changes nothing."""
+"""What a cluster has and lacks for a lab.
+
+It looks only, but for network policies: no question tells whether they are enforced, so that is
+tried in a namespace of its own, which is gone afterwards.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from lab.errors import CannotRun, SubstrateError
-from lab.substrates.kubernetes import chart
+from lab.substrates.kubernetes import chart, policy_trial
 from lab.substrates.kubernetes.kubectl import ask, context, kubectl, need
+from lab.substrates.kubernetes.policy_trial import Enforced
 from lab.substrates.provider import GOOD, MISSING, WARNING, Finding
 
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -29,8 +35,12 @@ _ENFORCERS = ("calico", "cilium", "kube-router", "antrea", "weave", "anetd", "ca
 """Parts of names of pods that enforce network policies."""
 
 
-def examine() -> list[Finding]:
-    """The programs, the cluster, and what of it a lab uses."""
+def examine(place: Path) -> list[Finding]:
+    """The programs, the cluster, and what of it a lab uses.
+
+    Args:
+        place: where labs on a cluster keep their locks.
+    """
     found = [_kubectl(), _helm()]
     try:
         name = context()
@@ -49,7 +59,7 @@ def examine() -> list[Finding]:
             found.append(look())
         except SubstrateError as error:
             found.append(Finding(look.__name__.strip("_"), WARNING, str(error)))
-    return [*found, _policies(version)]
+    return [*found, _policies(version, place)]
 
 
 def _kubectl() -> Finding:
@@ -100,13 +110,26 @@ def _may(verb: str, what: str) -> bool:
         return False
 
 
-def _policies(version: str) -> Finding:
-    """Whether network policies are enforced, by what is known to do it; no question tells it."""
+def _policies(version: str, place: Path) -> Finding:
+    """Whether network policies are enforced; it is tried."""
+    enforced, seen = policy_trial.tried(place)
     by = enforcer(version, _system_pods())
-    if by:
-        return Finding("network policies", GOOD, f"enforced by {by}")
-    cure = "a lab runs all the same; docs/guides/helm.md says how to try it"
-    return Finding("network policies", WARNING, "nothing seen that enforces them", cure)
+    return policies_finding(enforced, seen, by)
+
+
+def policies_finding(enforced: Enforced, seen: str, by: str) -> Finding:
+    """What a trial came to, and what is known to enforce policies there, if anything. Pure."""
+    what = "network policies"
+    match enforced:
+        case Enforced.YES:
+            return Finding(what, GOOD, f"{enforced}{f' by {by}' if by else ''}; {seen}")
+        case Enforced.NO:
+            cure = "a lab runs all the same, and the chart's policies keep nothing out; use a "
+            return Finding(what, WARNING, f"{enforced}: {seen}", f"{cure}network plug-in that does")
+        case Enforced.UNKNOWN:
+            hint = f" ({by} is there, which enforces them as a rule)" if by else ""
+            cure = "a lab runs all the same; docs/guides/helm.md says how to try it by hand"
+            return Finding(what, WARNING, f"{enforced}{hint}: {seen}", cure)
 
 
 def enforcer(version: str, pods: Iterable[str]) -> str:

@@ -113,6 +113,8 @@ def worker(stack: Stack, chart: Iterable[Object], index: int) -> list[Object]:
     made = copy.deepcopy(given)
     name = f"{Role.WORKER}-{index}"
     made["metadata"]["name"] = f"{WORKER}-{index}"
+    # The counters belong to one process at a time, so the old pod ends before a new one comes.
+    made["spec"]["strategy"] = {"type": "Recreate"}
     pod = _as_part(stack, made, name)
     counters = f"counters-{name}"
     pod["volumes"] = [

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ from lab.substrates.kubernetes.kubectl import kubectl, kubectl_bytes
 from lab.substrates.kubernetes.leftovers import remove
 from lab.substrates.kubernetes.objects import PART
 from lab.substrates.kubernetes.part import Part
+from lab.substrates.kubernetes.place import InNamespace
 from lab.substrates.kubernetes.startup import wait_until_it_answers, wait_until_ready
 from lab.substrates.local.instance import FAILED, UP, Instance
 from lab.substrates.local.ports import Ports
-from lab.substrates.plan import Plan, Role
+from lab.substrates.plan import Plan, Role, as_json
 from lab.substrates.protocol import Endpoints, Log
 from lab.substrates.provider import Say, silent
 
@@ -55,7 +57,7 @@ exit 1
 """
 
 
-class Kubernetes(Contained[Part]):
+class Kubernetes(Contained[Part], InNamespace):
     """The chart's objects on the cluster whose context the user has named."""
 
     name = "kubernetes"
@@ -87,7 +89,15 @@ class Kubernetes(Contained[Part]):
                 self._wait_until_scraped(
                     stack, f"kubectl logs --namespace {self._lab} prometheus-0"
                 )
-            self._instance.change(phase=UP)
+            self._instance.change(
+                phase=UP,
+                endpoints=asdict(self._endpoints),
+                plan=json.loads(as_json(plan)),
+                runner={
+                    "address": stack.here(RUNNER, CONTROL),
+                    "token": stack.password(RUNNER),
+                },
+            )
         except BaseException as error:
             if isinstance(error, LabError):
                 self._keep_logs()
@@ -109,6 +119,10 @@ class Kubernetes(Contained[Part]):
             remove(self._lab)
             stack.free.release()
 
+    def namespace(self) -> str:
+        """That of the lab alone."""
+        return self._lab
+
     def log_of(self, name: str, part: Part) -> Log:
         """What the pods of a part have written so far."""
         return Log(name, part.log)
@@ -129,6 +143,7 @@ class Kubernetes(Contained[Part]):
         """Have a pod again, with its claims, and wait until it answers."""
         part = self._of(role, index)
         part.start()
+        self._note_paused(part.name, paused=False)
         wait_until_ready(self._lab, [part.name])
         self._open_ways().open(part.name)
         wait_until_it_answers(self._up(), part)
@@ -141,7 +156,7 @@ class Kubernetes(Contained[Part]):
 
     def scale(self, role: Role, count: int) -> None:
         """Start or politely end workers until there are `count`. Other roles do not scale here."""
-        have = self._having(role)
+        have = self._workers(role)
         stack = self._up()
         for index in reversed(range(count, have)):
             self.terminate(role, index, within_s=CONTROL_S)

@@ -177,6 +177,43 @@ def reader(image: str, of_claim: str, uid: int) -> Object:
     }
 
 
+def job(name: str, image: str, command: list[str], label: str, lasts_s: float) -> Object:
+    """A program that runs once, in a folder of its own, with the variables of a Secret of its name.
+
+    Args:
+        label: that of its pod, with the name as value.
+        lasts_s: at most; then it is ended.
+    """
+    container = {
+        **_sealed(name, image),
+        "command": command,
+        "workingDir": "/work",
+        "envFrom": [{"secretRef": {"name": name}}],
+        "volumeMounts": [
+            {"name": "work", "mountPath": "/work"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+        ],
+    }
+    volumes = [{"name": each, "emptyDir": {"sizeLimit": "512Mi"}} for each in ("work", "tmp")]
+    pod = {**_pod(_UID), "restartPolicy": "Never", "containers": [container], "volumes": volumes}
+    return {
+        **described("batch/v1", "Job", name),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": int(lasts_s),
+            "template": {"metadata": {"labels": {label: name}}, "spec": pod},
+        },
+    }
+
+
+def plain(name: str, image: str, *command: str) -> Object:
+    """A small pod that runs a command, and is known by its name."""
+    return {
+        **described("v1", "Pod", name, {PART: name}),
+        "spec": {**_pod(_UID), "containers": [{**_sealed(name, image), "command": [*command]}]},
+    }
+
+
 def _site(stack: Stack) -> Object:
     """The web site that the scraper reads."""
     plan = stack.plan

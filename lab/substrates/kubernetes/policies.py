@@ -9,6 +9,7 @@ from lab.substrates.kubernetes.objects import PART, Object, described
 from lab.substrates.plan import Role
 
 _COMPONENT = "app.kubernetes.io/component"
+_SYSTEM = {"app.kubernetes.io/name": "messaging-platform"}
 
 
 def policies(stack: Stack) -> Iterator[Object]:
@@ -17,8 +18,7 @@ def policies(stack: Stack) -> Iterator[Object]:
     The site and the runner themselves are under no policy.
     """
     runner = [{"podSelector": {"matchLabels": {PART: RUNNER}}}]
-    system = {"matchLabels": {"app.kubernetes.io/name": "messaging-platform"}}
-    yield _policy("lab-runner", system, runner, runner)
+    yield _policy("lab-runner", {"matchLabels": _SYSTEM}, runner, runner)
     if stack.plan.settings.get(Role.WORKER, {}).get("MISSING_TABLE_SINK") == "database":
         worker, database = "celery-worker", "database"
         ends = {
@@ -27,6 +27,18 @@ def policies(stack: Stack) -> Iterator[Object]:
             ]
         }
         yield _policy("lab-database", ends, [_component(worker)], [_component(database)])
+
+
+def of_job(name: str, label: str) -> Object:
+    """The pods of a job may connect to everything of the system."""
+    return {
+        **described("networking.k8s.io/v1", "NetworkPolicy", name),
+        "spec": {
+            "podSelector": {"matchLabels": _SYSTEM},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {label: name}}}]}],
+        },
+    }
 
 
 def _component(name: str) -> Object:

@@ -1,6 +1,6 @@
 """How other processes break a lab that is kept: by a private socket of its keeper.
 
-    another process ── one JSON object a line ──> the keeper ── calls ──> Local
+    another process ── one JSON object a line ──> the keeper ── calls ──> the lab
 
 Every connection is a guest of its own. What a guest has broken and not mended is mended when its
 connection ends, however that happens; so a caller that is killed leaves no fault behind. Only the
@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab.errors import CannotRun, LabError, SubstrateError
 from lab.substrates.abilities import (
     Answering,
+    Breach,
     ChildKillable,
     Controllable,
     Killable,
@@ -35,7 +36,6 @@ from lab.substrates.abilities import (
 )
 from lab.substrates.answering import Answer
 from lab.substrates.local.breaches import Breaches
-from lab.substrates.local.local import Local
 from lab.substrates.plan import Link, Role
 from lab.substrates.provider import Strike
 
@@ -55,6 +55,20 @@ _ABILITIES = (
 VERBS = frozenset(
     verb for ability in _ABILITIES for verb in vars(ability) if not verb.startswith("_")
 )
+
+
+class Held(Protocol):
+    """What a keeper needs of its lab beyond the abilities, of which it may lack some."""
+
+    name: str
+
+    def having(self, role: Role) -> int:
+        """How many processes a role has."""
+        ...
+
+    def note_breaches(self, breaches: list[Breach]) -> None:
+        """Write down which faults are at work, for others."""
+        ...
 
 
 class _Guest(socketserver.StreamRequestHandler):
@@ -105,11 +119,14 @@ class _Guest(socketserver.StreamRequestHandler):
             case "cure_by_hand":
                 return [asdict(each) for each in breaches.cure_by_hand(given["fault"])]
             case "scale_for_good":
-                self.server.local.scale(Role(given["role"]), int(given["count"]))
+                self.server.lab.scale(Role(given["role"]), int(given["count"]))
                 return None
         if verb not in VERBS:
             raise CannotRun(f"the lab's keeper does not know {verb!r}")
-        method = getattr(self.server.local, verb)
+        lab = self.server.lab
+        method = getattr(lab, verb, None)
+        if method is None:
+            raise CannotRun(f"the substrate {lab.name!r} cannot {verb.replace('_', ' ')}")
         bound = inspect.signature(method).bind(*args, **given)
         for name, kind in (("role", Role), ("link", Link), ("how", Answer)):
             if name in bound.arguments:
@@ -128,19 +145,19 @@ class _Guest(socketserver.StreamRequestHandler):
         **_: Any,
     ) -> None:
         """Note the cure before anything is broken: it also cures what is only half done."""
-        local = self.server.local
+        lab = self.server.lab
         match verb:
             case "kill" | "kill_parent" | "terminate":
-                self._owed["process", role, index] = lambda: local.start(role, index)
+                self._owed["process", role, index] = lambda: lab.start(role, index)
             case "pause":
-                self._owed["pause", role, index] = lambda: local.resume(role, index)
+                self._owed["pause", role, index] = lambda: lab.resume(role, index)
             case "cut" | "stall" | "slow" | "half_open" | "answer":
-                self._owed["link", link] = lambda: local.heal(link)
+                self._owed["link", link] = lambda: lab.heal(link)
             case "scale":
-                before = sum(each.name.startswith(f"{role}-") for each in local.processes())
-                self._owed.setdefault(("scale", role), lambda: local.scale(role, before))
+                before = lab.having(role)
+                self._owed.setdefault(("scale", role), lambda: lab.scale(role, before))
             case "watch":
-                self._owed["watch", job, instance] = lambda: local.unwatch(job, instance)
+                self._owed["watch", job, instance] = lambda: lab.unwatch(job, instance)
             case "start":
                 self._owed.pop(("process", role, index), None)
                 self._owed.pop(("pause", role, index), None)
@@ -168,13 +185,14 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = _BACKLOG
 
-    def __init__(self, address: str, local: Local, breaches: Breaches) -> None:
-        self.local, self.breaches = local, breaches
+    def __init__(self, address: str, lab: Held, breaches: Breaches) -> None:
+        self.lab: Any = lab  # with what verbs it has
+        self.breaches = breaches
         super().__init__(address, _Guest)
 
 
 @contextmanager
-def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
+def served(folder: Path, lab: Held, strike: Strike) -> Iterator[None]:
     """Let others use the lab for the block, by a socket in the instance's folder.
 
     Whatever they broke is cured at the end, also what was to last until it is cured.
@@ -183,10 +201,10 @@ def served(folder: Path, local: Local, strike: Strike) -> Iterator[None]:
         CannotRun: the folder's path is too long for a socket, and this system knows no other way.
     """
     mask = os.umask(0o177)
-    breaches = Breaches(strike, local.note_breaches)
+    breaches = Breaches(strike, lab.note_breaches)
     try:
         with _address(folder) as address:
-            server = _Server(address, local, breaches)
+            server = _Server(address, lab, breaches)
     finally:
         os.umask(mask)
     thread = threading.Thread(target=server.serve_forever, name="control", daemon=True)

@@ -11,31 +11,51 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
 from lab.errors import NotWithin, SubstrateError
-from lab.paths import PROJECT
-from lab.substrates.local import cleaning, control, processes
+from lab.paths import PROJECT, near
+from lab.substrates.local import cleaning, control, grafana, processes
 from lab.substrates.local.instance import FAILED, UP, Instance, State
 from lab.substrates.local.keeper import END_GRACE_S, run_guarded
 from lab.substrates.local.local import Local
 from lab.substrates.local.service import environment
 from lab.substrates.plan import Plan, as_json
-from lab.substrates.provider import Beside, Line, Say, Status, Striker, nothing
+from lab.substrates.protocol import Substrate
+from lab.substrates.provider import DASHBOARDS, Beside, Kept, Line, Say, Status, Striker, nothing
 from lab.wait import eventually
 
 START_WITHIN_S = 600
 _TRANSCRIPT_MAX = 100_000
 
 
+class Holdable(control.Held, Substrate, Protocol):
+    """A lab that can be kept."""
+
+
+Make = Callable[[Instance, Say], AbstractContextManager[Holdable]]
+"""Gives a lab that is not up yet, for the block."""
+
+
+def of_processes(instance: Instance, say: Say) -> AbstractContextManager[Holdable]:
+    """A lab of this machine's processes; see `Make`."""
+    return nullcontext(Local(instance, say))
+
+
 def hold(
-    instance: Instance, plan: Plan, say: Say, striker: Striker, beside: Beside = nothing
+    instance: Instance,
+    plan: Plan,
+    say: Say,
+    striker: Striker,
+    beside: Beside = nothing,
+    make: Make = of_processes,
 ) -> int:
     """Bring a lab up and keep it until SIGINT or SIGTERM; meanwhile others use it, see `control`.
 
@@ -44,32 +64,39 @@ def hold(
     """
 
     def work() -> int:
-        local = Local(instance, say)
-        try:
-            with beside() as places:
-                instance.change(places=dict(places))
-                ends = local.up(plan)
-                with control.served(instance.folder, local, striker(local, ends)):
-                    threading.Event().wait()
-        except SubstrateError as error:
-            say(str(error))
-            return 2
-        except (KeyboardInterrupt, SystemExit):
-            return 0
-        finally:
-            local.down()
+        with make(instance, say) as lab:
+            try:
+                with beside() as places:
+                    instance.change(places=dict(places))
+                    ends = lab.up(plan)
+                    with control.served(instance.folder, lab, striker(lab, ends)):
+                        threading.Event().wait()
+            except SubstrateError as error:
+                say(str(error))
+                return 2
+            except (KeyboardInterrupt, SystemExit):
+                return 0
+            finally:
+                lab.down()
         return 0
 
     return run_guarded(work, instance)
 
 
-def start(instance: Instance, command: list[str], plan: Plan, say: Say) -> State:
+def start(
+    instance: Instance,
+    command: list[str],
+    plan: Plan,
+    say: Say,
+    settings: Mapping[str, str] = {},
+) -> State:
     """Start a detached keeper that runs `command`, and wait until its lab is up.
 
     Args:
         command: arguments of `python -m lab` that hold this instance in the foreground; it reads
             the plan from its standard input, since no command line may show its secrets.
         say: called with each line that the keeper prints.
+        settings: variables that the keeper needs beyond those that every program gets.
     """
     with instance.claimed():  # says so now, if the name is taken
         pass
@@ -81,7 +108,7 @@ def start(instance: Instance, command: list[str], plan: Plan, say: Say) -> State
             stdin=asked,
             stdout=transcript,
             stderr=subprocess.STDOUT,
-            env=environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1"),
+            env={**settings, **environment(PYTHONPATH=str(PROJECT), PYTHONUNBUFFERED="1")},
             start_new_session=True,
         )
         return _follow(instance, keeper, transcript.fileno(), say)
@@ -115,7 +142,7 @@ def _follow(
     return state
 
 
-def stop(instance: Instance) -> bool:
+def stop(instance: Instance, within_s: float = END_GRACE_S + 20) -> bool:
     """End a lab, or sweep what a dead one has left; see `lab.substrates.provider.Keeps`."""
     if not instance.is_alive():
         there = instance.folder.exists() and instance.read() is not None
@@ -126,7 +153,7 @@ def stop(instance: Instance) -> bool:
         eventually(
             f"the lab {instance.name!r} to end",
             lambda: not (instance.is_alive() or (keeper and processes.is_alive(keeper))),
-            within_s=END_GRACE_S + 20,
+            within_s=within_s,
         )
     except NotWithin as error:
         raise SubstrateError(f"{error}; its logs: {instance.logs}") from error
@@ -145,6 +172,25 @@ def _ask_to_end(instance: Instance) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return keeper
+
+
+def kept(instance: Instance) -> Kept:
+    """What a lab writes down about itself, for others."""
+    state = instance.read()
+    dashboards = instance.folder / grafana.FOLDER
+    return Kept(
+        instance.name,
+        state.addresses() if state else None,
+        datetime.fromisoformat(state.since).timestamp() if state else 0.0,
+        {
+            **(state.places if state else {}),
+            "passwords": str(near(instance.folder / "state.json")),
+            "logs": str(near(instance.logs)),
+            **({DASHBOARDS: str(near(dashboards))} if dashboards.is_dir() else {}),
+        },
+        state.breaches if state else [],
+        doing(state.keeper) if state else "",
+    )
 
 
 def doing(keeper: int) -> str:

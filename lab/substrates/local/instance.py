@@ -65,6 +65,8 @@ class State:
         elsewhere: folders outside the instance's own, to be removed with it.
         breaches: the faults that are at work.
         places: where something can be found that runs beside it, by its name for people.
+        paused: of what runs on a cluster, the parts that were stopped where they are.
+        runner: how to reach what runs programs in the lab, if that is not this machine.
         endpoints, plan: where everything answers, and what was asked for; once it is up. Plain
             values, so that another version of the lab, too, can end it.
     """
@@ -76,6 +78,8 @@ class State:
     elsewhere: list[str] = field(default_factory=list)
     breaches: list[Breach] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
+    paused: list[str] = field(default_factory=list)
+    runner: dict[str, str] = field(default_factory=dict, repr=False)
     endpoints: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
 

@@ -30,7 +30,7 @@ from lab.substrates.local.processes import Running, Spawner, children, resident_
 from lab.substrates.local.service import Ground, Launch, Service, name_of
 from lab.substrates.local.startup import Rise, bring_up
 from lab.substrates.local.workspace import Workspace
-from lab.substrates.plan import Plan, Role, as_json
+from lab.substrates.plan import BROKERS, Plan, Role, as_json
 from lab.substrates.protocol import Endpoints
 from lab.substrates.provider import Say, silent
 from lab.wait import eventually
@@ -187,6 +187,10 @@ class Local(Workspace, Links):
         """SIGKILL for the process alone."""
         self._process(role, index).kill_alone()
 
+    def brokers_max(self) -> int:
+        """How many nodes its broker can have."""
+        return max(BROKERS)
+
     def control_broker(self, *arguments: str) -> str:
         """Run `rabbitmqctl`; of a cluster, on the first node that lives."""
         self._changed = True
@@ -228,7 +232,7 @@ class Local(Workspace, Links):
         """Start or politely end workers until there are `count`. Other roles do not scale here."""
         if role is not Role.WORKER:
             raise SubstrateError(f"the local substrate scales workers only, not {role}")
-        have = sum(name.startswith(f"{role}-") for name in self._services)
+        have = self.having(role)
         for index in reversed(range(count, have)):
             self.terminate(role, index)
             with self._lock:
@@ -238,6 +242,10 @@ class Local(Workspace, Links):
         self._services.update({each.name: each for each in new})
         bring_up([self._rise(each.name) for each in new], self._report)
         self._record()
+
+    def having(self, role: Role) -> int:
+        """How many processes a role has, those that were ended among them."""
+        return sum(name.startswith(f"{role}-") for name in self._services)
 
     def watch(self, job: str, instance: str, address: str) -> None:
         """Let Prometheus scrape something that is not a role of the system."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 
-from lab.paths import near
 from lab.substrates.abilities import Finished
-from lab.substrates.local import detached, doctor, grafana, keeper, tools
+from lab.substrates.local import detached, doctor, keeper, tools
 from lab.substrates.local.attached import Attached
 from lab.substrates.local.instance import BASE, Instance, instances
 from lab.substrates.local.local import Local
@@ -19,7 +17,6 @@ from lab.substrates.local.run_to_end import run_to_end
 from lab.substrates.plan import Plan
 from lab.substrates.protocol import Substrate
 from lab.substrates.provider import (
-    DASHBOARDS,
     Beside,
     Call,
     Finding,
@@ -73,7 +70,7 @@ class LocalProvider:
         """Start a keeper that outlives this command."""
         instance = Instance.named(lab)
         detached.start(instance, ["hold", lab, "--substrate", self.name], plan, say)
-        return _kept(instance)
+        return detached.kept(instance)
 
     def hold(
         self, lab: str, plan: Plan, say: Say, striker: Striker, beside: Beside = nothing
@@ -91,7 +88,7 @@ class LocalProvider:
 
     def labs(self, *, alive: bool = True) -> list[Kept]:
         """The labs below `.lab/`."""
-        return [_kept(each) for each in instances(BASE) if each.is_alive() or not alive]
+        return [detached.kept(each) for each in instances(BASE) if each.is_alive() or not alive]
 
     def attach(self, lab: str) -> Attached:
         """A lab that another process keeps."""
@@ -108,21 +105,3 @@ class LocalProvider:
     def examine(self) -> list[Finding]:
         """What this machine has and lacks."""
         return doctor.examine()
-
-
-def _kept(instance: Instance) -> Kept:
-    state = instance.read()
-    dashboards = instance.folder / grafana.FOLDER
-    return Kept(
-        instance.name,
-        state.addresses() if state else None,
-        datetime.fromisoformat(state.since).timestamp() if state else 0.0,
-        {
-            **(state.places if state else {}),
-            "passwords": str(near(instance.folder / "state.json")),
-            "logs": str(near(instance.logs)),
-            **({DASHBOARDS: str(near(dashboards))} if dashboards.is_dir() else {}),
-        },
-        state.breaches if state else [],
-        detached.doing(state.keeper) if state else "",
-    )
