@@ -20,7 +20,7 @@ from lab.substrates.containers.stack import AMQP, API, BROKER, HTTP, MANAGEMENT
 from lab.substrates.kubernetes import own, startup
 from lab.substrates.kubernetes.kubectl import ask, command, kubectl, kubectl_bytes
 from lab.substrates.kubernetes.objects import described
-from lab.substrates.kubernetes.part import is_running, name_of
+from lab.substrates.kubernetes.part import LAST_LINES_S, is_running, name_of
 from lab.substrates.kubernetes.policies import of_job
 from lab.substrates.protocol import Endpoints
 from lab.wait import eventually
@@ -86,8 +86,8 @@ def run(
         pod = _started(namespace, name)
         with _Following(pod, inside, say):
             code = _ended(pod, inside, within_s)
-        _bring_home(pod, inside, take, into)
-        kubectl("exec", pod, *inside, "--", "touch", _TAKEN)
+            _bring_home(pod, inside, take, into)
+            kubectl("exec", pod, *inside, "--", "touch", _TAKEN)
         return code
     finally:
         kinds = ("job", "secret", "networkpolicy")
@@ -167,7 +167,10 @@ class _Following:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:  # the pod ends now, and its log with it
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(LAST_LINES_S)
         self._process.kill()
         self._thread.join()
         self._process.wait()
