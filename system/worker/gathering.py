@@ -20,6 +20,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -168,8 +169,11 @@ class Gatherer:
         return settled
 
     def _send(self, frames: Sequence[Frame[Any]]) -> None:
-        for message, multiple in frames:
-            self._soon(message.ack_log_error)(log, self.errors, multiple=multiple)
+        # At once, for the loop does what it is asked to do soon in any order; and a broker ends the
+        # connection if it is told of a delivery that an earlier frame has covered.
+        with suppress(BrokenPipeError):  # it is logged, and the loop will find out by itself
+            for message, multiple in frames:
+                message.ack_log_error(log, self.errors, multiple=multiple)
 
     def _soon(self, settle: Settle) -> Settle:
         """As Celery does: the loop sends the frame, and one that fails ends the connection."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from system.worker.acknowledging import Acknowledging, Frame
+from system.worker.gathering import Gatherer
 
 OWED_MAX = 4
 
@@ -157,3 +160,31 @@ def test_nothing_is_lost_nothing_is_kept_and_the_broker_knows_each_tag(
         assert len(channel.unsettled & settled) <= owed_max
     channel.send(channel.acknowledging.all_owed())
     assert channel.unsettled == set(range(1, 61)) - settled
+
+
+def test_frames_are_sent_in_their_order_whatever_the_loop_makes_of_it() -> None:
+    """What kombu's loop is to do soon, it keeps in a set."""
+    sent: list[tuple[str, bool]] = []
+    later: list[Any] = []
+
+    def message(name: str) -> Any:
+        return SimpleNamespace(
+            ack_log_error=lambda *_, multiple: sent.append((name, multiple)),
+        )
+
+    gatherer = Gatherer.__new__(Gatherer)
+    gatherer.errors = ()
+    gatherer.consumer = SimpleNamespace(call_soon_ack=lambda *given, **named: later.append(given))
+    gatherer._send([Frame(message("4"), multiple=False), Frame(message("5"), multiple=False)])
+    gatherer._send([Frame(message("9"), multiple=True)])
+    assert sent == [("4", False), ("5", False), ("9", True)]
+    assert later == []
+
+
+def test_a_connection_that_broke_meanwhile_is_the_loops_matter() -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise BrokenPipeError
+
+    gatherer = Gatherer.__new__(Gatherer)
+    gatherer.errors = ()
+    gatherer._send([Frame[Any](SimpleNamespace(ack_log_error=broken), multiple=False)])

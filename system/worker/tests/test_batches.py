@@ -99,6 +99,21 @@ def test_what_cannot_be_handed_on_dead_letters_alone(sink: str, open_lab: OpenLa
     assert len(bench.letters()) == 3
 
 
+def test_what_ends_in_another_order_is_acknowledged_once(open_lab: OpenLab) -> None:
+    """A broker ends the connection of who acknowledges twice; all that it held then comes again."""
+    settings = {"worker": {"MISSING_TABLE_BATCH_SIZE": "4"}}
+    bench = Bench(open_lab(concurrency=4, settings=settings))
+    good = [a_match() for _ in range(800)]
+    with backlog(bench) as waiting:
+        waiting += good
+    assert {each["attempt"] for each in receipts(bench, good)} == {1}
+    until(
+        "the broker to hear of all of it",
+        lambda: bench.lab.endpoints.management.held([PROCESS_QUEUE]) == 0,
+    )
+    assert "Connection to broker lost" not in bench.whole_log()
+
+
 def test_with_a_batch_of_one_each_match_has_its_own_transaction(open_lab: OpenLab) -> None:
     bench = open_bench(open_lab, batch_size=1)
     good = [a_match() for _ in range(40)]
