@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import yaml
 
 from chaos import page, run
+from lab import signals
 from lab.checker.verdict import worst
 from lab.errors import LabError
 from lab.experiment.runs import new_folder
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         for name, question in questions.items():
             _say(f"{name:28} {question}")
         return 0
-    signal.signal(signal.SIGTERM, _leave)
+    signals.end_in_order()
     try:
         wanted = run.chosen(given.only, given.substrate)
         for name in set(run.names()).difference(wanted) if not given.only else ():
@@ -56,10 +55,6 @@ def main(arguments: Sequence[str]) -> int:
 def _question(name: str) -> str:
     content = yaml.safe_load(run.path(name).read_text("utf-8"))
     return str(content["title"])
-
-
-def _leave(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _say(line: str) -> None:

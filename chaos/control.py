@@ -25,7 +25,7 @@ from chaos import judge, running
 from lab.checker.check import Audit
 from lab.paths import lab_command
 from lab.substrates import registry
-from lab.substrates.abilities import OnACluster
+from lab.substrates.on_cluster import OnACluster
 
 KEY = "lab"
 """Where a journal has the lab's part of it."""

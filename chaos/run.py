@@ -24,7 +24,8 @@ from lab.experiment.plan import make_plan
 from lab.faults import registry as fault
 from lab.paths import PROJECT
 from lab.substrates import registry
-from lab.substrates.abilities import ClustersBroker, OnACluster
+from lab.substrates.abilities import ClustersBroker
+from lab.substrates.on_cluster import OnACluster
 from lab.substrates.plan import Link
 from lab.substrates.provider import Keeps, Say, lacking
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from lab import signals
 from lab.errors import LabError
 from lab.experiment.plan import make_plan
 from lab.paths import PROJECT
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.context:
         os.environ[CONTEXT] = given.context
-    signal.signal(signal.SIGTERM, _leave)
+    signals.end_in_order()
     try:
         return _on_a_lab(given)
     except LabError as error:
@@ -83,10 +82,6 @@ def _from_here(lab: str, given: argparse.Namespace) -> int:
 def _inside(provider: Keeps, lab: str, given: argparse.Namespace) -> int:
     words = ["python", *locust(inside.FOLDER, given.profile)]
     return inside.run(provider.attach(lab), given.image, words, given.more, _say)
-
-
-def _leave(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _say(line: str) -> None:

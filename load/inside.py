@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from lab.errors import CannotRun
 from lab.experiment.runs import new_folder
 from lab.experiment.work import JOINING
-from lab.substrates.abilities import RunsJobs
+from lab.substrates.on_cluster import Job, RunsJobs
 from lab.substrates.protocol import Endpoints, Substrate
 
 IMAGE = "messaging-load:dev"
@@ -52,16 +52,9 @@ def run(
     place.up(JOINING)
     try:
         within, folder = place.endpoints_within(), new_folder("load-inside")
-        code = place.run_job(
-            NAME,
-            of,
-            *(*words, "--host", within.api_url, *more),
-            settings=settings(within),
-            take=".runs/latest",
-            into=folder,
-            say=say,
-            within_s=WITHIN_S,
-        )
+        command = (*words, "--host", within.api_url, *more)
+        job = Job(NAME, of, command, settings(within), take=".runs/latest", within_s=WITHIN_S)
+        code = place.run_job(job, folder, say)
         say(f"what it left is in {folder}")
         return code
     finally:

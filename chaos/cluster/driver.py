@@ -19,7 +19,7 @@ from kubernetes import client
 from chaos.cluster.pods import Pod
 from chaos.running import current
 from lab.errors import CannotRun
-from lab.substrates.abilities import OnACluster, Place
+from lab.substrates.on_cluster import OnACluster, Place
 
 WITHIN_S = 30.0
 """For one answer of the cluster."""

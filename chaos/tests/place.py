@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 from chaos.running import LAB_NAME, LAB_SUBSTRATE
 from lab.paths import PROJECT
 from lab.substrates.provider import Keeps
+from lab.tests.beside import beside
 
 WITHIN_S = 400.0
 
@@ -31,25 +30,15 @@ class Place:
     @contextmanager
     def started(self, path: Path) -> Iterator[subprocess.Popen[str]]:
         """Run an experiment beside the block."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", str(path)],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(PROJECT),
-                LAB_NAME: self.lab,
-                LAB_SUBSTRATE: self.substrate,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
+        words = ("-m", "chaostoolkit", "--no-version-check", "run", str(path))
+        known = {
+            "PYTHONPATH": str(PROJECT),
+            LAB_NAME: self.lab,
+            LAB_SUBSTRATE: self.substrate,
+        }
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with beside(words, self.folder, known, **pipes) as process:
+            yield process
 
     def run(self, path: Path) -> tuple[int, dict[str, Any], str]:
         """Run an experiment to its end; gives its exit code, its journal, and what it said."""

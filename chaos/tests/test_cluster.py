@@ -12,7 +12,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaos import running
 from chaos.cluster import actions, driver, policies, reaching
 from chaos.cluster.pods import Pod, replaced, standing
-from lab.substrates.abilities import Place
+from lab.substrates.on_cluster import Place
 
 OLD = Pod("worker-0", "w-a", "1", "celery-worker", ready=True, ending=False)
 NEW = replace(OLD, name="w-b", uid="2")

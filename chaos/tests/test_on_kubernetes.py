@@ -16,7 +16,7 @@ from chaos.tests.place import Place
 from chaos.tests.writing import action, experiment, probe, written
 from lab.checker import verdict
 from lab.dev.terminal import Terminal
-from lab.substrates import abilities, registry
+from lab.substrates import on_cluster, registry
 from lab.substrates.provider import Keeps
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.services, pytest.mark.timeout(1500)]
@@ -43,11 +43,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def where(place: Place) -> abilities.Place:
+def where(place: Place) -> on_cluster.Place:
     """The namespace of that lab."""
     provider: Keeps = place.provider
     attached = provider.attach(LAB)
-    assert isinstance(attached, abilities.OnACluster)
+    assert isinstance(attached, on_cluster.OnACluster)
     return attached.where()
 
 
@@ -72,20 +72,20 @@ LIVE: dict[str, Any] = {
 }
 
 
-def driven(name: str, module: str, where: abilities.Place, **arguments: Any) -> dict[str, Any]:
+def driven(name: str, module: str, where: on_cluster.Place, **arguments: Any) -> dict[str, Any]:
     """A call of the driver as one writes it, on this lab."""
     made = action(name, name, f"{DRIVER}.{module}.actions", ns=where.namespace, **arguments)
     made["provider"]["secrets"] = ["k8s"]
     return made
 
 
-def tried(method: list[dict[str, Any]], where: abilities.Place, **changes: Any) -> dict[str, Any]:
+def tried(method: list[dict[str, Any]], where: on_cluster.Place, **changes: Any) -> dict[str, Any]:
     secrets = {"k8s": {"KUBERNETES_CONTEXT": where.context}}
     return experiment(**{**LIVE, **changes}, method=method, secrets=secrets)
 
 
 def test_a_kill_of_the_driver_that_met_no_pod_fails(
-    place: Place, where: abilities.Place, tmp_path: Path
+    place: Place, where: on_cluster.Place, tmp_path: Path
 ) -> None:
     selector = f"{where.label}=worker-7"
     kill = driven("terminate_pods", "pod", where, label_selector=selector, all=True)
@@ -95,7 +95,7 @@ def test_a_kill_of_the_driver_that_met_no_pod_fails(
 
 
 def test_a_command_of_the_driver_that_ran_nowhere_fails(
-    place: Place, where: abilities.Place, tmp_path: Path
+    place: Place, where: on_cluster.Place, tmp_path: Path
 ) -> None:
     """Without the name of a container it leaves out every pod, and says so to nobody."""
     given = {"cmd": ["kill", "-9", "1"], "label_selector": f"{where.label}=worker-0"}
@@ -107,7 +107,7 @@ def test_a_command_of_the_driver_that_ran_nowhere_fails(
 
 
 def test_a_policy_that_only_adds_a_denial_changes_nothing_and_fails(
-    place: Place, where: abilities.Place, tmp_path: Path
+    place: Place, where: on_cluster.Place, tmp_path: Path
 ) -> None:
     """The chart's own policy goes on allowing it."""
     deny = driven("deny_all_egress", "networking", where)
@@ -137,7 +137,7 @@ def test_an_action_that_met_nothing_fails(
     call: tuple[str, dict[str, Any]],
     problem: str,
     place: Place,
-    where: abilities.Place,
+    where: on_cluster.Place,
     tmp_path: Path,
 ) -> None:
     func, given = call

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.paths import PROJECT
 from lab.phases.result import split
-from lab.substrates import abilities, registry
+from lab.substrates import abilities, on_cluster, registry
 from lab.substrates.provider import lacking
 
 FILE = PROJECT / "docs" / "reference" / "substrates.md"
@@ -36,8 +36,8 @@ OF_ALL_LABS = (
     abilities.Measurable,
     abilities.Watchable,
     abilities.ClustersBroker,
-    abilities.OnACluster,
-    abilities.RunsJobs,
+    on_cluster.OnACluster,
+    on_cluster.RunsJobs,
 )
 _HEAD = """\
 # Substrates

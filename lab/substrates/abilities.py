@@ -5,7 +5,7 @@ A fault or a scenario asks by `isinstance` for what it needs, and skips if the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from lab.substrates.answering import Answer
 from lab.substrates.plan import Link, Plan, Role
-from lab.substrates.protocol import Endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,65 +370,6 @@ class ClustersBroker(Protocol):
 
     def brokers_max(self) -> int:
         """How many nodes its broker can have."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where on a cluster a lab is, for the cluster's own tools.
-
-    Attributes:
-        context: of kubectl.
-        namespace: that of the lab alone.
-        label: of each pod and its controller; its value is the part, such as `worker-0`.
-    """
-
-    context: str
-    namespace: str
-    label: str
-
-
-@runtime_checkable
-class OnACluster(Protocol):
-    """Runs in a namespace of a cluster, where the cluster's own tools can break it."""
-
-    def where(self) -> Place:
-        """Which cluster and namespace."""
-        ...
-
-
-@runtime_checkable
-class RunsJobs(Protocol):
-    """Can run a program of an image beside the system, within its network."""
-
-    def endpoints_within(self) -> Endpoints:
-        """Where everything answers for such a program."""
-        ...
-
-    def run_job(
-        self,
-        name: str,
-        image: str,
-        *command: str,
-        settings: Mapping[str, str],
-        take: str,
-        into: Path,
-        say: Callable[[str], None],
-        within_s: float,
-    ) -> int:
-        """Run it to its end; return its exit code. Nothing of it is left.
-
-        It may begin a moment before the network lets it pass, so it has to try more than once.
-
-        Args:
-            settings: variables of its environment; secrets may be among them.
-            take: a folder that the program leaves in its working folder.
-            into: where that is copied to; nothing is if the program left none.
-            say: called with each line that it prints.
-
-        Raises:
-            SubstrateError: it could not start, or did not end in time.
-        """
         ...
 
 

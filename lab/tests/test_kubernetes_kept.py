@@ -12,12 +12,13 @@ import pytest
 
 from lab.dev.terminal import Terminal
 from lab.substrates import registry
-from lab.substrates.abilities import Killable, OnACluster, Pausable, RunsJobs, Scalable
+from lab.substrates.abilities import Killable, Pausable, Scalable
 from lab.substrates.containers.images import SYSTEM, names
 from lab.substrates.kubernetes.kubectl import kubectl
 from lab.substrates.kubernetes.kubernetes import Kubernetes
 from lab.substrates.kubernetes.provider import PLACE, KubernetesProvider
 from lab.substrates.local.instance import Instance
+from lab.substrates.on_cluster import Job, OnACluster, RunsJobs
 from lab.substrates.plan import Plan, Role
 from lab.substrates.protocol import Substrate
 from lab.wait import eventually
@@ -108,16 +109,10 @@ def test_a_job_beside_it_gives_its_exit_code_and_what_it_left(
     within = place.endpoints_within()
     assert within.api_url == "http://api-0:8000"
     said: list[str] = []
-    code = place.run_job(
-        "some-job",
-        names()[SYSTEM],
-        *("python", "-c", PROGRAM),
-        settings={"API": within.api_url},
-        take="left",
-        into=tmp_path,
-        say=said.append,
-        within_s=SOON_S,
-    )
+    program = ("python", "-c", PROGRAM)
+    settings = {"API": within.api_url}
+    job = Job("some-job", names()[SYSTEM], program, settings, take="left", within_s=SOON_S)
+    code = place.run_job(job, tmp_path, said.append)
     assert isinstance(place, OnACluster)
     inside = ("--namespace", place.where().namespace)
     place.down()

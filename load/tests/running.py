@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from typing import Any
 from lab.experiment.lab import Lab
 from lab.history import log
 from lab.paths import PROJECT
+from lab.tests.beside import beside
 from load.inside import settings
 
 WITHIN_S = 240.0
@@ -40,24 +38,14 @@ class Locust:
         """Run it beside the block; nothing of it is left afterwards."""
         (self.folder / "budgets.yaml").write_text(budgets)
         locustfile = str(PROJECT / "load" / "locustfile.py")
-        with subprocess.Popen(
-            [
-                *(sys.executable, "-m", "locust", "-f", locustfile, "--only-summary"),
-                *("--load", "baseline", "--budgets", "budgets.yaml"),
-                *("--host", self.lab.endpoints.api_url, *words),
-            ],
-            cwd=self.folder,
-            env={**os.environ, **settings(self.lab.endpoints)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+        typed = [
+            *("-m", "locust", "-f", locustfile, "--only-summary"),
+            *("--load", "baseline", "--budgets", "budgets.yaml"),
+            *("--host", self.lab.endpoints.api_url, *words),
+        ]
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        with beside(typed, self.folder, settings(self.lab.endpoints), **pipes) as process:
+            yield process
 
     def run(self, *words: str, budgets: str = GENEROUS) -> tuple[int, str]:
         """Run it to its end without its web page; return the exit code, and what it said."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -13,6 +11,7 @@ from lab.substrates.containers import addresses, watched
 from lab.substrates.containers.contained import Contained
 from lab.substrates.containers.runner import Client
 from lab.substrates.containers.stack import CONTROL, RUNNER, Stack
+from lab.substrates.containers.unpacking import unpack
 from lab.substrates.docker import images, leftovers, monitoring, services
 from lab.substrates.docker.container import RUNNING, Container, Spec
 from lab.substrates.docker.engine import docker, docker_bytes, log_of
@@ -146,12 +145,7 @@ class Docker(Contained[Container]):
             return
         prometheus.terminate(SERIES_WITHIN_S)
         packed = docker_bytes("cp", f"{prometheus.name}:{monitoring.SERIES}", "-")
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            for each in archive:
-                inner = PurePosixPath(each.name).relative_to(PurePosixPath(monitoring.SERIES).name)
-                each.name = str(inner)
-                if str(inner) != ".":
-                    archive.extract(each, folder, filter="data")
+        unpack(packed, folder, below=PurePosixPath(monitoring.SERIES).name)
 
     def _specs(self, stack: Stack) -> list[Spec]:
         """Everything, in an order in which each comes after what it needs."""

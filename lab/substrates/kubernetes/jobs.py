@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import subprocess
-import tarfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +15,13 @@ from urllib.parse import urlsplit
 
 from lab.errors import NotWithin, SubstrateError
 from lab.substrates.containers.stack import AMQP, API, BROKER, HTTP, MANAGEMENT
+from lab.substrates.containers.unpacking import unpack
 from lab.substrates.kubernetes import own, startup
 from lab.substrates.kubernetes.kubectl import ask, command, kubectl, kubectl_bytes
 from lab.substrates.kubernetes.objects import described
 from lab.substrates.kubernetes.part import LAST_LINES_S, is_running, name_of
 from lab.substrates.kubernetes.policies import of_job
+from lab.substrates.on_cluster import Job
 from lab.substrates.protocol import Endpoints
 from lab.wait import eventually
 
@@ -59,34 +59,24 @@ def within(ends: Endpoints) -> Endpoints:
     )
 
 
-def run(
-    namespace: str,
-    name: str,
-    image: str,
-    words: tuple[str, ...],
-    *,
-    settings: Mapping[str, str],
-    take: str,
-    into: Path,
-    say: Callable[[str], None],
-    within_s: float,
-) -> int:
-    """Run a program to its end; see `lab.substrates.abilities.RunsJobs`."""
-    inside = ("--namespace", namespace)
-    given = {key: base64.b64encode(value.encode()).decode() for key, value in settings.items()}
-    shell = ["sh", "-c", _RUN, name, *words]
+def run(namespace: str, job: Job, into: Path, say: Callable[[str], None]) -> int:
+    """Run a program to its end; see `lab.substrates.on_cluster.RunsJobs`."""
+    inside, name = ("--namespace", namespace), job.name
+    given = {key: base64.b64encode(value.encode()).decode() for key, value in job.settings.items()}
+    shell = ["sh", "-c", _RUN, name, *job.command]
+    lasts_s = job.within_s + STARTS_WITHIN_S + TAKEN_WITHIN_S
     made = [
         {**described("v1", "Secret", name), "data": given},
         of_job(name, JOB),
-        own.job(name, image, shell, JOB, within_s + STARTS_WITHIN_S + TAKEN_WITHIN_S),
+        own.job(name, job.image, shell, JOB, lasts_s),
     ]
     whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": made}).encode()
     try:
         kubectl("create", *inside, "--filename=-", stdin=whole)
         pod = _started(namespace, name)
         with _Following(pod, inside, say):
-            code = _ended(pod, inside, within_s)
-            _bring_home(pod, inside, take, into)
+            code = _ended(pod, inside, job.within_s)
+            _bring_home(pod, inside, job.take, into)
             kubectl("exec", pod, *inside, "--", "touch", _TAKEN)
         return code
     finally:
@@ -134,10 +124,11 @@ def _runs(pod: str, inside: tuple[str, ...]) -> bool:
 
 
 def _bring_home(pod: str, inside: tuple[str, ...], take: str, into: Path) -> None:
-    with suppress(SubstrateError):  # it left nothing
+    try:
         packed = kubectl_bytes("exec", pod, *inside, "--", "python", "-c", _PACK, take)
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(into, filter="data")
+    except SubstrateError:  # it left nothing
+        return
+    unpack(packed, into)
 
 
 def _until(what: str, look: Callable[[], bool], within_s: float) -> None:

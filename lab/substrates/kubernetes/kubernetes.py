@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,6 +22,7 @@ from lab.substrates.containers.stack import (
     SITE,
     Stack,
 )
+from lab.substrates.containers.unpacking import unpack
 from lab.substrates.kubernetes import chart, fitted, own
 from lab.substrates.kubernetes.forward import Ways
 from lab.substrates.kubernetes.kubectl import kubectl, kubectl_bytes
@@ -179,8 +178,7 @@ class Kubernetes(Contained[Part], InNamespace):
         kubectl("wait", "--for=condition=Ready", "pod", *inside, f"--timeout={CONTROL_S:g}s")
         packed = kubectl_bytes("exec", *inside, "--", "python", "-c", _PACK)
         kubectl("delete", "pod", *inside, "--grace-period=1", "--wait=false")
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(packed, folder)
 
     def _begin(self, stack: Stack) -> None:
         """Have every object made, and wait until every part is ready."""

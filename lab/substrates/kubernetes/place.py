@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from lab.substrates.abilities import Place
 from lab.substrates.kubernetes import jobs
 from lab.substrates.kubernetes.kubectl import context
 from lab.substrates.kubernetes.objects import PART
+from lab.substrates.on_cluster import Job, Place
 from lab.substrates.protocol import Endpoints
 
 
@@ -33,26 +33,6 @@ class InNamespace:
         """Where everything answers for a program in the namespace."""
         return jobs.within(self.endpoints)
 
-    def run_job(
-        self,
-        name: str,
-        image: str,
-        *command: str,
-        settings: Mapping[str, str],
-        take: str,
-        into: Path,
-        say: Callable[[str], None],
-        within_s: float,
-    ) -> int:
+    def run_job(self, job: Job, into: Path, say: Callable[[str], None]) -> int:
         """Run a program of an image in the namespace to its end; return its exit code."""
-        return jobs.run(
-            self.where().namespace,
-            name,
-            image,
-            command,
-            settings=settings,
-            take=take,
-            into=into,
-            say=say,
-            within_s=within_s,
-        )
+        return jobs.run(self.namespace(), job, into, say)
