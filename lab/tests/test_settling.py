@@ -104,6 +104,20 @@ def test_queues_that_nobody_has_counted_are_not_empty(
     assert "management" in found["detail"]
 
 
+def test_the_queues_own_counts_are_asked_for_and_not_the_statistics() -> None:
+    """Statistics are collected from these counts, and so some seconds older than `age_s` says."""
+    asked: list[dict[str, str]] = []
+
+    def answer(_path: str, query: dict[str, str]) -> Any:
+        asked.append(query)
+        return EMPTY
+
+    with answering(answer) as url:
+        assert Management(url, NOBODY).held(WORK) == 0
+    (query,) = asked
+    assert (query["disable_stats"], query["enable_queue_totals"]) == ("true", "true")
+
+
 @pytest.mark.parametrize("about", [{}, {"messages_ready": 1}, {"messages_ready": "?"}, [], b"7"])
 def test_one_queue_that_nobody_has_counted_is_an_error(about: Any) -> None:
     with answering(lambda *_: about) as url, pytest.raises(BrokerSilent, match="no count"):
