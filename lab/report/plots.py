@@ -108,7 +108,10 @@ def over_time(
         scale=alt.Scale(domain=[0, max(end - begin, 1)], nice=False),
         axis=alt.Axis(grid=False, tickCount=10),
     )
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=from_zero))
+    # A line that never leaves 0 would be drawn across the middle of an axis without numbers.
+    flat = from_zero and goal is None and not any(row["value"] for row in rows)
+    scale = alt.Scale(domain=[0, 1]) if flat else alt.Scale(zero=from_zero)
+    y = alt.Y("value:Q", title=title, scale=scale)
     domain = list(lines)
     colour = alt.Color(
         "line:N",

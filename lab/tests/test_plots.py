@@ -48,6 +48,16 @@ def test_nothing_to_draw_is_an_error_that_names_the_plot() -> None:
         plots.depth({"matches.process": Series({}, ())})
 
 
+def test_a_line_that_never_leaves_zero_is_at_the_bottom() -> None:
+    def scale(*values: float) -> object:
+        line = Series({}, tuple(enumerate(values)))
+        (layer,) = plots.depth({"matches.process": line}).to_dict()["layer"]
+        return layer["encoding"]["y"]["scale"]
+
+    assert scale(0.0, 0.0) == {"domain": [0, 1]}
+    assert scale(0.0, 3.0) == {"zero": True}
+
+
 def test_pictures_of_one_span_have_one_time_axis() -> None:
     """Though one line begins later than the other."""
     late = Series({}, ((104.0, 1.0), (105.0, 2.0)))
