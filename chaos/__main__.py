@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     signals.end_in_order()
     try:
         wanted = run.chosen(given.only, given.substrate)
-        for name in set(run.names()).difference(wanted) if not given.only else ():
-            why = run.lacks(name, given.substrate)
-            _say(f"left out: {name}, for {given.substrate} lacks {why}")
+        for name in sorted({*run.names()} - {*wanted}) if not given.only else ():
+            cannot = run.lacks(name, given.substrate)
+            _say(f"left out: {name}, for the substrate {given.substrate!r} cannot {cannot}")
         folder = new_folder("chaos")
         outcomes = run.run_all(wanted, folder, given.substrate, _say)
     except LabError as error:

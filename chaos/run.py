@@ -24,14 +24,15 @@ from lab.experiment.plan import make_plan
 from lab.faults import registry as fault
 from lab.paths import PROJECT
 from lab.substrates import registry
-from lab.substrates.abilities import ClustersBroker
+from lab.substrates.abilities import IN_WORDS, ClustersBroker
 from lab.substrates.on_cluster import OnACluster
 from lab.substrates.plan import Link
-from lab.substrates.provider import Keeps, Say, lacking
+from lab.substrates.provider import Keeps, Say
 
 EXPERIMENTS = Path(__file__).with_name("experiments")
 ON_A_CLUSTER = Path(__file__).with_name("kubernetes")
 """Of experiments that break a lab by the cluster's own tools."""
+_IN_WORDS = {**IN_WORDS, OnACluster: "be broken by a cluster's own tools"}
 WITHIN_S = 900.0
 """For one experiment, its audit included; then it is interrupted, and mended.
 
@@ -116,9 +117,10 @@ def needs(name: str) -> Needs:
 
 
 def lacks(name: str, substrate: str) -> str:
-    """Why an experiment cannot be done on a substrate; empty if it can."""
+    """What a substrate cannot do that an experiment needs, in words; empty if nothing."""
     kind = registry.find(substrate).substrate
-    return ", ".join(dict.fromkeys(lacking(kind, needs(name).abilities)))
+    wanted = dict.fromkeys(needs(name).abilities)
+    return ", ".join(_IN_WORDS[each] for each in wanted if not issubclass(kind, each))
 
 
 def chosen(only: Iterable[str], substrate: str = registry.DEFAULT) -> list[str]:
@@ -134,7 +136,7 @@ def chosen(only: Iterable[str], substrate: str = registry.DEFAULT) -> list[str]:
         )
     missing = [f"{each} ({why})" for each in wanted if (why := lacks(each, substrate))]
     if missing:
-        raise CannotRun(f"the substrate {substrate!r} lacks what it needs: {', '.join(missing)}")
+        raise CannotRun(f"the substrate {substrate!r} cannot do this: {', '.join(missing)}")
     return wanted or names(substrate)
 
 

@@ -391,5 +391,7 @@ IN_WORDS: Mapping[type, str] = {
     Controllable: "run the broker's own tool",
     Partitionable: "break links (`--breakable`)",
     Answering: "answer for the API",
+    ClustersBroker: "run a broker of several nodes",
 }
-"""What a substrate can do that has the ability: for people. Those that a fault may need."""
+"""What a substrate can do that has the ability: for people. Those that a fault or an experiment may
+need."""
