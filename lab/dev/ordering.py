@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import gc
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -24,11 +26,15 @@ RECORD, FILE = "--record-durations", "--durations-file"
 UNSHARED = frozenset({"open_lab", "tmp_path", "evidence", "monkeypatch", "request"})
 """Fixtures of a test alone that are not made in its own file."""
 _PROPERTY = "tier"
+_OUTCOMES = ("passed", "skipped", "failed")
+"""The later, the worse."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options about the record."""
-    parser.addoption(RECORD, action="store_true", help="write down how long each test took")
+    parser.addoption(
+        RECORD, action="store_true", help="write down how long each test took, and how it ended"
+    )
     parser.addoption(FILE, type=Path, default=durations.FILE, help="where (default: %(default)s)")
 
 
@@ -107,17 +113,33 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 class _Recorder:
-    """Adds up what each test took, and writes it down in the end."""
+    """Adds up what each test took and how it ended, and writes it down in the end."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._begun = time.monotonic()
         self._seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._worst: dict[str, dict[str, str]] = defaultdict(dict)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Set-up, test and end each come with a report of their own."""
-        tier = dict(report.user_properties)[_PROPERTY]
-        self._seconds[str(tier)][report.nodeid] += report.duration
+        """Set-up, test and end each come with a report of their own; the worst one counts."""
+        tier = str(dict(report.user_properties)[_PROPERTY])
+        self._seconds[tier][report.nodeid] += report.duration
+        before = self._worst[tier].get(report.nodeid, _OUTCOMES[0])
+        self._worst[tier][report.nodeid] = max(before, report.outcome, key=_OUTCOMES.index)
 
     def pytest_sessionfinish(self) -> None:
         """Write the record."""
         durations.write(self._seconds, self._file)
+        today, seconds = f"{datetime.now(UTC):%Y-%m-%d}", round(time.monotonic() - self._begun)
+        ended: dict[str, durations.Result] = {}
+        for tier, tests_of in self._worst.items():
+            count = Counter(tests_of.values())
+            ended[tier] = {
+                "on": today,
+                "passed": count["passed"],
+                "failed": count["failed"],
+                "skipped": count["skipped"],
+                "seconds": seconds,
+            }
+        durations.write_results(ended, self._file.with_name(durations.RESULTS.name))

@@ -182,6 +182,39 @@ def test_what_was_measured_is_written_down_by_tier_and_the_rest_is_kept(room: Pa
     assert record["integration"] == {}
 
 
+def test_how_each_tier_ended_is_written_down_and_the_rest_is_kept(room: Path) -> None:
+    skips = "def test_quick():\n    import pytest; pytest.skip('not here')"
+    (room / "lab" / "test_module.py").write_text(
+        MODULE.replace("def test_quick():\n    pass", skips).replace(
+            "def test_alone():\n    pass", "def test_alone():\n    assert False"
+        )
+        + "\n@pytest.fixture\ndef leaves_a_mess():\n    yield\n    assert False\n"
+        + "\ndef test_with_a_bad_end(leaves_a_mess):\n    pass\n"
+    )
+    file = room / durations.RESULTS.name
+    old: durations.Result = {
+        "on": "2026-01-02",
+        "passed": 5,
+        "failed": 0,
+        "skipped": 0,
+        "seconds": 9,
+    }
+    durations.write_results({"unit": old, "docker": old}, file)
+    assert run(room, "-n", "1", "--record-durations", "-m", "not long").returncode == 1
+    ended = durations.results(file)
+    assert ended["docker"] == old
+    assert ended["unit"]["on"] > "2026-01-02"
+    counted = {
+        tier: (each["passed"], each["failed"], each["skipped"]) for tier, each in ended.items()
+    }
+    assert counted == {
+        "unit": (1, 1, 1),
+        "integration": (3, 1, 0),
+        "docker": (5, 0, 0),
+        **dict.fromkeys(("faults", "laboratory", "pages", "controls"), (1, 0, 0)),
+    }
+
+
 def test_without_an_engine_the_containers_are_left_out_and_the_reason_is_said(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
