@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -171,6 +172,71 @@ def test_a_sender_that_stalls_gets_the_same_load_and_is_late_with_all_that_was_d
     late = [at - due for due, at in sender.sent if at - due > timedelta(seconds=0.1)]
     assert len(late) > 10  # all that were due early in the stall, not only the one that met it
     assert all(at >= due for due, at in sender.sent)
+
+
+class _Noting:
+    """A sender that notes how much of a load had been made when each message was sent.
+
+    It is the clock, too: time passes while it works.
+    """
+
+    pending = 0
+    trouble = ""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = NOON.timestamp()
+        monkeypatch.setattr(generator, "time", self)
+        self.made = 0
+        self.sent: list[Message] = []
+        self.made_by_then: list[int] = []
+
+    def count(self, load: Iterable[Message]) -> Iterator[Message]:
+        for message in load:
+            self.made += 1
+            yield message
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+        self.made_by_then.append(self.made)
+
+    def work(self, for_s: float) -> None:
+        self.now += max(for_s, 0.001)
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def left(self) -> list[tuple[Message, bool]]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_burst_is_made_before_it_is_due_but_no_more_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generator, "AHEAD_MAX", 30)
+    sender = _Noting(monkeypatch)
+    load = list(messages(find("burst"), "a", NOON + timedelta(seconds=1)))[:100]
+    assert generator.offer(sender.count(load), sender, lambda _: None, lambda: False)
+
+    assert sender.sent == load
+    # The first one is at hand, and the rest of them behind it.
+    assert sender.made_by_then == [max(31, sent) for sent in range(1, 101)]
+
+
+def test_nothing_is_made_ahead_while_the_next_message_is_nearly_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sender = _Noting(monkeypatch)
+    begun = NOON + timedelta(seconds=generator.SPARE_S / 2)
+    load = list(messages(Profile("steady", ((0.2, 400.0),), lasts_s=0.2), "a", begun))
+    assert generator.offer(sender.count(load), sender, lambda _: None, lambda: False)
+
+    assert sender.sent == load
+    assert sender.made_by_then[0] == 1
 
 
 def test_a_load_that_cannot_keep_up_ends_with_its_block_all_the_same(

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Protocol
 
 from lab.errors import LabError, NotWithin
@@ -29,6 +31,11 @@ FLUSH_S = 90.0
 """How long after its block a load goes on to send what it has attempted."""
 LATE_TOGETHER = 20
 """Of messages that are late, so many are handed over before the sender looks for confirms."""
+AHEAD_MAX = 5_000
+"""So many messages are made before they are due, while nothing else is: who makes a burst when it
+is due, sends it that much later."""
+SPARE_S = 0.05
+"""How long nothing may be due for messages to be made ahead."""
 
 Remember = Callable[[Match, datetime, str], None]
 
@@ -76,12 +83,14 @@ def offer(
     """
     at_once = 0
     clock = time.monotonic() - time.time()  # a clock that is set must not move what is due
-    for message in load:
+    ahead = _Ahead(load)
+    for message in ahead:
         due = message.due.timestamp() + clock
         while (early := due - time.monotonic()) > 0 or sender.pending >= BACKLOG_MAX:
             if stopped():
                 return False
-            sender.work(min(max(early, 0.0), 0.05))
+            made = early > SPARE_S and ahead.make_some()
+            sender.work(0 if made else min(max(early, 0.0), 0.05))
             at_once = 0
         if stopped():  # also if it is late all the time
             return False
@@ -91,6 +100,24 @@ def offer(
         if at_once % LATE_TOGETHER == 0:
             sender.work(0)
     return True
+
+
+class _Ahead:
+    """A load, of which some may be made before it is asked for."""
+
+    def __init__(self, load: Iterable[Message]) -> None:
+        self._load = iter(load)
+        self._made: deque[Message] = deque()
+
+    def __iter__(self) -> Iterator[Message]:
+        while self._made or self.make_some(1):
+            yield self._made.popleft()
+
+    def make_some(self, count: int = LATE_TOGETHER) -> bool:
+        """Make up to `count` more; return whether any was made."""
+        before = len(self._made)
+        self._made.extend(islice(self._load, min(count, AHEAD_MAX - before)))
+        return len(self._made) > before
 
 
 def flush(sender: Sender, within_s: float) -> None:
