@@ -70,11 +70,11 @@ def tier(markers: Collection[str]) -> str:
 def jobs(name: str) -> int:
     """How many processes run a tier's tests: most wait, so more than there are processors.
 
-    Load and chaos are about a machine that does nothing else.
+    A load wants a machine that does nothing else; chaos is as busy as one may be.
     """
     if name in (UNIT, INTEGRATION, "test", "faults", "laboratory", "pages", "controls"):
         return min(max(2 * (os.cpu_count() or 1), 2), 8)
-    return 2 if name == "long" else 1
+    return 2 if name in ("long", "docker", "kubernetes") else 1
 
 
 def run(name: str, options: Sequence[str]) -> int:
