@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg import errors
 
 from system.backend import merge, statements, store
 from system.backend.tests.messages import EVENING, MATCH, effects, message, score, submit
-from system.contract.submission import Effect
+from system.contract.submission import Effect, Submission
 
 CREATED, UPDATED, UNCHANGED = Effect.CREATED, Effect.UPDATED, Effect.UNCHANGED
 STALE, DUPLICATE, INVALID = Effect.STALE, Effect.DUPLICATE, Effect.INVALID
@@ -285,6 +286,63 @@ def test_no_table_is_read_whole_even_while_it_is_small(connection: psycopg.Conne
                 ),
             )
     assert read_whole() == before
+
+
+def test_a_match_costs_no_more_the_more_there_are(connection: psycopg.Connection) -> None:
+    """Even if the tables were analysed as early as PostgreSQL does so by itself: it keeps plans."""
+    numbers = itertools.count()
+
+    def store_new(count: int) -> None:
+        for _ in range(0, count, 64):
+            submit(connection, *map(_of_many, itertools.islice(numbers, 64)))
+
+    def reads() -> dict[str, int]:
+        before = _rows_read(connection)
+        store_new(64)
+        return {name: read - before[name] for name, read in _rows_read(connection).items()}
+
+    store_new(_analysed_from(connection))
+    connection.execute("ANALYZE")
+    store_new(12 * 64)  # now each statement has the plan that it keeps
+    early = reads()
+    store_new(40 * 64)
+    assert {name: read for name, read in reads().items() if read > 1.5 * early[name] + 64} == {}
+
+
+def _of_many(number: int) -> Submission:
+    """The first message about a match; a club has some thirty of them."""
+    return message(
+        f"first-of-{number}",
+        external_match_id=str(number),
+        home_team=f"Club {number // 30}",
+        away_team=f"Other {number // 30}",
+        match_date=f"2025-10-{1 + number % 30:02}",
+        match_time=None,
+    )
+
+
+def _rows_read(connection: psycopg.Connection) -> dict[str, int]:
+    """How many rows of each table, and entries of each index, have ever been read."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    return dict(
+        connection.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
+            " UNION ALL SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes"
+        ).fetchall()
+    )
+
+
+def _analysed_from(connection: psycopg.Connection) -> int:
+    """From how many rows on autovacuum looks at one of the tables that a match is written to."""
+    found = connection.execute(
+        "SELECT min(coalesce(o.option_value, s.setting)::integer) FROM pg_class c"
+        " CROSS JOIN pg_settings s"
+        " LEFT JOIN pg_options_to_table(c.reloptions) o ON o.option_name = s.name"
+        " WHERE s.name IN ('autovacuum_analyze_threshold', 'autovacuum_vacuum_threshold')"
+        " AND c.relname IN ('identities', 'matches', 'receipts', 'teams')"
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 @pytest.mark.parametrize(
