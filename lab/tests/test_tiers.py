@@ -248,6 +248,27 @@ def test_what_fits_into_the_time_is_chosen_with_room_to_spare_the_short_ones_fir
     assert tiers.what_fits(100, known) == {}
 
 
+def test_of_the_rest_only_what_can_run_here_is_run_and_why_not_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither an engine
+    monkeypatch.delenv(CONTEXT, raising=False)  # nor a cluster
+    monkeypatch.setattr(
+        durations,
+        "of",
+        lambda names: {f"{name}.py::test": 100.0 for name in names if name != "load"},
+    )
+    ran: dict[str, list[str]] = {}
+    monkeypatch.setattr(tiers, "run", lambda name, given: ran.update({name: given}) or 0)
+    assert tiers.run_what_fits(1000.0, ["-x"]) == 0
+    able = [name for name in tiers.BEYOND if name not in ("load", "docker", "kubernetes")]
+    assert ran == {name: [f"{name}.py", "-x"] for name in able}
+    said = capfd.readouterr().out
+    assert "docker: left out, no Docker engine answers" in said
+    assert "kubernetes: left out, the lab acts on no cluster" in said
+    assert "load: left to `make test-all`" in said
+
+
 def test_a_tier_without_a_test_is_a_failure(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers, "PROJECT", room)
     for name, value in ENVIRONMENT.items():
