@@ -137,14 +137,22 @@ def firing(lab: Lab) -> set[str]:
 def flood(lab: Lab, count: int) -> None:
     """Put many valid messages into the queue at once, without scraper, ledger or worker.
 
-    Each is about a match of its own, so that they do not wait for each other's row.
+    Each is about a match of its own, at a meeting of its own: messages about one wait for each
+    other, and each is compared with all that were stored there before.
 
     Raises:
         amqp.TROUBLE: the broker did not accept them.
     """
     now = datetime.now(UTC)
     matches = (
-        contract.parse({**PLAIN_MATCH, "external_match_id": f"flood-{number}"})
+        contract.parse(
+            {
+                **PLAIN_MATCH,
+                "external_match_id": f"flood-{number}",
+                "home_team": f"Flood FC {number // 28}",
+                "match_date": f"2025-10-{1 + number % 28:02}",
+            }
+        )
         for number in range(count)
     )
     flood = (
