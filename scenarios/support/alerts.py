@@ -11,6 +11,7 @@ from lab.clients import amqp
 from lab.clients.prometheus.client import Prometheus
 from lab.clients.prometheus.results import NoData
 from lab.clients.webhook import Webhook
+from lab.errors import NotWithin
 from lab.experiment.lab import PLAIN_MATCH, Lab
 from lab.monitoring.watch import RULES
 from lab.wait import eventually
@@ -84,10 +85,14 @@ class AlertWaiter:
     def _wait(self, status: str, names: Iterable[str], within_s: float) -> dict[str, str]:
         wanted = list(names)
 
-        def look() -> bool:
-            return all(self._webhook.notices(name, status, self._since) for name in wanted)
+        def lacking() -> list[str]:
+            return [name for name in wanted if not self._webhook.notices(name, status, self._since)]
 
-        eventually(f"{', '.join(wanted)} to arrive as {status}", look, within_s=within_s)
+        what = f"{', '.join(wanted)} to arrive as {status}"
+        try:
+            eventually(what, lambda: not lacking(), within_s=within_s)
+        except NotWithin as error:
+            raise NotWithin(f"{error}; there is none of {', '.join(lacking())}") from error
         return {name: f"{status} {self._when(name, status)}" for name in wanted}
 
     def _when(self, name: str, status: str) -> str:
