@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.clients import amqp
 from lab.clients.webhook import Webhook
 from lab.experiment.lab import Lab
 from lab.experiment.plugin import Evidence, staged
@@ -167,7 +168,9 @@ def test_a_bug_and_a_wrong_password_are_told_apart_from_an_outage(
     # Ten different messages that meet a bug brake a worker. It tries one before it consumes again,
     # and here comes none.
     eventually(
-        "what was sent before to end", lambda: not lab.ledger.waiting, within_s=ARRIVES_WITHIN_S
+        "what was sent before to leave the queues",
+        lambda: not lab.endpoints.management.held(amqp.WORK),
+        within_s=ARRIVES_WITHIN_S,
     )
     bell = AlertWaiter(webhook)
     unlucky.write_text("1 bug")
