@@ -140,7 +140,7 @@ test-rest: setup # what of test-all is not in test and ends within WITHIN second
 	@$(TIER) rest --within $(WITHIN) $(PYTEST_ARGS)
 
 test-durations: setup ## run `make test` and write down how long each test takes
-	@$(TIER) test --record-durations $(PYTEST_ARGS)
+	@$(TIER) test --record $(PYTEST_ARGS)
 
 bench: ## measure: publishing, other libraries beside ours, latency; some ten minutes
 	@sh lab/dev/setup/setup.sh bench

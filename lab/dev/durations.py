@@ -1,8 +1,7 @@
 """How long each test took when it was last measured, by tier: `durations.json`.
 
 It says how long a run will take, and lets the long tests start first. It is written by any run
-with `PYTEST_ARGS=--record-durations`; nothing depends on its being right. Beside it, `results.json`
-keeps how those runs ended, for the page about the tests.
+with `PYTEST_ARGS=--record`, and by `make test-durations`; nothing depends on its being right.
 """
 
 from __future__ import annotations
@@ -10,25 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypedDict
 
 FILE = Path(__file__).with_name("durations.json")
-RESULTS = FILE.with_name("results.json")
 LEAST_S = 0.5
 """What takes less is not kept."""
 
 Record = dict[str, dict[str, float]]
 """By tier: seconds by test, as pytest names it."""
-
-
-class Result(TypedDict):
-    """How the last recorded run of a tier ended. The seconds are those of the whole run."""
-
-    on: str
-    passed: int
-    failed: int
-    skipped: int
-    seconds: int
 
 
 def read(file: Path = FILE) -> Record:
@@ -48,24 +35,11 @@ def write(measured: Mapping[str, Mapping[str, float]], file: Path = FILE) -> Non
         }
         for tier, tests in measured.items()
     }
-    _keep(record, file)
+    keep(record, file)
 
 
-def results(file: Path = RESULTS) -> dict[str, Result]:
-    """By tier, how its last recorded run ended; empty if none was recorded."""
-    try:
-        found: dict[str, Result] = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    return found
-
-
-def write_results(ended: Mapping[str, Result], file: Path = RESULTS) -> None:
-    """Replace the results of the tiers that were run."""
-    _keep(results(file) | dict(ended), file)
-
-
-def _keep(content: Mapping[str, object], file: Path) -> None:
+def keep(content: Mapping[str, object], file: Path) -> None:
+    """Write a record down, in an order that changes little."""
     text = json.dumps(dict(sorted(content.items())), indent=1, ensure_ascii=False)
     file.write_text(text + "\n", "utf-8")
 

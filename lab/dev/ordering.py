@@ -19,10 +19,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from lab.dev import durations, tiers
+from lab.dev import durations, results, tiers
 from lab.dev.reading import fixtures, parameters, tests
 
-RECORD, FILE = "--record-durations", "--durations-file"
+RECORD, FILE = "--record", "--durations-file"
 UNSHARED = frozenset({"open_lab", "tmp_path", "evidence", "monkeypatch", "request"})
 """Fixtures of a test alone that are not made in its own file."""
 _PROPERTY = "tier"
@@ -132,7 +132,7 @@ class _Recorder:
         """Write the record."""
         durations.write(self._seconds, self._file)
         today, seconds = f"{datetime.now(UTC):%Y-%m-%d}", round(time.monotonic() - self._begun)
-        ended: dict[str, durations.Result] = {}
+        ended: dict[str, results.Result] = {}
         for tier, tests_of in self._worst.items():
             count = Counter(tests_of.values())
             ended[tier] = {
@@ -142,4 +142,4 @@ class _Recorder:
                 "skipped": count["skipped"],
                 "seconds": seconds,
             }
-        durations.write_results(ended, self._file.with_name(durations.RESULTS.name))
+        results.write(ended, self._file.with_name(results.FILE.name))

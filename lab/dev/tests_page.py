@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.dev import durations, tiers
+from lab.dev import results, tiers
 from lab.dev.reading import tests
 from lab.paths import PROJECT
 
@@ -25,7 +25,7 @@ Made from the tests by `make docs`. Do not edit.
 `make test-<tier>` runs one tier.
 
 A test function may stand for many cases; the last result counts cases. It is that of the last run
-with `PYTEST_ARGS=--record-durations`, on a machine with 2 processors.
+with `PYTEST_ARGS=--record`, on a machine with 2 processors.
 
 | tier | needs | tests | last result |
 |---|---|---|---|
@@ -59,9 +59,9 @@ def page() -> str:
     found = claims()
     usual, beyond = (tiers.UNIT, tiers.INTEGRATION), tiers.BEYOND
     lines = [_HEAD.format(usual=" and ".join(usual), beyond=", ".join(beyond)).rstrip("\n")]
-    ended = durations.results()
+    ended = {name: results.words(each) for name, each in results.read().items()}
     lines += [
-        f"| {name} | {needs} | {len(found[name])} | {_result(ended.get(name))} |"
+        f"| {name} | {needs} | {len(found[name])} | {ended.get(name, 'not recorded')} |"
         for name, needs in tiers.NEEDS.items()
     ]
     for name in tiers.NEEDS:
@@ -83,16 +83,6 @@ def page() -> str:
                 if file not in spelled
             ]
     return "\n".join(lines) + "\n"
-
-
-def _result(ended: durations.Result | None) -> str:
-    """How a tier's last run ended, in words."""
-    if ended is None:
-        return "not recorded"
-    parts = [f"{ended['passed']:,} passed"]
-    parts += [f"{ended[how]:,} {how}" for how in ("failed", "skipped") if ended[how]]
-    minutes, seconds = divmod(ended["seconds"], 60)
-    return f"{ended['on']}: {', '.join(parts)} in {minutes}:{seconds:02} min"
 
 
 def _words(function: ast.FunctionDef) -> str:

@@ -70,8 +70,7 @@ def tier(markers: Collection[str]) -> str:
 def jobs(name: str) -> int:
     """How many processes run a tier's tests: most wait, so more than there are processors.
 
-    A load wants a machine that does nothing else; chaos is as busy as one may be, and so is a
-    cluster that has two processors: of two labs on it, one started its pods too late.
+    A load wants a machine that does nothing else; chaos and a cluster keep one busy by themselves.
     """
     if name in (UNIT, INTEGRATION, "test", "faults", "laboratory", "pages", "controls"):
         return min(max(2 * (os.cpu_count() or 1), 2), 8)

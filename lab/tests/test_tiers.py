@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.dev import durations, tests_page, tiers
+from lab.dev import durations, results, tests_page, tiers
 from lab.paths import PROJECT
 from lab.substrates.provider import CONTEXT
 
@@ -175,7 +175,7 @@ def test_what_was_measured_is_written_down_by_tier_and_the_rest_is_kept(room: Pa
     )
     file = room / "durations.json"
     durations.write({"unit": {"old": 5}, "long": {"lab/test_module.py::of_old": 600}}, file)
-    assert run(room, "-n", "1", "--record-durations", "-m", "not long").returncode == 0
+    assert run(room, "-n", "1", "--record", "-m", "not long").returncode == 0
     record = durations.read(file)
     assert record["long"] == {"lab/test_module.py::of_old": 600}
     assert list(record["unit"]) == ["lab/test_module.py::test_quick"]
@@ -191,17 +191,17 @@ def test_how_each_tier_ended_is_written_down_and_the_rest_is_kept(room: Path) ->
         + "\n@pytest.fixture\ndef leaves_a_mess():\n    yield\n    assert False\n"
         + "\ndef test_with_a_bad_end(leaves_a_mess):\n    pass\n"
     )
-    file = room / durations.RESULTS.name
-    old: durations.Result = {
+    file = room / results.FILE.name
+    old: results.Result = {
         "on": "2026-01-02",
         "passed": 5,
         "failed": 0,
         "skipped": 0,
         "seconds": 9,
     }
-    durations.write_results({"unit": old, "docker": old}, file)
-    assert run(room, "-n", "1", "--record-durations", "-m", "not long").returncode == 1
-    ended = durations.results(file)
+    results.write({"unit": old, "docker": old}, file)
+    assert run(room, "-n", "1", "--record", "-m", "not long").returncode == 1
+    ended = results.read(file)
     assert ended["docker"] == old
     assert ended["unit"]["on"] > "2026-01-02"
     counted = {
