@@ -215,6 +215,19 @@ def test_how_each_tier_ended_is_written_down_and_the_rest_is_kept(room: Path) ->
     }
 
 
+def test_how_a_tier_ended_is_said_without_what_there_was_none_of() -> None:
+    ended: results.Result = {
+        "on": "2026-01-02",
+        "passed": 1061,
+        "failed": 1,
+        "skipped": 0,
+        "seconds": 4164,
+    }
+    assert results.words(ended) == "2026-01-02: 1,061 passed, 1 failed in 69:24 min"
+    quick: results.Result = {**ended, "failed": 0, "skipped": 2, "seconds": 65}
+    assert results.words(quick) == "2026-01-02: 1,061 passed, 2 skipped in 1:05 min"
+
+
 def test_without_an_engine_the_containers_are_left_out_and_the_reason_is_said(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
