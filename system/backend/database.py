@@ -123,11 +123,14 @@ class Database:
     async def check(self) -> None:
         """Check that the database answers and is migrated.
 
+        A later revision will do: the pods of an earlier version serve on while they are replaced,
+        and again after a rollback, which takes no migration back.
+
         Raises:
             DatabaseUnavailable: it does not, or is not; the text says what to do.
         """
         revision = await self.run("ready", _revision)
-        if revision != migrations.head():
+        if revision is None or revision < migrations.head():
             raise DatabaseUnavailable(
                 f"the database is at revision {revision}, this backend needs {migrations.head()};"
                 " run `python -m system.backend migrate`"

@@ -92,15 +92,24 @@ def test_connections_that_died_unseen_cost_no_request(
             assert _post(backend, f"m{n}")[0] in (200, 201)
 
 
-def test_a_database_at_another_revision_is_not_ready(postgres_server: Server) -> None:
+def test_a_database_at_an_earlier_revision_is_not_ready(postgres_server: Server) -> None:
+    with new_database(postgres_server) as url, serving(url) as client:
+        migrations.upgrade(url, "0001")
+        _until("its revision", lambda: "at revision" in str(client.get("/readyz")[1]))
+        status, body = client.get("/readyz")
+        assert status == 503
+        assert "at revision 0001" in body["error"]["message"]
+        migrations.upgrade(url)
+        _await_ready(client)
+
+
+def test_a_database_at_a_later_revision_is_ready(postgres_server: Server) -> None:
+    """Else no version could serve while the next one comes, nor again after a rollback."""
     with new_database(postgres_server) as url, serving(url) as client:
         migrations.upgrade(url)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        _until("its revision", lambda: "at revision" in str(client.get("/readyz")[1]))
-        status, body = client.get("/readyz")
-        assert status == 503
-        assert "9999" in body["error"]["message"]
+        _await_ready(client)
 
 
 def test_a_link_that_swallows_everything_is_given_up(

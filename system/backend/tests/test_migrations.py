@@ -1,4 +1,4 @@
-"""Migrating: from nothing, again, both at once, and back; and the command line around it."""
+"""Migrating: from nothing, again, and both at once; and the command line around it."""
 
 from __future__ import annotations
 
