@@ -1,7 +1,8 @@
 """Bring the database to the newest schema: Alembic, driven from code, plain SQL in each step.
 
 A step keeps what the backend before it reads and writes: that one serves on until its pods are
-replaced, and again after a rollback. Revisions are numbers of four digits, so they have an order.
+replaced, and again after a rollback, so no step is ever taken back. Revisions are numbers of four
+digits, so they have an order.
 """
 
 from __future__ import annotations

@@ -84,14 +84,7 @@ CREATE TABLE receipts (
 CREATE UNIQUE INDEX receipts_order ON receipts (xid, seq);
 """
 
-DOWN = "DROP TABLE receipts; DROP TABLE matches; DROP TABLE teams;"
-
 
 def upgrade() -> None:
     """Create the three tables."""
     op.execute(UP)
-
-
-def downgrade() -> None:
-    """Drop them again, with everything in them."""
-    op.execute(DOWN)

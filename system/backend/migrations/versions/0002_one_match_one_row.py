@@ -85,21 +85,6 @@ ALTER TABLE teams ALTER COLUMN key SET NOT NULL, DROP COLUMN division;
 CREATE UNIQUE INDEX teams_key ON teams (key, age_group, coalesce(league, ''));
 """
 
-DOWN = """
-UPDATE receipts SET effect = 'updated' WHERE effect = 'filled';
-ALTER TABLE receipts
-    DROP COLUMN sent,
-    DROP CONSTRAINT receipts_effect_known,
-    ADD CONSTRAINT receipts_effect_known
-        CHECK (effect IN ('created', 'updated', 'unchanged', 'stale'));
-DROP TABLE interventions; DROP TABLE possible_duplicates; DROP TABLE identities;
-ALTER TABLE matches DROP COLUMN meeting, DROP COLUMN ranks, DROP COLUMN merged_into;
-DROP INDEX teams_key;
-ALTER TABLE teams ADD COLUMN division text, DROP COLUMN key;
-CREATE UNIQUE INDEX teams_name
-    ON teams (name, age_group, coalesce(league, ''), coalesce(division, ''));
-"""
-
 
 def upgrade() -> None:
     """Name the teams anew, then the rest."""
@@ -127,8 +112,3 @@ def upgrade() -> None:
     )
     op.execute(TEAMS_UP)
     op.execute(UP)
-
-
-def downgrade() -> None:
-    """As before; which division a team was listed in is not known any more."""
-    op.execute(DOWN)

@@ -24,9 +24,3 @@ def upgrade() -> None:
     values = ", ".join(f"{setting} = {CHANGES}" for setting in _SETTINGS)
     for table in TABLES:
         op.execute(f"ALTER TABLE {table} SET ({values})")
-
-
-def downgrade() -> None:
-    """PostgreSQL's usual ones again."""
-    for table in TABLES:
-        op.execute(f"ALTER TABLE {table} RESET ({', '.join(_SETTINGS)})")
