@@ -59,8 +59,10 @@ def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
             resources={"metadata": {"path": str(folder)}},
             record_timing=False,
         )
+        # Neither does a person's own set-up of IPython change what is run, nor is one made.
+        env = {**os.environ, "IPYTHONDIR": f"{private}/ipython"}
         try:
-            client.execute()
+            client.execute(env=env)
         except (CellExecutionError, CellTimeoutError) as error:
             raise LabError(f"{path.name}: {error}") from error
     notebook.cells = [cell for cell in notebook.cells if OURS not in cell.metadata]

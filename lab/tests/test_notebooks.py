@@ -104,17 +104,23 @@ def test_cells_are_short_for_what_they_do_is_in_the_lab(path: Path) -> None:
     assert not [source for source in cells if "def " in source or "class " in source]
 
 
-def test_a_cell_that_fails_is_told_with_its_notebook(tmp_path: Path) -> None:
+def test_a_cell_that_fails_is_told_with_its_notebook_and_nothing_is_left_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import nbformat
 
     from lab.dev import run_notebooks
 
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
     broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     path = tmp_path / "broken.ipynb"
     nbformat.write(broken, path)
     with pytest.raises(LabError, match=r"(?s)broken\.ipynb: .*ZeroDivisionError"):
         run_notebooks.run(path)
     assert run_notebooks.main([str(path)]) == 1
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", sorted(CLAIMS))
