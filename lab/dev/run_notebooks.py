@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -31,6 +32,7 @@ ON_A_CLUSTER = {"phase2"}
 """Install the chart on a cluster; they are left out if none was named."""
 OURS = "claim"
 """Marks a cell that is no part of the notebook."""
+_IPYTHON = "IPYTHONDIR"
 
 
 def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
@@ -50,7 +52,10 @@ def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
         for each in (cell, *_looking(cell, CLAIMS.get(path.stem, ())))
     ]
     # The kernel is spoken to by files of this user, not by ports that everybody could listen to.
-    with tempfile.TemporaryDirectory(prefix="lab-kernel-") as private:
+    with (
+        tempfile.TemporaryDirectory(prefix="lab-kernel-") as private,
+        _ipython_at(f"{private}/ipython"),
+    ):
         client = NotebookClient(
             notebook,
             config=Config({"ConnectionFileMixin": {"transport": "ipc", "ip": f"{private}/k"}}),
@@ -59,16 +64,30 @@ def run(path: Path, folder: Path = PROJECT) -> NotebookNode:
             resources={"metadata": {"path": str(folder)}},
             record_timing=False,
         )
-        # Neither does a person's own set-up of IPython change what is run, nor is one made.
-        env = {**os.environ, "IPYTHONDIR": f"{private}/ipython"}
         try:
-            client.execute(env=env)
+            client.execute()
         except (CellExecutionError, CellTimeoutError) as error:
             raise LabError(f"{path.name}: {error}") from error
     notebook.cells = [cell for cell in notebook.cells if OURS not in cell.metadata]
     for cell in notebook.cells:
         cell.metadata.clear()
     return notebook
+
+
+@contextmanager
+def _ipython_at(folder: str) -> Iterator[None]:
+    """Neither does a person's own set-up of IPython change what is run, nor is one made.
+
+    Who looks for kernels makes that folder too, in this process.
+    """
+    before = os.environ.get(_IPYTHON)
+    os.environ[_IPYTHON] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop(_IPYTHON)
+        if before is not None:
+            os.environ[_IPYTHON] = before
 
 
 def _looking(cell: NotebookNode, claims: Sequence[Claim]) -> Iterator[NotebookNode]:
