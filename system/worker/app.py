@@ -23,7 +23,7 @@ from system.contract.topology import EXCHANGE, PROCESS_QUEUE, WORK_QUEUES
 from system.messaging.publisher import Publisher
 from system.metrics.publishing import PublisherName
 from system.settings import WorkerSettings
-from system.worker import equipment, process_metrics, results_login, tasks
+from system.worker import equipment, frames, process_metrics, results_login, tasks
 from system.worker.brake import TRY_WITHIN_S, State
 from system.worker.brake import Limits as BrakeLimits
 from system.worker.braking import Braking
@@ -169,6 +169,7 @@ def create(settings: WorkerSettings, metrics: ProcessMetrics | None = None) -> W
     Raises:
         SettingsError: the broker's address is none, or a TLS file cannot be used.
     """
+    frames.use()
     app = WorkerApp("worker", set_as_current=False)
     app.conf.update(configuration(settings))
     app.settings = settings

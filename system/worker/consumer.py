@@ -121,4 +121,7 @@ class GatedConsumer(PatientConsumer):
         if tag is None:  # see `take_one`
             return PROCESS_QUEUE
         tags = self.task_consumer._active_tags  # noqa: SLF001
-        return next((queue for queue, own in tags.items() if own == tag), "")
+        for queue, own in tags.items():
+            if own == tag:
+                return str(queue)
+        return ""
