@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from system import settings, telemetry, tls
+from system import garbage, settings, telemetry, tls
 from system.backend import matches, migrations
 from system.console_help import WholeHelp
 from system.errors import DatabaseUnavailable, SettingsError
@@ -62,6 +62,7 @@ def serve(
     read = _settings()
     context = _or_exit(lambda: tls.server(read))
     application = app.create(read)
+    garbage.spare_what_is_loaded()
     uvicorn.run(
         application,
         host=host,

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 
-from system import telemetry
+from system import garbage, telemetry
 from system.errors import SettingsError
 from system.settings import WorkerSettings, help_text, load
 from system.worker import app as worker_app
@@ -62,6 +62,7 @@ def _work(settings: WorkerSettings, metrics: ProcessMetrics) -> int:
         without_heartbeat=not settings.task_events,
         quiet=True,
     )
+    garbage.spare_what_is_loaded()
     worker.start()
     return 1 if app.unequipped.value else int(worker.exitcode or 0)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import redis
 import structlog
 
-from system import telemetry, tls
+from system import garbage, telemetry, tls
 from system.errors import PipelineError, Refused, SettingsError, Unavailable
 from system.messaging import connection
 from system.messaging.publisher import Publisher
@@ -111,6 +111,7 @@ def equip_child(app: WorkerApp) -> None:
         inherited = app.process_metrics.server
         metrics = process_metrics.child_metrics(app.settings, inherited)
         app.handler = handler(app.settings, metrics, app.streak)
+        garbage.spare_what_is_loaded()
     except BaseException as error:
         app.unequipped.value = True
         known = isinstance(error, PipelineError)
