@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.errors import SerializationFailure
 
-from system.backend import merge, rows, statements, which
+from system.backend import arrays, merge, rows, statements, which
 from system.backend.merge import Row
 from system.backend.rows import StoredMatch
 from system.contract.observation import Observation
@@ -118,10 +118,10 @@ def find(
     locks = {f"identity {key}" for key in new} | {f"meeting {meeting}" for meeting in entered}
     if len(locks) > LOCKS_FEW:  # first of all, so that nobody waits for one who waits here
         connection.execute(statements.LOCK_TURN)
-    connection.execute(statements.LOCK, [sorted(locks)])
+    connection.execute(statements.LOCK, [arrays.array(sorted(locks))])
     # Another writer may have made them meanwhile; a new statement sees those too.
     known = _identities(connection, list(meetings))
-    found = connection.execute(statements.FIND_MEETINGS, [sorted(entered)])
+    found = connection.execute(statements.FIND_MEETINGS, [arrays.array(sorted(entered))])
     ids = {*known.values(), *(id_ for (id_,) in found)}
     matches = {each.id: each for each in rows.lock(connection, sorted(ids))} if ids else {}
     if not matches.keys() >= set(known.values()):
@@ -140,4 +140,4 @@ def meeting_of(read: Observation) -> str:
 
 def _identities(connection: psycopg.Connection, wanted: list[str]) -> dict[str, int]:
     """The ids of the matches to which keys lead."""
-    return dict(connection.execute(statements.FIND_IDENTITIES, [wanted]).fetchall())
+    return dict(connection.execute(statements.FIND_IDENTITIES, [arrays.array(wanted)]).fetchall())

@@ -108,7 +108,11 @@ def first(observation: Observation, message_id: str) -> Row:
     """The row that a match begins with."""
     stamp = observation.observed_at, message_id
     said = _said(observation.match)
-    ranks = {name: _rank(name, observation, stamp) for name in FIELDS if name in observation.stated}
+    ranks = dict.fromkeys(
+        (name for name in FIELDS if name in observation.stated), (_STRONG, *stamp)
+    )
+    if RESULT in ranks:
+        ranks[RESULT] = _rank(RESULT, observation, stamp)
     return Row(said, stamp, ranks)
 
 

@@ -39,7 +39,8 @@ class StoredMatch:
 def lock(connection: psycopg.Connection, ids: list[int]) -> list[StoredMatch]:
     """Read these matches, in the order of their ids, and keep others from changing them."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [_from_columns(each) for each in cursor.execute(statements.LOCK_MATCHES, [ids])]
+        found = cursor.execute(statements.LOCK_MATCHES, [arrays.array(ids)])
+        return [_from_columns(each) for each in found]
 
 
 def lock_known(connection: psycopg.Connection, identities: list[str]) -> dict[str, StoredMatch]:
@@ -47,7 +48,7 @@ def lock_known(connection: psycopg.Connection, identities: list[str]) -> dict[st
     matches: dict[int, StoredMatch] = {}
     known = {}
     with connection.cursor(row_factory=dict_row) as cursor:
-        for columns in cursor.execute(statements.LOCK_KNOWN, [identities]):
+        for columns in cursor.execute(statements.LOCK_KNOWN, [arrays.array(identities)]):
             match = matches.get(columns["id"]) or _from_columns(columns)
             known[columns["key"]] = matches[match.id] = match
     return known

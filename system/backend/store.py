@@ -130,7 +130,9 @@ class _AlreadyApplied(Exception):  # noqa: N818 - undoes the transaction; never 
 
 def _receipts(connection: psycopg.Connection, message_ids: list[str]) -> dict[str, int]:
     with connection.transaction():
-        return dict(connection.execute(statements.FIND_RECEIPTS, [message_ids]).fetchall())
+        return dict(
+            connection.execute(statements.FIND_RECEIPTS, [arrays.array(message_ids)]).fetchall()
+        )
 
 
 def _transact(
@@ -160,7 +162,8 @@ def _transact_once(
             except Conflict as error:
                 outcomes[message[0].message_id] = invalid(message[0].message_id, error)
         _write_matches(connection, stored)
-        told = [replace(each, match=stored.now(each.match)) for each in told]
+        if stored.joined:
+            told = [replace(each, match=stored.now(each.match)) for each in told]
         for each in told:
             submission = each.message[0]
             outcomes[submission.message_id] = Outcome(

@@ -26,6 +26,18 @@ RESULT = "result"
 """What `Observation.stated` calls status and scores: they are said together."""
 
 _SCORES = frozenset({"home_score", "away_score"})
+_NOT_BY_ITSELF = _SCORES | {"match_status", "observed_at"}
+_SHOWN_OTHERWISE = (
+    "home_team",
+    "away_team",
+    "league",
+    "division",
+    "match_status",
+    "home_score",
+    "away_score",
+    "external_match_id",
+)
+"""The fields that a match may show in another way than its message, besides its season."""
 _NOT_PLAYED = frozenset({Status.SCHEDULED, Status.TBD, Status.POSTPONED, Status.CANCELLED})
 
 
@@ -178,22 +190,20 @@ def _stated(said: Match, own_time: bool) -> frozenset[str]:
         for name in said.model_fields_set
         if values[name] is not None or (own_time and name not in SILENT_IF_NULL)
     }
-    result = {RESULT} if said.match_status is not None or given & _SCORES else set()
-    return frozenset((given - _SCORES - {"match_status", "observed_at"}) | result)
+    if said.match_status is not None or not given.isdisjoint(_SCORES):
+        given.add(RESULT)
+    return frozenset(given - _NOT_BY_ITSELF)
 
 
 def _sent(payload: Mapping[str, Any], match: Match) -> dict[str, Any]:
     """The fields that `match` shows in another way than the message."""
-    shown = {
-        "home_team": match.home_team,
-        "away_team": match.away_team,
-        "league": match.league,
-        "division": match.division,
-        "match_status": match.match_status,
-        "home_score": match.home_score,
-        "away_score": match.away_score,
-        "external_match_id": match.external_match_id,
+    shown = match.__dict__
+    sent = {
+        name: payload[name]
+        for name in _SHOWN_OTHERWISE
+        if name in payload and payload[name] != shown[name]
     }
-    sent = {name: payload[name] for name, now in shown.items() if payload.get(name, now) != now}
     season = str(payload["season"])
-    return sent | ({"season": season} if season[-2:] != match.season_key[-2:] else {})
+    if season[-2:] != match.season[-2:]:
+        sent["season"] = season
+    return sent

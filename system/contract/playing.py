@@ -79,11 +79,16 @@ def can_be_over(age_group: str, day: date, at: time | None, seen_at: datetime) -
     Its age group's playing time, half-time and a margin must have passed since kickoff. Without a
     time of day it may have been the first of its day.
     """
+    return _begin(day, at) + _played_within(age_group) <= seen_at
+
+
+@lru_cache(64)
+def _played_within(age_group: str) -> timedelta:
     age = int(age_group.lstrip("U"))
     minutes = next(
         (minutes for oldest, minutes in _PLAYING_MINUTES if age <= oldest), _PLAYING_MINUTES_OLDEST
     )
-    return _begin(day, at) + timedelta(minutes=minutes) + HALF_TIME + MARGIN <= seen_at
+    return timedelta(minutes=minutes) + HALF_TIME + MARGIN
 
 
 def day_is_over(day: date, seen_at: datetime) -> bool:
