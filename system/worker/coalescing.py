@@ -103,10 +103,10 @@ class Waiting(Generic[T]):
     def take(self) -> list[T]:
         """Take what is handed over next: one of those that go alone, or as many as may go.
 
-        Full batches and those that go alone take turns: neither holds up the other.
+        Batches and those that go alone take turns, and neither holds up the other: some of those
+        may take until the time limit, and come again, and again.
         """
-        is_full = len(self._together) >= self.limits.size
-        if self._alone and (self._alone_is_next or not is_full):
+        if self._alone and (self._alone_is_next or not self._together):
             self._alone_is_next = False
             at = self.draw(len(self._alone))
             self._alone[at], self._alone[-1] = self._alone[-1], self._alone[at]

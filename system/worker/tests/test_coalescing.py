@@ -65,8 +65,8 @@ def test_what_goes_alone_waits_for_others_like_it_and_never_joins_a_batch() -> N
     waiting = _waiting(2, alone=3)
     assert waiting.due_in(0, NOW) == pytest.approx(LIMITS.wait_s)
     taken = [waiting.take() for _ in range(4)]
-    assert sorted(itertools.chain(*taken[:3])) == ["alone-0", "alone-1", "alone-2"]
-    assert taken[3] == ["m-0", "m-1"]
+    assert taken[0] == ["m-0", "m-1"]
+    assert sorted(taken[1:]) == [["alone-0"], ["alone-1"], ["alone-2"]]
 
 
 def test_what_goes_alone_is_taken_in_no_order() -> None:
@@ -85,6 +85,18 @@ def _drawn_first(seed: int) -> str:
 def test_full_batches_and_those_that_go_alone_take_turns() -> None:
     waiting = _waiting(12, alone=2)
     assert [len(waiting.take()) for _ in range(5)] == [4, 1, 4, 1, 4]
+
+
+def test_those_that_come_again_and_again_hold_up_no_batch_though_it_never_fills() -> None:
+    """Two that hang until the time limit would take turns with each other only."""
+    waiting = _waiting(2, alone=2)
+    for _ in range(2):
+        taken = waiting.take()
+        if taken == ["m-0", "m-1"]:
+            break
+        waiting.add(taken[0], NOW, 400, alone=True)
+    else:
+        raise AssertionError("the batch was held up")
 
 
 def test_nothing_is_left_after_emptying() -> None:
