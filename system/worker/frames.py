@@ -7,6 +7,9 @@ costs more than all that the worker itself does with it.
     socket ── receive, CHUNK_BYTES at most ──> what has come ── next_frame ──> py-amqp ──> delivery
                                                     └── not all of a frame: kept until more comes
 
+No whole frame is ever left in what has come: the event loop looks at the socket only, and would let
+it lie there until something else comes. So who waits for one frame reads no more than that one.
+
 This is for `amqp://` only: TLS has records of its own, and is read as py-amqp does.
 """
 
@@ -20,15 +23,15 @@ from amqp import transport as py_amqp
 from amqp.exceptions import RecoverableConnectionError, UnexpectedFrame
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
 
-CHUNK_BYTES = 64 * 1024
-"""Some sixty deliveries of one match each."""
-TURN = 96
-"""Frames that are handled before the event loop sees to anything else: pool, timers, signals."""
+CHUNK_BYTES = 32 * 1024
+"""Some thirty deliveries of one match each; then the event loop sees to pool, timers, signals."""
 FRAME_BYTES_MAX = 128 * 1024 * 1024
 """RabbitMQ takes no larger message, whatever it is configured to agree on for a frame."""
 
 _HEAD = Struct(">BHI")  # type, channel, bytes of the payload; see AMQP 0-9-1, 4.2.3
 _END = 0xCE
+_LEAST = _HEAD.size + 1
+"""Bytes of a frame without a payload."""
 _NOTHING_YET = (None, errno.EAGAIN, errno.EWOULDBLOCK)
 """None: the socket's own time-out."""
 
@@ -72,15 +75,26 @@ class BufferedTransport(py_amqp.TCPTransport):
         self._at = end + 1
         return kind, channel, come[begin:end]
 
-    def receive(self) -> None:
+    @property
+    def missing(self) -> int:
+        """Bytes that are certainly missing of the first frame; a positive number if some are."""
+        have = len(self._come) - self._at
+        if have < _LEAST:
+            return _LEAST - have
+        return _LEAST + int(_HEAD.unpack_from(self._come, self._at)[2]) - have
+
+    def receive(self, most: int) -> None:
         """Wait for more to come, as long as the socket's time-out says.
+
+        Args:
+            most: bytes.
 
         Raises:
             TimeoutError: nothing came; nothing is lost of what had come before.
             OSError: the connection is lost.
         """
         try:
-            more = self._quick_recv(CHUNK_BYTES)
+            more = self._quick_recv(most)
         except OSError as error:
             if error.errno in _NOTHING_YET:
                 raise TimeoutError("nothing has come from the broker") from None
@@ -95,7 +109,7 @@ class BufferedTransport(py_amqp.TCPTransport):
     def read_frame(self, *_: Any) -> Frame:
         """As py-amqp reads a frame: waits for it. Raises as `next_frame` and `receive` do."""
         while (frame := self.next_frame()) is None:
-            self.receive()
+            self.receive(self.missing)
         return frame
 
 
@@ -110,23 +124,17 @@ class Connection(pyamqp.Connection):
             return py_amqp.Transport(host, connect_timeout, ssl, *args, **kwargs)
         return BufferedTransport(host, connect_timeout, *args, **kwargs)
 
-    def take(self, most: int) -> bool:
-        """Handle frames that have come, `most` of them; return whether there may be more."""
+    def take(self) -> None:
+        """Handle what has come, CHUNK_BYTES at most."""
         transport = self.transport
-        for _ in range(most):
-            frame = transport.next_frame()
-            while frame is None:
-                # Only this must not wait: what a delivery leads to writes to the socket, too.
-                try:
-                    with transport.having_timeout(0):
-                        transport.receive()
-                except TimeoutError:
-                    return False
-                frame = transport.next_frame()
+        try:
+            # Only this must not wait: what a delivery leads to writes to the socket, too.
+            with transport.having_timeout(0):
+                transport.receive(CHUNK_BYTES)
+        except TimeoutError:
+            return
+        while self.connected and (frame := transport.next_frame()) is not None:
             self.on_inbound_frame(frame)
-            if not self.connected:
-                break
-        return True
 
 
 class Transport(pyamqp.Transport):
@@ -135,7 +143,7 @@ class Transport(pyamqp.Transport):
     Connection = Connection
 
     def on_readable(self, connection: Any, loop: Any) -> None:
-        """Called by the event loop when something has come, and as long as there may be more.
+        """Called by the event loop when something has come, and again while there is more.
 
         Raises:
             RecoverableConnectionError: the connection is closed.
@@ -144,5 +152,5 @@ class Transport(pyamqp.Transport):
             raise RecoverableConnectionError("the connection to the broker is closed")
         if not isinstance(connection.transport, BufferedTransport):
             super().on_readable(connection, loop)  # type: ignore[no-untyped-call]
-        elif connection.take(TURN):
-            loop.call_soon(self.on_readable, connection, loop)
+        else:
+            connection.take()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from struct import pack
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from amqp.exceptions import RecoverableConnectionError, UnexpectedFrame
@@ -23,7 +22,7 @@ from pydantic import SecretStr
 
 from system.settings import WorkerSettings
 from system.worker import app, frames
-from system.worker.frames import FRAME_BYTES_MAX, TURN, BufferedTransport, Connection, Frame
+from system.worker.frames import CHUNK_BYTES, FRAME_BYTES_MAX, BufferedTransport, Connection, Frame
 
 DELIVERY = 1
 HEARTBEAT = (8, 0, b"")
@@ -121,11 +120,13 @@ def test_all_that_came_is_handled_and_each_may_write_and_wait() -> None:
         )
         sent = [(DELIVERY, number, b"x" * number) for number in range(5)]
         broker.sendall(b"".join(map(wire, sent)) + wire(HEARTBEAT)[:-1])
-        assert connection.take(TURN) is False
+        connection.take()
         # The socket waits again: a half-written frame would end the connection.
         assert handled == [(frame, 5) for frame in sent]
+        connection.take()
+        assert len(handled) == 5
         broker.sendall(wire(HEARTBEAT)[-1:])
-        assert connection.take(TURN) is False
+        connection.take()
         assert handled[5:] == [(HEARTBEAT, 5)]
 
 
@@ -134,19 +135,44 @@ def test_a_turn_ends_so_that_the_event_loop_sees_to_other_things() -> None:
         connection = reading(transport)
         handled: list[Frame] = []
         connection.on_inbound_frame = handled.append
-        broker.sendall(wire(HEARTBEAT) * 5)
-        assert connection.take(2) is True
-        assert len(handled) == 2
-        asked: list[Any] = []
-        loop = SimpleNamespace(call_soon=lambda *what: asked.append(what))
-        way: Any = frames.Transport(None)  # type: ignore[no-untyped-call]
-        way.on_readable(connection, loop)
-        assert len(handled) == 5
-        assert asked == []
-        broker.sendall(wire(HEARTBEAT) * (TURN + 1))
-        way.on_readable(connection, loop)
-        assert len(handled) == 5 + TURN
-        assert asked == [(way.on_readable, connection, loop)]
+        broker.sendall(wire((DELIVERY, 1, b"x" * 1000)) * 50)
+        connection.take()
+        assert len(handled) == CHUNK_BYTES // 1008
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"x" * 300])
+def test_who_waits_for_a_frame_leaves_what_follows_where_the_event_loop_sees_it(
+    payload: bytes,
+) -> None:
+    """Deliveries that came behind an answer would lie in the worker until the next heartbeat."""
+    answer, delivery = (DELIVERY, 1, payload), (DELIVERY, 1, b"delivery")
+    with linked() as (transport, broker):
+        broker.sendall(wire(answer) + wire(delivery))
+        assert transport.read_frame() == answer
+        assert transport.next_frame() is None
+        connection = reading(transport)
+        handled: list[Frame] = []
+        connection.on_inbound_frame = handled.append
+        assert select.select([transport.sock], [], [], 0)[0] == [transport.sock]
+        frames.Transport(None).on_readable(connection, None)  # type: ignore[no-untyped-call]
+        assert handled == [delivery]
+
+
+def test_who_waits_within_a_delivery_finds_the_answer_among_what_has_come() -> None:
+    with linked() as (transport, broker):
+        connection = reading(transport)
+        handled: list[Frame] = []
+
+        def ask(frame: Frame) -> None:
+            handled.append(frame)
+            if len(handled) == 1:
+                handled.append(transport.read_frame())
+
+        connection.on_inbound_frame = ask
+        sent = [(DELIVERY, number, b"") for number in range(3)]
+        broker.sendall(b"".join(map(wire, sent)))
+        connection.take()
+        assert handled == sent
 
 
 def test_nothing_is_handled_after_the_connection_was_closed() -> None:
@@ -160,7 +186,7 @@ def test_nothing_is_handled_after_the_connection_was_closed() -> None:
 
         connection.on_inbound_frame = close
         broker.sendall(wire(HEARTBEAT) * 2)
-        connection.take(TURN)
+        connection.take()
         assert len(handled) == 1
         with pytest.raises(RecoverableConnectionError):
             frames.Transport(None).on_readable(connection, None)  # type: ignore[no-untyped-call]
