@@ -223,10 +223,16 @@ def test_the_counts_of_a_worker_survive_its_children_its_broker_and_itself(
         until("a new child to take it up", lambda: bench.busy_child().pid != busy.pid)
         assert (scraped(port) or {})["tasks_in_flight"] == 1  # not 2: the dead one's is gone
     bench.receipt(message_id)
-    found = seen("tasks_in_flight", 0)
     # What the killed child had posted may have taken effect when the API went on.
-    effects = [found[f"messages_processed_total {each}"] for each in ("created", "duplicate")]
-    assert sum(effects) == 2
+    effects = [f"messages_processed_total {each}" for each in ("created", "duplicate")]
+
+    def both_counted() -> dict[str, float] | None:
+        # A scrape reads one file after the other: the task may end in between.
+        found = seen("tasks_in_flight", 0)
+        return found if sum(found[each] for each in effects) >= 2 else None
+
+    found = until("both to be counted", both_counted)
+    assert sum(found[each] for each in effects) == 2
 
     bench.lab.substrate.kill("broker")
     seen("worker_consuming", 0)
