@@ -25,8 +25,8 @@ from kombu.transport import TRANSPORT_ALIASES, pyamqp
 
 CHUNK_BYTES = 32 * 1024
 """Some thirty deliveries of one match each; then the event loop sees to pool, timers, signals."""
-FRAME_BYTES_MAX = 128 * 1024 * 1024
-"""RabbitMQ takes no larger message, whatever it is configured to agree on for a frame."""
+FRAME_BYTES_MAX = 512 * 1024 * 1024
+"""No RabbitMQ can be configured to take a larger message (its `max_message_size`)."""
 
 _HEAD = Struct(">BHI")  # type, channel, bytes of the payload; see AMQP 0-9-1, 4.2.3
 _END = 0xCE
