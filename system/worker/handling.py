@@ -229,9 +229,6 @@ def match_argument(incoming: Incoming) -> Any:
     )
 
 
-_SENDABLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-
-
 def _assert_sendable(match: Any) -> None:
     """Half a surrogate pair is no UTF-8, and a number like 1e400 would become null on its way.
 
@@ -239,7 +236,7 @@ def _assert_sendable(match: Any) -> None:
         ContractViolation: it holds such a value.
     """
     try:
-        _SENDABLE.encode(match).encode()
+        json.dumps(match, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:
         observation.read(match, published_at=None, arrived_at=datetime.now(UTC))  # names the field
         raise ContractViolation(
