@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from lab.dev import durations
 from lab.errors import LabError
@@ -137,39 +138,47 @@ _WITHOUT = {"docker": without_docker, "kubernetes": without_kubernetes}
 """Tiers whose needs cannot be brought here: why they are left out."""
 
 
-def what_fits(within_s: float, known: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
-    """Those files of tests that end in time by their record, by tier, the short ones first.
+def what_fits(within_s: float, tests: Mapping[str, float], jobs: int) -> list[str]:
+    """Those files of a tier's tests that end in time by their record, the short ones first.
 
     Args:
-        known: seconds by test, by tier. A test that was never measured is left to a full run,
-            unless its file is chosen: one test may sum up what its neighbours saw.
+        tests: seconds by test. A test that was never measured is left to a full run, unless its
+            file is chosen: one test may sum up what its neighbours saw.
+        jobs: how many run at once.
     """
-    chosen: dict[str, list[str]] = {}
-    for name, tests in known.items():
-        files: dict[str, float] = defaultdict(float)
-        for test, seconds in tests.items():
-            files[test.partition("::")[0]] += seconds
-        for file, seconds in sorted(files.items(), key=lambda item: item[1]):
-            if seconds * MARGIN <= within_s:
-                chosen.setdefault(name, []).append(file)
-                within_s -= seconds * MARGIN / jobs(name)
+    files: dict[str, float] = defaultdict(float)
+    for test, seconds in tests.items():
+        files[test.partition("::")[0]] += seconds
+    chosen = []
+    for file, seconds in sorted(files.items(), key=lambda item: item[1]):
+        if seconds * MARGIN <= within_s:
+            chosen.append(file)
+            within_s -= seconds * MARGIN / jobs
     return chosen
 
 
-def run_what_fits(within_s: float, options: Sequence[str]) -> int:
+def run_what_fits(
+    within_s: float, options: Sequence[str], clock: Callable[[], float] = time.monotonic
+) -> int:
     """Run what of the tiers beyond `make test` ends in time; return the worst exit code.
 
-    A tier that cannot run here takes no time from the others.
+    Each tier has what the ones before it really left: a slow machine runs fewer of them, not all
+    of them late. A tier that cannot run here takes no time from the others.
     """
-    known = {name: durations.of([name]) for name in BEYOND if not _is_left_out(name)}
-    chosen = what_fits(within_s, known)
-    for name, tests in known.items():
+    end, worst = clock() + within_s, 0
+    for name in BEYOND:
+        if _is_left_out(name):
+            continue
+        tests = durations.of([name])
+        chosen = what_fits(end - clock(), tests, jobs(name))
         if not tests:
             _say(f"{name}: left to `make test-all`, for none of its tests was ever measured")
         for test, seconds in tests.items():
-            if test.partition("::")[0] not in chosen.get(name, ()):
+            if test.partition("::")[0] not in chosen:
                 _say(f"{name}: {test} does not fit, it takes {durations.words(seconds)}")
-    return max((run(name, [*tests, *options]) for name, tests in chosen.items()), default=0)
+        if chosen:
+            worst = max(worst, run(name, [*chosen, *options]))
+    return worst
 
 
 def main(arguments: Sequence[str]) -> int:

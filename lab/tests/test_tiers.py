@@ -252,13 +252,33 @@ def test_how_long_it_takes_is_said_before() -> None:
 
 
 def test_what_fits_into_the_time_is_chosen_with_room_to_spare_the_short_ones_first() -> None:
-    known = {
-        "long": {"far::too_long": 2000.0, "short::a": 100.0, "more::a": 50.0, "more::b": 350.0},
-        "load": {"a::b": 300.0},
-    }
-    assert tiers.what_fits(1200, known) == {"long": ["short", "more"], "load": ["a"]}
-    assert tiers.what_fits(700, known) == {"long": ["short", "more"]}
-    assert tiers.what_fits(100, known) == {}
+    tests = {"far::too_long": 2000.0, "short::a": 100.0, "more::a": 50.0, "more::b": 350.0}
+    assert tiers.what_fits(2000, tests, jobs=2) == ["short", "more"]
+    assert tiers.what_fits(700, tests, jobs=2) == ["short", "more"]
+    assert tiers.what_fits(700, tests, jobs=1) == ["short"]
+    assert tiers.what_fits(100, tests, jobs=2) == []
+
+
+def test_a_slow_machine_runs_fewer_tiers_instead_of_all_of_them_late(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tiers, "BEYOND", ("faults", "pages", "long"))
+    monkeypatch.setattr(tiers, "jobs", lambda _name: 1)
+    monkeypatch.setattr(
+        durations, "of", lambda names: {f"{name}.py::test": 100.0 for name in names}
+    )
+    now, ran, codes = 0.0, [], {"faults": 1, "pages": 0}
+
+    def takes_three_times_as_long(name: str, _given: list[str]) -> int:
+        nonlocal now
+        now += 300.0
+        ran.append(name)
+        return codes[name]
+
+    monkeypatch.setattr(tiers, "run", takes_three_times_as_long)
+    assert tiers.run_what_fits(700.0, [], clock=lambda: now) == 1
+    assert ran == ["faults", "pages"]
+    assert "long: long.py::test does not fit, it takes about 2 min" in capfd.readouterr().out
 
 
 def test_of_the_rest_only_what_can_run_here_is_run_and_why_not_is_said(
