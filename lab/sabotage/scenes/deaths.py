@@ -18,6 +18,7 @@ from lab.sabotage.scenes.doing import (
     pausable,
     scrape,
     send,
+    start_the_api_anew,
     waiting,
 )
 from lab.substrates.abilities import ChildKillable, Measurable
@@ -85,7 +86,7 @@ def a_worker_dies_in_the_middle_of_its_tasks(lab: Lab) -> None:
     taken = _HELD + _MORE - waiting(lab)
     lab.check(ITS_SHARE, ok=taken <= _HELD, detail=f"{taken} of {_HELD}")
     killable(lab).kill(Role.WORKER)
-    pausable(lab).resume(Role.API)
+    start_the_api_anew(lab)
     killable(lab).start(Role.WORKER)
     # What is missing after that is gone, and not waiting for a worker that starts slowly.
     none_waits(lab)
@@ -104,7 +105,7 @@ def a_pool_child_dies_with_its_match(lab: Lab) -> None:
         within_s=SOON_S,
         tolerate=(NotWithin,),
     )
-    pausable(lab).resume(Role.API)
+    start_the_api_anew(lab)
 
 
 @scene(SLOW_PAGES)
@@ -196,7 +197,7 @@ def tasks_hang(lab: Lab) -> None:
         lambda: "Hard time limit" in log.text(),
         within_s=SOON_S,
     )
-    pausable(lab).resume(Role.API)
+    start_the_api_anew(lab)
 
 
 def _a_child_is_lost(lab: Lab) -> bool:

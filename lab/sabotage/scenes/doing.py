@@ -38,6 +38,15 @@ def answering(lab: Lab) -> Answering:
     return lab.substrate
 
 
+def start_the_api_anew(lab: Lab) -> None:
+    """End the API that is paused, and start it: what it has not read yet is gone.
+
+    If it went on instead, it would carry out the requests of those who have been killed meanwhile.
+    """
+    killable(lab).kill(Role.API)
+    killable(lab).start(Role.API)
+
+
 def send(lab: Lab, prefix: str, count: int, **fields: Any) -> list[str]:
     """Publish observations of so many matches; return the ids of the messages."""
     return [lab.send(external_match_id=f"{prefix}-{n}", **fields) for n in range(count)]

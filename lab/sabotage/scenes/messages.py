@@ -25,6 +25,8 @@ GIVEN_UP = "what nobody can take is given up"
 _PERSISTENT = 2
 _MORE = 5
 _GONE_S = 3.0
+_LONG_S = 3.0
+"""Nothing may be dropped because it waits, however fast a worker is back."""
 _CHANCES = 10
 """To be in one of the two queues: a broker may stand still for longer than `_GONE_S`."""
 _PLAYED: dict[str, Any] = {"home_score": 2, "away_score": 1, "match_status": "completed"}
@@ -132,6 +134,7 @@ def pages_are_read_while_no_worker_is_there(lab: Lab) -> None:
             _, properties, _ = on.basic_get(PROCESS_QUEUE)  # goes back when the channel closes
         mode = properties.delivery_mode if properties else None
         lab.check(KEPT, ok=mode == _PERSISTENT, detail=f"delivery mode {mode}")
+        lab.run_for(_LONG_S)
 
 
 def _send_broken(lab: Lab) -> str:
