@@ -172,7 +172,7 @@ class WorkerSettings(_MeteredRole):
         " batches per child if that is more",
     )
     batch_size: int = Field(
-        64,
+        100,
         ge=1,
         le=BATCH_MAX,
         description="matches applied together at most, in one request or transaction; 1: each"

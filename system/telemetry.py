@@ -1,14 +1,25 @@
 """Structured logs: one JSON object a line on standard error, with the message's id in each.
 
 One id can be followed with grep from the page to the receipt. Bodies and secrets are never logged.
+
+An event with a list of fields under EACH becomes a line for each of them: all that costs more than
+the JSON itself is then paid once.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 import structlog
+
+EACH = "each"
+WRITE_BYTES_MAX = 4096
+"""Several processes of a worker share a pipe, which keeps apart what is written in pieces up to
+this size (PIPE_BUF)."""
 
 
 def configure(role: str, level: str = "INFO") -> None:
@@ -24,10 +35,10 @@ def configure(role: str, level: str = "INFO") -> None:
         processors=[
             *shared,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
+            _lines,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: _Writer(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -43,6 +54,42 @@ def configure(role: str, level: str = "INFO") -> None:
     )
     logging.basicConfig(handlers=[handler], level=numeric, force=True)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the publisher reports its failures
+
+
+_JSON = json.JSONEncoder(default=str)
+
+
+def _lines(
+    _logger: object, _name: str, event: structlog.typing.EventDict
+) -> tuple[tuple[list[str]], dict[str, object]]:
+    each = event.pop(EACH, ({},))
+    return ([_JSON.encode({**fields, **event}) for fields in each],), {}
+
+
+class _Writer:
+    """Writes lines; each method is a level."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def msg(self, lines: Sequence[str]) -> None:
+        for piece in pieces(lines):
+            self._file.write(piece)
+            self._file.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def pieces(lines: Sequence[str]) -> Iterator[str]:
+    """Join lines into pieces of WRITE_BYTES_MAX at most; a longer line is one of its own."""
+    piece = ""
+    for line in lines:  # of ASCII, as JSON is written here
+        if piece and len(piece) + len(line) >= WRITE_BYTES_MAX:
+            yield piece
+            piece = ""
+        piece += line + "\n"
+    if piece:
+        yield piece
 
 
 def _role(role: str) -> structlog.typing.Processor:

@@ -33,7 +33,7 @@ from load.bench.messages import observations
 from system.contract.envelope import PUBLISHED_AT
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 
-BATCH_SIZES = (1, 64)
+BATCH_SIZES = (1, 100)
 PERCENTILES = (50, 95, 99)
 WARM_UP_SEED, SEED = 1, 2
 

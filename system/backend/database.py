@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import select
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,12 +28,21 @@ ANSWER_S = STATEMENT_S + 2.0
 """After this the connection is given up: a server that answers ends the statement sooner."""
 WAIT_S = 3.0
 """A request waits this long for its turn; a longer queue would only make all of them late."""
+CHECK_AFTER_S = 0.1
+"""A connection that has been idle for longer is tried before it is used. That takes a turn to the
+server; that one has been ended is told without."""
 RECONNECT_S = 2.0
 """The pool gives up connecting after this; the next request makes it try again."""
 
 
 class BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that gives up if no answer comes, as behind a link that drops everything."""
+    """A connection that gives up if no answer comes, as behind a link that drops everything.
+
+    Attributes:
+        worked_at: when it last did its work to the end, in monotonic seconds.
+    """
+
+    worked_at = -math.inf
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does, but never longer than ANSWER_S."""
@@ -65,7 +76,7 @@ class Database:
                 "application_name": "missing-table-backend",
             },
             configure=_configure,
-            check=ConnectionPool.check_connection,
+            check=_check,
             min_size=1,
             max_size=size,
             timeout=WAIT_S,
@@ -108,7 +119,9 @@ class Database:
     def _run(self, operation: str, work: Callable[[BoundedConnection], T]) -> T:
         try:
             with self._pool.connection() as connection, self._metrics.database(operation):
-                return work(connection)
+                done = work(connection)
+                connection.worked_at = time.monotonic()
+                return done
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 f"PostgreSQL gave no connection within {WAIT_S:g} s; is it running?"
@@ -135,6 +148,26 @@ class Database:
                 f"the database is at revision {revision}, this backend needs {migrations.head()};"
                 " run `python -m system.backend migrate`"
             )
+
+
+def _check(connection: BoundedConnection) -> None:
+    """Ask whether the server is still there, unless the connection has worked just now.
+
+    If the server has ended it, that has come, and is enough to ask.
+
+    Raises:
+        psycopg.OperationalError: it is not.
+    """
+    is_fresh = time.monotonic() - connection.worked_at < CHECK_AFTER_S
+    if not is_fresh or _has_come(connection.fileno()):
+        ConnectionPool.check_connection(connection)
+
+
+def _has_come(descriptor: int) -> bool:
+    """Whether there is something to read, or an end."""
+    look = select.poll()
+    look.register(descriptor, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _configure(connection: BoundedConnection) -> None:

@@ -13,8 +13,9 @@ from system.backend.merge import Row
 from system.backend.rows import StoredMatch
 from system.contract.observation import Observation
 
-LOCKS_FEW = 128
-"""Two for each match of a worker's batch. Those that take more take turns."""
+LOCKS_FEW = 200
+"""Two for each match of a worker's batch, by default: a server has room for thirty such batches at
+once. Those that take more take turns."""
 
 
 class SomeAreNewError(SerializationFailure):
@@ -106,24 +107,30 @@ def find(
     meetings: dict[str, set[str]] = {}
     for each in observations:
         meetings.setdefault(each.match.identity, set()).add(meeting_of(each))
-    if not some_are_new:
+    if some_are_new:
+        wanted = [arrays.array(list(meetings))]
+        old = {key for key, _ in connection.execute(statements.FIND_IDENTITIES, wanted)}
+    else:
+        old = set()
         by_identity = rows.lock_known(connection, list(meetings))
         if by_identity:
             at = {key: {match.row.meeting} for key, match in by_identity.items()}
             if at != meetings:
                 raise SomeAreNewError("some keys are new, or a match moves")
             return Stored(by_identity, list({m.id: m for m in by_identity.values()}.values()))
-    new = meetings.keys() - _identities(connection, list(meetings)).keys()
-    entered = set().union(*meetings.values())
-    locks = {f"identity {key}" for key in new} | {f"meeting {meeting}" for meeting in entered}
+    entered = sorted(set().union(*meetings.values()))
+    locks = [f"identity {key}" for key in meetings.keys() - old]
+    locks += [f"meeting {meeting}" for meeting in entered]
     if len(locks) > LOCKS_FEW:  # first of all, so that nobody waits for one who waits here
         connection.execute(statements.LOCK_TURN)
     connection.execute(statements.LOCK, [arrays.array(sorted(locks))])
     # Another writer may have made them meanwhile; a new statement sees those too.
-    known = _identities(connection, list(meetings))
-    found = connection.execute(statements.FIND_MEETINGS, [arrays.array(sorted(entered))])
-    ids = {*known.values(), *(id_ for (id_,) in found)}
-    matches = {each.id: each for each in rows.lock(connection, sorted(ids))} if ids else {}
+    found = connection.execute(
+        statements.FIND_ALL, [arrays.array(list(meetings)), arrays.array(entered)]
+    ).fetchall()
+    known = {key: id_ for key, id_ in found if key is not None}
+    ids = sorted({id_ for _, id_ in found})
+    matches = {each.id: each for each in rows.lock(connection, ids)} if ids else {}
     if not matches.keys() >= set(known.values()):
         raise SomeAreNewError(
             "a match was merged into another one, or its teams changed, meanwhile"
@@ -136,8 +143,3 @@ def meeting_of(read: Observation) -> str:
     """The key of its two teams meeting on its day; see `merge.meeting`."""
     match = read.match
     return merge.meeting(match.age_group, match.match_date, match.home_team, match.away_team)
-
-
-def _identities(connection: psycopg.Connection, wanted: list[str]) -> dict[str, int]:
-    """The ids of the matches to which keys lead."""
-    return dict(connection.execute(statements.FIND_IDENTITIES, [arrays.array(wanted)]).fetchall())

@@ -91,7 +91,7 @@ def join(connection: psycopg.Connection, keep: int, other: int, reason: str) -> 
         kept.row = merge.join(kept.row, gone.row)
         kept.identity = kept.row.number or kept.identity
         kept.teams, kept.changed = None, True
-        rows.write(connection, [kept])
+        rows.write(connection, [kept], {})
 
 
 def unfreeze(connection: psycopg.Connection, match_id: int, reason: str, now: datetime) -> int:
@@ -126,7 +126,7 @@ def unfreeze(connection: psycopg.Connection, match_id: int, reason: str, now: da
                 for name, (strength, at, message_id) in row.ranks.items()
             },
         )
-        rows.write(connection, [match])
+        rows.write(connection, [match], {})
     return round(ahead.total_seconds())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -10,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from pydantic_core import to_json
 
 from system.backend import arrays, merge, statements
 from system.backend.merge import Row
@@ -64,8 +64,16 @@ def _from_columns(columns: dict[str, Any]) -> StoredMatch:
     return StoredMatch(columns["id"], columns["identity"], row, teams)
 
 
-def write(connection: psycopg.Connection, matches: Sequence[StoredMatch]) -> None:
-    """Write matches that were changed, and those that are new; the latter get their ids."""
+def write(
+    connection: psycopg.Connection,
+    matches: Sequence[StoredMatch],
+    keys: Mapping[str, StoredMatch],
+) -> None:
+    """Write matches that were changed, and those that are new; the latter get their ids.
+
+    Args:
+        keys: new ones, with the matches to which they lead.
+    """
     lacking = [each for each in matches if each.teams is None]
     teams = _teams(connection, [each.row for each in lacking])
     for match in lacking:
@@ -75,9 +83,14 @@ def write(connection: psycopg.Connection, matches: Sequence[StoredMatch]) -> Non
     if old:
         rows = [(each.id, each.changed, *_columns_of(each)) for each in old]
         connection.execute(statements.UPDATE_MATCHES, arrays.columns(rows))
+    more = [(key, each.id) for key, each in keys.items() if each.id]
+    if more:
+        connection.execute(statements.INSERT_IDENTITIES, arrays.columns(more))
     new = {each.identity: each for each in matches if not each.id}
     if new:
+        leading = [(key, each.identity) for key, each in keys.items() if not each.id]
         columns = arrays.columns(_columns_of(each) for each in new.values())
+        columns += arrays.columns(leading)
         for identity, id_ in connection.execute(statements.INSERT_MATCHES, columns):
             new[identity].id = id_
 
@@ -144,6 +157,6 @@ def _columns_of(match: StoredMatch) -> tuple[Any, ...]:
         *match.row.stamp,
         match.row.kickoff,
         match.row.meeting,
-        json.dumps(merge.ranks_as_json(match.row)),
+        to_json(merge.ranks_as_json(match.row)).decode(),
         *(match.teams or (None, None)),
     )

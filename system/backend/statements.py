@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import LiteralString
 
-BY_KEYS: LiteralString = """
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)
+BEGIN: LiteralString = """
+BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
 """
-"""Until the transaction ends. All that follows looks up rows by keys, and its plans are kept: one
-that was made while the tables were small would read them whole, again and again, as they grow."""
+"""All that follows looks up rows by keys, and its plans are kept: one that was made while the
+tables were small would read them whole, again and again, as they grow."""
 
 LOCK: LiteralString = """
 SELECT pg_advisory_xact_lock(hashtextextended(w.key, 0)) FROM unnest(%s::text[]) AS w (key)
@@ -29,9 +29,11 @@ FIND_IDENTITIES: LiteralString = """
 SELECT identity, match_id FROM identities WHERE identity = ANY(%s)
 """
 
-FIND_MEETINGS: LiteralString = """
-SELECT id FROM matches WHERE meeting = ANY(%s) AND merged_into IS NULL
-"""
+FIND_ALL: LiteralString = f"""
+{FIND_IDENTITIES} UNION ALL
+SELECT NULL, id FROM matches WHERE meeting = ANY(%s) AND merged_into IS NULL
+"""  # noqa: S608 - put together from constants of this page only
+"""Also those that are at one of the meetings; without a key."""
 
 _SHOWN: LiteralString = (
     "identity, external_match_id, match_date, match_time, season, age_group, league, division, "
@@ -81,11 +83,19 @@ _VALUES: LiteralString = """
     %s::bigint[], %s::bigint[]"""
 
 INSERT_MATCHES: LiteralString = f"""
-INSERT INTO matches ({_WRITTEN}, created_by, changed_by, created_at, updated_at)
-SELECT w.*, w.message_id, w.message_id, now(), now()
-FROM unnest({_VALUES}) AS w ({_WRITTEN})
-RETURNING identity, id
+WITH new AS (
+    INSERT INTO matches ({_WRITTEN}, created_by, changed_by, created_at, updated_at)
+    SELECT w.*, w.message_id, w.message_id, now(), now()
+    FROM unnest({_VALUES}) AS w ({_WRITTEN})
+    RETURNING identity, id
+), keys AS (
+    INSERT INTO identities (identity, match_id)
+    SELECT k.key, new.id FROM unnest(%s::text[], %s::text[]) AS k (key, identity)
+    JOIN new ON new.identity = k.identity
+)
+SELECT identity, id FROM new
 """  # noqa: S608 - put together from constants of this page only
+"""With all keys that lead to them."""
 
 UPDATE_MATCHES: LiteralString = f"""
 UPDATE matches AS m SET ({_WRITTEN}) = (w.{_WRITTEN.replace(", ", ", w.")}),

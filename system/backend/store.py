@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
-from system.backend import arrays, lookup, merge, rows, statements, which
+from system.backend import arrays, lookup, merge, rows, statements, transaction, which
 from system.backend.lookup import Stored
 from system.backend.rows import StoredMatch, team_keys
 from system.backend.which import Conflict
@@ -91,7 +91,7 @@ def apply(
     serialization failure is tried three times more.
 
     Args:
-        connection: outside of any transaction, at READ COMMITTED (PostgreSQL's default).
+        connection: in autocommit mode, outside of any transaction.
         messages: some hundreds at most; they go into each statement together.
         received_at: when the backend received them; now, if left out.
 
@@ -129,10 +129,9 @@ class _AlreadyApplied(Exception):  # noqa: N818 - undoes the transaction; never 
 
 
 def _receipts(connection: psycopg.Connection, message_ids: list[str]) -> dict[str, int]:
-    with connection.transaction():
-        return dict(
-            connection.execute(statements.FIND_RECEIPTS, [arrays.array(message_ids)]).fetchall()
-        )
+    return dict(
+        connection.execute(statements.FIND_RECEIPTS, [arrays.array(message_ids)]).fetchall()
+    )
 
 
 def _transact(
@@ -151,8 +150,7 @@ def _transact_once(
     *,
     some_are_new: bool,
 ) -> _Outcomes:
-    with connection.transaction():
-        connection.execute(statements.BY_KEYS)
+    with transaction.by_keys(connection):
         stored = lookup.find(connection, [read for _, read in messages], some_are_new=some_are_new)
         told: list[_Told] = []
         outcomes: _Outcomes = {}
@@ -220,10 +218,8 @@ def _write_matches(connection: psycopg.Connection, stored: Stored) -> None:
     for gone, kept in stored.joined:
         if gone.id:  # else nothing of it is stored yet
             rows.join(connection, gone=gone.id, kept=kept.id)
-    rows.write(connection, [each for each in stored.matches if each.told])
-    if stored.new_identities:
-        pairs = [(each, stored.by_identity[each].id) for each in stored.new_identities]
-        connection.execute(statements.INSERT_IDENTITIES, arrays.columns(pairs))
+    keys = {key: stored.by_identity[key] for key in stored.new_identities}
+    rows.write(connection, [each for each in stored.matches if each.told], keys)
     if stored.doubts:
         doubts = [(stored.now(one).id, stored.now(other).id) for one, other in stored.doubts]
         connection.execute(statements.INSERT_DOUBTS, arrays.columns(doubts))

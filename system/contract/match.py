@@ -19,17 +19,27 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
-from pydantic import Field as Bounded
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from system.contract import names
 from system.contract.errors import ContractViolation, Violation, abbreviate, kind_of
 from system.contract.playing import is_shown, kickoff_utc
-from system.contract.schema import NAME_MAX, Integer, Line, Name, Score, ShortName, Text, shape_of
+from system.contract.schema import (
+    DIVISION_MAX,
+    NAME_MAX,
+    DivisionId,
+    DivisionName,
+    Line,
+    MatchNumber,
+    Name,
+    Score,
+    ShortName,
+    Text,
+    shape_of,
+)
 
 SILENT_IF_NULL = frozenset(
     {
@@ -92,17 +102,13 @@ class Match(BaseModel):
     season: Annotated[Line, shape_of("season", "like 2025-26")]
     age_group: Annotated[Line, shape_of("age_group", "like U14")]
     match_type: ShortName
-    division: (
-        Annotated[Name, StringConstraints(max_length=100), _usual(100, names.clean)] | None
-    ) = None
-    division_id: Annotated[Integer, Bounded(ge=1, le=2147483647)] | None = None
+    division: Annotated[DivisionName, _usual(DIVISION_MAX, names.clean)] | None = None
+    division_id: DivisionId | None = None
     league: Annotated[Literal["Homegrown", "Academy"], BeforeValidator(_league)] | None = None
     home_score: Score | None = None
     away_score: Score | None = None
     match_status: Status | None = None
-    external_match_id: (
-        Annotated[Name, StringConstraints(max_length=64), AfterValidator(names.number)] | None
-    ) = None
+    external_match_id: Annotated[MatchNumber, AfterValidator(names.number)] | None = None
     match_time: Annotated[str, shape_of("match_time", "a time like 15:45")] | None = None
     location: Text | None = None
     notes: Text | None = None
@@ -225,7 +231,7 @@ _WORDS = {
     "extra_forbidden": "is not a field of the contract",
     "int_type": "must be an integer",
     "string_type": "must be text",
-    "too_long": "must have at most {max_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
     "string_unicode": "must be valid Unicode text",
 }
 

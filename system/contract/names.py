@@ -31,6 +31,7 @@ _INVISIBLE = re.compile(
 # Where the page prints no number, the earlier senders make one up from the age group, the division,
 # the row on the page and the day of the scrape: another one every day, for another match.
 _MADE_UP = re.compile(r"U[0-9]{1,2}_.*_[0-9]+_[0-9]{8}")
+_USUAL_NUMBER = re.compile(r"[A-Za-z0-9.-]+")
 _QUALIFICATION = re.compile(r" ?championship qualification$", re.IGNORECASE)
 
 
@@ -66,5 +67,7 @@ def league(text: str) -> str | None:
 
 def number(text: str) -> str | None:
     """Return the league's number that a sender gives; None for one that was made up."""
+    if _USUAL_NUMBER.fullmatch(text):
+        return text  # each is another one, so to remember their usual forms is of no use
     name = clean(text) or text
     return None if _MADE_UP.fullmatch(name) else name

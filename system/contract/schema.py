@@ -53,13 +53,20 @@ def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-NAME_MAX = 200  # characters
+NAME_MAX, DIVISION_MAX = 200, 100  # characters
+_ON_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
-Name = Annotated[
-    Line, StringConstraints(min_length=1, max_length=NAME_MAX), AfterValidator(_not_blank)
-]
-ShortName = Annotated[Name, StringConstraints(max_length=50)]
+
+def _up_to(characters: int) -> StringConstraints:
+    return StringConstraints(pattern=_ON_ONE_LINE, min_length=1, max_length=characters)
+
+
+# Bounds stand before functions: those that stand behind one are functions of Python, too.
+Line = Annotated[str, StringConstraints(pattern=_ON_ONE_LINE)]
+Name = Annotated[str, _up_to(NAME_MAX), AfterValidator(_not_blank)]
+DivisionName = Annotated[str, _up_to(DIVISION_MAX), AfterValidator(_not_blank)]
+MatchNumber = Annotated[str, _up_to(64), AfterValidator(_not_blank)]
+ShortName = Annotated[str, _up_to(50), AfterValidator(_not_blank)]
 Text = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
-Score = Annotated[Integer, Bounded(ge=0, le=99)]
+DivisionId = Annotated[int, Strict(), Bounded(ge=1, le=2147483647), BeforeValidator(_integral)]
+Score = Annotated[int, Strict(), Bounded(ge=0, le=99), BeforeValidator(_integral)]

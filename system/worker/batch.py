@@ -114,13 +114,15 @@ def _together(
             fates[at] = _alone(handler, running, incomings[at], submission, error)
         return
     effects: Tally[Effect] = Tally()
+    told = []
     for at, outcome in zip(submissions, outcomes, strict=True):
         if outcome.effect is Effect.INVALID:
             fates[at] = _settled(handler, running, incomings[at], outcome)
             continue
-        handler.tell(incomings[at], outcome)
+        told.append((incomings[at], outcome))
         effects[outcome.effect] += 1
         fates[at] = Fate.SETTLED
+    handler.tell(told)
     if effects:
         handler.streak.other()
     for effect, count in effects.items():

@@ -73,6 +73,7 @@ class DatabaseSink:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 self._url.get_secret_value(),
+                autocommit=True,  # `store` opens its own transactions
                 connect_timeout=CONNECT_S,
                 # A delivery is acknowledged once its commit is on disk, whatever the default is.
                 options=f"-c statement_timeout={STATEMENT_MS} -c synchronous_commit=on",

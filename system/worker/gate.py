@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from system.contract.envelope import (
     ATTEMPT,
     BODY_BYTES_MAX,
@@ -195,7 +197,7 @@ def _decoded(delivery: RawDelivery) -> Any:
             Reason.UNREADABLE, f"content encoding must be utf-8, not {abbreviate(encoding)}"
         )
     try:
-        content = _JSON.decode(delivery.body.decode("utf-8"))
+        content = read(delivery.body)
     except (ValueError, RecursionError) as error:
         raise Unreadable(
             Reason.UNREADABLE, f"not JSON: {error}; begins with {abbreviate(delivery.body[:60])}"
@@ -218,6 +220,19 @@ def _is_deep(content: Any) -> bool:
         if not level:
             return False
     return any(isinstance(each, list | dict) for each in level)
+
+
+def read(body: bytes) -> Any:
+    """JSON without NaN and the like.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)  # takes less than half the time
+    except ValueError:  # also for half a surrogate pair, and its words are for others
+        return _JSON.decode(body.decode("utf-8"))
 
 
 def _no_constant(name: str) -> Any:

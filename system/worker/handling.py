@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
+from pydantic_core import to_json
 
 from system.contract import envelope as wire
 from system.contract import observation
@@ -29,6 +30,7 @@ from system.contract.topology import (
 )
 from system.errors import BrokerUnavailable, ContractViolation, Violation, abbreviate
 from system.messaging.publisher import Publisher, PublishOutcome
+from system.telemetry import EACH
 from system.worker import retry
 from system.worker.metrics import WorkerMetrics
 from system.worker.streak import Streak
@@ -138,22 +140,27 @@ class Handler:
         if outcome.effect is Effect.INVALID:
             raise ContractViolation([Violation(**each) for each in outcome.violations])
         self.streak.other()
-        self.tell(incoming, outcome)
+        self.tell([(incoming, outcome)])
         self.metrics.applied(outcome.effect)
 
-    def tell(self, incoming: Incoming, outcome: Outcome) -> None:
-        """Log what a message did, unless the settings leave it out."""
-        self._told += 1
-        if not self.log_every or self._told % self.log_every:
+    def tell(self, done: Sequence[tuple[Incoming, Outcome]]) -> None:
+        """Log what each message did, unless the settings leave it out."""
+        before, self._told = self._told, self._told + len(done)
+        if not self.log_every:
             return
-        log.info(
-            "applied",
-            message_id=incoming.message_id,
-            task_id=incoming.message_id,
-            attempt=incoming.attempt,
-            effect=outcome.effect.value,
-            match_id=outcome.match_id,
-        )
+        lines = [
+            {
+                "message_id": incoming.message_id,
+                "task_id": incoming.message_id,
+                "attempt": incoming.attempt,
+                "effect": outcome.effect.value,
+                "match_id": outcome.match_id,
+            }
+            for number, (incoming, outcome) in enumerate(done, start=before + 1)
+            if number % self.log_every == 0
+        ]
+        if lines:
+            log.info("applied", **{EACH: lines})
 
     def put_aside(self, incoming: Incoming, error: Exception) -> None:
         """Send a message whose application failed to a retry step, or dead-letter it.
@@ -229,12 +236,23 @@ def match_argument(incoming: Incoming) -> Any:
     )
 
 
+def _is_surely_sendable(match: Any) -> bool:
+    """As nearly every match is, which this tells in a fifth of the time."""
+    try:
+        text = to_json(match, inf_nan_mode="constants")
+    except ValueError:
+        return False
+    return b"NaN" not in text and b"Infinity" not in text
+
+
 def _assert_sendable(match: Any) -> None:
     """Half a surrogate pair is no UTF-8, and a number like 1e400 would become null on its way.
 
     Raises:
         ContractViolation: it holds such a value.
     """
+    if _is_surely_sendable(match):
+        return
     try:
         json.dumps(match, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:

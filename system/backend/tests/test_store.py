@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors
 
-from system.backend import merge, statements, store
+from system.backend import merge, statements, store, transaction
 from system.backend.tests.messages import EVENING, MATCH, effects, message, score, submit
 from system.contract.submission import Effect, Submission
 
@@ -154,15 +154,52 @@ def test_nothing_is_kept_where_the_receipt_cannot_be_written(
     assert effects(connection, message("a")) == [CREATED]
 
 
-def test_it_works_on_a_connection_without_autocommit(
-    clean: str, connection: psycopg.Connection
-) -> None:
-    """As a worker opens it; nothing may stay in an open transaction, duplicates included."""
+def test_nothing_stays_in_an_open_transaction(clean: str, connection: psycopg.Connection) -> None:
+    for _ in range(2):  # the second one is a duplicate
+        effects(connection, message("a"))
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     with psycopg.connect(clean) as other:
-        assert effects(other, message("a")) == [CREATED]
-        assert effects(other, message("a")) == [DUPLICATE]
-        assert other.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        assert connection.execute("SELECT count(*) FROM receipts").fetchone() == (1,)
+        assert other.execute("SELECT count(*) FROM receipts").fetchone() == (1,)
+
+
+def test_a_connection_that_opens_transactions_by_itself_is_refused(clean: str) -> None:
+    """It would keep one open after a look at receipts."""
+    with psycopg.connect(clean) as other, pytest.raises(ValueError, match="autocommit"):
+        submit(other, message("a"))
+
+
+def test_the_isolation_does_not_depend_on_the_default(connection: psycopg.Connection) -> None:
+    connection.execute("SET default_transaction_isolation TO serializable")
+    with transaction.by_keys(connection):
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+        assert connection.execute("SHOW enable_seqscan").fetchone() == ("off",)
+    assert connection.execute("SHOW enable_seqscan").fetchone() == ("on",)
+
+
+def test_a_transaction_is_undone_if_its_block_raises(connection: psycopg.Connection) -> None:
+    with pytest.raises(errors.CheckViolation), transaction.by_keys(connection):
+        _put_team_and_fail(connection)
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert connection.execute("SELECT count(*) FROM teams").fetchone() == (0,)
+
+
+def test_what_was_raised_is_told_also_if_the_connection_is_lost(clean: str) -> None:
+    with (
+        psycopg.connect(clean, autocommit=True) as other,
+        pytest.raises(ZeroDivisionError),
+        transaction.by_keys(other),
+    ):
+        _lose_and_fail(other)
+
+
+def _put_team_and_fail(connection: psycopg.Connection) -> None:
+    connection.execute("INSERT INTO teams (key, age_group, name) VALUES ('a', 'U13', 'A')")
+    raise errors.CheckViolation
+
+
+def _lose_and_fail(connection: psycopg.Connection) -> None:
+    connection.close()
+    raise ZeroDivisionError
 
 
 def test_newest_wins_and_one_effect_can_be_switched_off_for_an_experiment(
@@ -173,6 +210,7 @@ def test_newest_wins_and_one_effect_can_be_switched_off_for_an_experiment(
     submit(connection, message("new", minute=9, home_score=1, away_score=1))
     submit(connection, message("old", home_score=0, away_score=0))
     assert score(connection) == (0, 0)
+    monkeypatch.setattr(transaction, "by_keys", lambda inner: inner.transaction())
     with connection.transaction(force_rollback=True):
         connection.execute("ALTER TABLE receipts DROP CONSTRAINT receipts_message")
         assert effects(
@@ -286,6 +324,42 @@ def test_no_table_is_read_whole_even_while_it_is_small(connection: psycopg.Conne
                 ),
             )
     assert read_whole() == before
+
+
+def test_a_batch_takes_few_turns_to_the_server(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs both sides some work, however little it asks; see decision 37."""
+    turns = 0
+
+    def counted(name: str) -> Any:
+        plain = getattr(psycopg.Cursor if name == "execute" else psycopg.Connection, name)
+
+        def once_more(*given: Any, **named: Any) -> Any:
+            nonlocal turns
+            turns += 1
+            return plain(*given, **named)
+
+        return once_more
+
+    def taken(prefix: str, *, minute: int) -> int:
+        nonlocal turns
+        turns = 0
+        submit(connection, *of_clubs(prefix, minute=minute))
+        return turns
+
+    def of_clubs(prefix: str, minute: int, day: str = "2025-10-18") -> list[Submission]:
+        named = {"match_date": day, "minute": minute}
+        return [
+            message(f"{prefix}-{n}", home_team=f"Club {n}", external_match_id=f"{day} {n}", **named)
+            for n in range(20)
+        ]
+
+    submit(connection, *of_clubs("before", minute=0, day="2025-10-11"))  # so the clubs are known
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted("execute"))
+    monkeypatch.setattr(psycopg.Connection, "commit", counted("commit"))
+    assert taken("new", minute=1) == 8
+    assert taken("known", minute=2) == 5
 
 
 def test_a_match_costs_no_more_the_more_there_are(connection: psycopg.Connection) -> None:

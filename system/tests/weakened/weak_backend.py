@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from datetime import time as clock
 from typing import Any
 
-from system.backend import merge, store
+from system.backend import merge, store, transaction
 from system.backend.database import Database
 from system.contract import match
 from system.contract.submission import Effect, Outcome
@@ -28,23 +28,7 @@ _numbers = itertools.count(1)
 
 def _split() -> None:
     """The change is committed first, and its receipt later."""
-
-    class Unprotected:
-        """A connection that commits each statement."""
-
-        def __init__(self, connection: Any) -> None:
-            self._connection = connection
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._connection, name)
-
-        def transaction(self) -> Any:
-            return nullcontext()
-
-    def weakened(connection: Any, *more: Any, **named: Any) -> Any:
-        return once(Unprotected(connection), *more, **named)
-
-    once = replaced(store, "_transact_once", weakened)
+    replaced(transaction, "by_keys", lambda _connection: nullcontext())
 
 
 def _store_some() -> None:
@@ -136,6 +120,7 @@ def _count_early() -> None:
         return run(self, operation, all_of_it)
 
     replaced(Database, "_run", weakened)
+    replaced(transaction, "by_keys", lambda connection: connection.transaction())
 
 
 def _delete_receipts() -> None:

@@ -18,6 +18,7 @@ from system.contract import envelope, schema
 from system.contract import match as contract
 from system.contract.tests.samples import OURS, TODAY
 from system.contract.topology import LEARN_QUEUE, PROCESS_QUEUE, VALIDATE_QUEUE
+from system.worker import gate
 from system.worker.gate import (
     NESTING_MAX,
     SHORT_BYTES_MAX,
@@ -402,3 +403,49 @@ def test_nothing_that_arrives_raises_anything_but_a_refusal(
     else:
         assert admitted.headers["task"] in KNOWN
         assert admitted.body
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+def _plainly(body: bytes) -> object:
+    """What Python's own reading gives, NaN and the like refused; else the kind of its refusal."""
+    try:
+        return repr(json.loads(body.decode(), parse_constant=lambda _: 1 // 0))
+    except (ValueError, ZeroDivisionError):
+        return ValueError
+
+
+def _as_the_gate(body: bytes) -> object:
+    try:
+        return repr(gate.read(body))
+    except ValueError:
+        return ValueError
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(_json, st.booleans(), st.lists(st.tuples(st.integers(0, 200), st.binary(max_size=2))))
+def test_a_body_is_read_as_python_reads_it(
+    content: Any, ascii_only: bool, changes: list[tuple[int, bytes]]
+) -> None:
+    body = json.dumps(content, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    for at, instead in changes:
+        body = body[:at] + instead + body[at + 1 :]
+    assert _as_the_gate(body) == _plainly(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"1e400", b"-1e400", b"12345678901234567890123", b"-0", b"1E5", b"0.1e-400", b"1" * 5000),
+        *(b'"\\ud800"', b'"\\ud83d\\ude00"', b'"\xff"', b'"\x01"', b'"\x7f"', b'{"a":1,"a":2}'),
+        *(b"NaN", b"-Infinity", b"[NaN]", b"01", b".5", b"1.", b"+1", b"1 2", b" 1 ", b"\x0b1"),
+        *(b"\xef\xbb\xbf1", b"null\x00", b"{'a':1}", b"[1,]", b"", b"\xa01", b"--1", b"1e"),
+    ],
+)
+def test_what_readers_of_json_differ_in_is_read_as_python_reads_it(body: bytes) -> None:
+    assert _as_the_gate(body) == _plainly(body)

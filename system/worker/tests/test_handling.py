@@ -40,6 +40,7 @@ from system.messaging.batch import PublishOutcome, PublishResult
 from system.messaging.publisher import Publisher
 from system.metrics.definitions import MetricFactory
 from system.settings import SinkKind
+from system.telemetry import EACH
 from system.worker.brake import Tally
 from system.worker.handling import Handler, Incoming, match_argument, rebuild_envelope
 from system.worker.metrics import WorkerMetrics
@@ -125,7 +126,11 @@ class Bench:
         """Handle a message; what was logged, without what is of no interest."""
         with capture_logs() as lines:
             self.handler.handle(incoming)
-        return [{k: v for k, v in line.items() if k != "log_level"} for line in lines]
+        return [
+            {**fields, **{k: v for k, v in line.items() if k not in ("log_level", EACH)}}
+            for line in lines
+            for fields in line.get(EACH, [{}])
+        ]
 
 
 def test_what_the_sink_is_given_is_the_match_as_it_came() -> None:
