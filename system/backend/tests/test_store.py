@@ -349,7 +349,7 @@ def test_a_batch_takes_few_turns_to_the_server(
         return turns
 
     def of_clubs(prefix: str, minute: int, day: str = "2025-10-18") -> list[Submission]:
-        named = {"match_date": day, "minute": minute}
+        named: dict[str, Any] = {"match_date": day, "minute": minute}
         return [
             message(f"{prefix}-{n}", home_team=f"Club {n}", external_match_id=f"{day} {n}", **named)
             for n in range(20)
