@@ -161,10 +161,11 @@ def test_a_node_that_was_killed_and_started_again_is_given_on(pool: Pool, tmp_pa
         local.kill(Role.BROKER)
         local.start(Role.BROKER)
         # Deleted before they have begun, the workers of its dead letters take their supervisor
-        # with them: then the node is replaced.
+        # with them: then the node is replaced. They have begun when a queue's leader has counted
+        # for the first time, some seconds after it became one.
         eventually(
-            "the broker to have counted its queues",
-            lambda: local.endpoints.management.held(amqp.WORK) >= 0,
+            "every queue's leader to have counted",
+            lambda: all(map(has_counted, local.endpoints.management.get("queues"))),
             within_s=60,
             tolerate=(LabError,),
         )
@@ -174,6 +175,11 @@ def test_a_node_that_was_killed_and_started_again_is_given_on(pool: Pool, tmp_pa
     second = use(pool, tmp_path / "2", lambda local: seen.append(everything(local)))
     assert found == [second]
     assert seen[0] == seen[1]
+
+
+def has_counted(queue: dict[str, object]) -> bool:
+    """Whether a quorum queue's leader has told how many dead letters are on their way."""
+    return queue["type"] != "quorum" or "messages_dlx" in queue
 
 
 def kill_behind_its_back(local: Local) -> None:
