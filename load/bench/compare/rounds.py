@@ -13,8 +13,8 @@ from load.bench.compare.turn import Contender, Turn, take
 def parser(prog: str, about: str | None) -> argparse.ArgumentParser:
     """A command line with the options of every comparison."""
     made = argparse.ArgumentParser(prog=prog, description=about)
-    made.add_argument("--messages", type=int, default=5000, help="that wait, in each turn")
-    made.add_argument("--rounds", type=int, default=3)
+    made.add_argument("--messages", type=int, default=8000, help="that wait, in each turn")
+    made.add_argument("--rounds", type=int, default=5)
     made.add_argument("--seed", type=int, default=1, help="of the order of turns")
     return made
 
