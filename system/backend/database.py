@@ -76,7 +76,7 @@ class Database:
                 "application_name": "missing-table-backend",
             },
             configure=_configure,
-            check=_check,
+            check=check,
             min_size=1,
             max_size=size,
             timeout=WAIT_S,
@@ -150,7 +150,7 @@ class Database:
             )
 
 
-def _check(connection: BoundedConnection) -> None:
+def check(connection: BoundedConnection) -> None:
     """Ask whether the server is still there, unless the connection has worked just now.
 
     If the server has ended it, that has come, and is enough to ask.

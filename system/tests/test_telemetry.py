@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from system import telemetry
 
 
@@ -55,6 +57,13 @@ def test_what_is_written_at_once_is_kept_apart_in_a_pipe() -> None:
     assert "".join(found) == "".join(f"{line}\n" for line in many)
     assert {len(piece) for piece in found[:-1]} == {40 * 101}
     assert all(piece.endswith("\n") for piece in found)
+
+
+@pytest.mark.parametrize(("more", "count"), [(0, 1), (1, 2)])
+def test_a_piece_is_filled_to_the_last_byte_and_no_further(more: int, count: int) -> None:
+    one = "x" * 1000
+    other = "y" * (telemetry.WRITE_BYTES_MAX - len(one) - 2 + more)  # each ends by a line feed
+    assert len(list(telemetry.pieces([one, other]))) == count
 
 
 def test_no_line_is_in_two_pieces_and_one_that_is_too_long_stays_whole() -> None:

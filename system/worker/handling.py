@@ -159,8 +159,7 @@ class Handler:
             for number, (incoming, outcome) in enumerate(done, start=before + 1)
             if number % self.log_every == 0
         ]
-        if lines:
-            log.info("applied", **{EACH: lines})
+        log.info("applied", **{EACH: lines})
 
     def put_aside(self, incoming: Incoming, error: Exception) -> None:
         """Send a message whose application failed to a retry step, or dead-letter it.

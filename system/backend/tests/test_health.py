@@ -92,6 +92,36 @@ def test_connections_that_died_unseen_cost_no_request(
             assert _post(backend, f"m{n}")[0] in (200, 201)
 
 
+def test_a_connection_that_has_just_worked_is_asked_only_if_its_end_has_come(
+    postgres_server: Server, clean: str
+) -> None:
+    with (
+        psycopg.connect(postgres_server.url("postgres"), autocommit=True) as admin,
+        database.BoundedConnection.connect(clean, autocommit=True) as connection,
+    ):
+        connection.worked_at = time.monotonic() + 3600
+        connection.execute("SELECT 1")
+        asked = connection.execute("SELECT pg_backend_pid()").fetchone()
+        database.check(connection)
+        seen = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+        assert admin.execute(seen, asked).fetchone() == ("SELECT pg_backend_pid()",)
+        connection.worked_at = 0
+        database.check(connection)
+        assert admin.execute(seen, asked).fetchone() != ("SELECT pg_backend_pid()",)
+
+        connection.worked_at = time.monotonic() + 3600
+        admin.execute("SELECT pg_terminate_backend(%s, 60000)", asked)
+        _until("the end to have come", lambda: _is_refused(connection))
+
+
+def _is_refused(connection: database.BoundedConnection) -> bool:
+    try:
+        database.check(connection)
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
 def test_a_database_at_an_earlier_revision_is_not_ready(postgres_server: Server) -> None:
     with new_database(postgres_server) as url, serving(url) as client:
         migrations.upgrade(url, "0001")

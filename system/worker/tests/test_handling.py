@@ -7,7 +7,7 @@ The sink and the publisher are stand-ins that write down what they are given; `t
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -41,6 +41,7 @@ from system.messaging.publisher import Publisher
 from system.metrics.definitions import MetricFactory
 from system.settings import SinkKind
 from system.telemetry import EACH
+from system.worker import batch
 from system.worker.brake import Tally
 from system.worker.handling import Handler, Incoming, match_argument, rebuild_envelope
 from system.worker.metrics import WorkerMetrics
@@ -126,11 +127,22 @@ class Bench:
         """Handle a message; what was logged, without what is of no interest."""
         with capture_logs() as lines:
             self.handler.handle(incoming)
-        return [
-            {**fields, **{k: v for k, v in line.items() if k not in ("log_level", EACH)}}
-            for line in lines
-            for fields in line.get(EACH, [{}])
-        ]
+        return flat(lines)
+
+    def handle_together(self, *incomings: Incoming) -> list[dict[str, Any]]:
+        """Handle a batch, all of which is settled; what was logged."""
+        with capture_logs() as lines:
+            assert set(batch.handle(self.handler, incomings)) == {batch.Fate.SETTLED}
+        return flat(lines)
+
+
+def flat(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that events become."""
+    return [
+        {**fields, **{k: v for k, v in event.items() if k not in ("log_level", EACH)}}
+        for event in events
+        for fields in event.get(EACH, [{}])
+    ]
 
 
 def test_what_the_sink_is_given_is_the_match_as_it_came() -> None:
@@ -160,6 +172,24 @@ def test_a_match_that_took_effect_is_counted_and_told() -> None:
     runs = {"task": PROCESS_TASK, "outcome": "succeeded"}
     assert bench.counted("task_runtime_seconds_count", **runs) == 1
     assert bench.streak.tally() == Tally(0, 0, 1)
+
+
+def test_each_match_of_a_batch_is_told_under_its_id_and_only_those_that_took_effect() -> None:
+    bench = Bench(Store(effect=Effect.UPDATED))
+    came = [replace(CAME, message_id=f"m-{n}", attempt=n) for n in (1, 2)]
+    told = bench.handle_together(*came)
+    assert [(each["message_id"], each["attempt"]) for each in told] == [("m-1", 1), ("m-2", 2)]
+    assert {each["event"] for each in told} == {"applied"}
+    said = Bench(Store(effect=Effect.INVALID)).handle_together(*came)
+    assert {each["event"] for each in said} == {"failed", "dead-lettered"}
+
+
+@pytest.mark.parametrize(("every", "told"), [(0, []), (1, [1, 2, 3, 4, 5]), (2, [2, 4])])
+def test_of_a_batch_every_nth_is_told(every: int, told: list[int]) -> None:
+    bench = Bench(Store(), log_every=every)
+    batches = [replace(CAME, message_id=str(n)) for n in (1, 2, 3)], [replace(CAME, message_id="4")]
+    lines = [line for each in batches for line in bench.handle_together(*each)]
+    assert [int(line["message_id"]) for line in lines] == [n for n in told if n < 5]
 
 
 @pytest.mark.parametrize(("every", "told"), [(0, []), (1, [1, 2, 3, 4, 5]), (2, [2, 4])])
