@@ -143,6 +143,39 @@ def test_a_refusal_names_field_value_and_rule(
     assert violation.value
 
 
+@pytest.mark.parametrize(
+    ("field", "last", "beyond", "rule"),
+    [
+        ("home_score", 99, 100, "less than or equal to 99"),
+        ("division_id", 1, 0, "greater than or equal to 1"),
+        ("division_id", 2**31 - 1, 2**31, "less than or equal to 2147483647"),
+        *(
+            (field, "x" * limit, "x" * (limit + 1), f"must have at most {limit} characters")
+            for field, limit in [
+                ("home_team", 200),
+                ("away_team", 200),
+                ("match_type", 50),
+                ("division", 100),
+                ("external_match_id", 64),
+                ("location", 500),
+                ("notes", 500),
+                ("source", 50),
+            ]
+        ),
+    ],
+)
+def test_what_is_beyond_a_bound_is_refused_in_words_by_model_and_schema(
+    field: str, last: object, beyond: object, rule: str
+) -> None:
+    assert contract.parse({**OURS, field: last})
+    assert _validator().is_valid({**OURS, field: last})
+    with pytest.raises(ContractViolation) as refusal:
+        contract.parse({**OURS, field: beyond})
+    (violation,) = refusal.value.violations
+    assert rule in violation.rule
+    assert not _validator().is_valid({**OURS, field: beyond})
+
+
 def test_every_broken_rule_is_named_not_just_the_first() -> None:
     with pytest.raises(ContractViolation) as refusal:
         contract.parse({**OURS, "home_score": -1, "match_time": "25:00", "x": 1})
