@@ -114,10 +114,19 @@ class _Quiet:
         if now - self._looked >= self.EVERY_S:
             since, self._since = self._since, now  # a probe that fails has seen nothing quiet
             waiting = self._ledger.waiting
-            if not self._management.held(WORK) and waiting == self._waiting:
+            if not self._holds_any() and waiting == self._waiting:
                 self._since = since
             self._waiting, self._looked = waiting, now
         return now - self._since
+
+    def _holds_any(self) -> bool:
+        """Whether a queue holds a message, delivered or not.
+
+        A quorum queue of a broker that has just started counts nothing for a while, and is listed
+        with none then; but whoever asks for it by AMQP gets an answer of its own.
+        """
+        depths = self._ledger.depths()
+        return any(depths[queue] for queue in WORK) or self._management.held(WORK) > 0
 
     def begin_anew(self) -> None:
         """Nothing before now has been quiet."""

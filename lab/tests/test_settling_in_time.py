@@ -30,6 +30,7 @@ class _World:
 
     Attributes:
         unacked: how many messages are given out and not acknowledged.
+        counts_from: until then the broker lists its queues as empty, whatever they hold.
         to_come: what happens at which second.
     """
 
@@ -41,6 +42,7 @@ class _World:
         self.dead: set[str] = set()
         self.in_queues = dict.fromkeys((*WORK, *KEPT_QUEUES), 0)
         self.unacked = 0
+        self.counts_from = 0.0
         self.shared = False
         self.trouble = ""
         self.record: dict[str, Any] = {}
@@ -75,6 +77,8 @@ class _World:
 
     def held(self, queues: Sequence[str]) -> int:
         self.probes += 1
+        if self.now < self.counts_from:
+            return 0
         return self.unacked + sum(self.in_queues[each] for each in queues)
 
     def write(self, event: str, **fields: Any) -> None:
@@ -130,6 +134,21 @@ def test_what_was_given_out_once_more_is_waited_for_where_a_connection_was_lost(
     after = settle(world, monkeypatch, LOST_CONNECTIONS)
     assert after is not None
     assert 7 + AGE_S <= after < 7.2 + AGE_S + LATE_S  # the last probe that saw it was at 7 s
+
+
+def test_what_a_broker_has_not_counted_yet_is_no_empty_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has just started, and messages wait there for a worker that is slow to come back."""
+
+    def applied(world: _World) -> None:
+        world.left.clear()
+        world.in_queues[PROCESS_QUEUE] = 0
+
+    world = _World("a", "b", to_come=[(25.0, applied)])
+    world.in_queues[PROCESS_QUEUE] = 2
+    world.counts_from = 60.0
+    assert settle(world, monkeypatch) == 25.0
 
 
 def test_counts_from_before_the_end_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
