@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from psycopg import Connection
+
+from system.backend import transaction
 from system.backend.database import BoundedConnection, Database
 from system.tests.weakened import run_given
 
@@ -25,4 +28,5 @@ def _weakened(self: Database, operation: str, work: Callable[[BoundedConnection]
 
 if __name__ == "__main__":
     Database._run = _weakened  # type: ignore[method-assign]
+    transaction.by_keys = Connection.transaction  # type: ignore[assignment]
     run_given()
