@@ -125,8 +125,10 @@ class _Quiet:
         A quorum queue of a broker that has just started counts nothing for a while, and is listed
         with none then; but whoever asks for it by AMQP gets an answer of its own.
         """
+        if self._management.held(WORK):
+            return True
         depths = self._ledger.depths()
-        return any(depths[queue] for queue in WORK) or self._management.held(WORK) > 0
+        return any(depths[queue] for queue in WORK)
 
     def begin_anew(self) -> None:
         """Nothing before now has been quiet."""

@@ -56,12 +56,18 @@ def test_after_a_longer_outage_a_message_may_be_on_a_later_step_of_the_ladder() 
     assert longest_retry_s(10_000) == RETRY_DELAYS_S[-1]
 
 
+def _none_ready(_ledger: Ledger) -> dict[str, int]:
+    """What the queues themselves say, of which there are none here."""
+    return dict.fromkeys(WORK, 0)
+
+
 def _settled(answer: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What is on record after settling with a message that nobody finds, and this management."""
     monkeypatch.setattr(settling, "deadline_s", lambda *_: 3.0)
     monkeypatch.setattr(settling, "rest_s", lambda *_: 0.5)
     monkeypatch.setattr(settling._Quiet, "EVERY_S", 0.1)
     monkeypatch.setattr(settling, "_all_ended", lambda ledger: False)
+    monkeypatch.setattr(Ledger, "depths", _none_ready)
     with answering(lambda *_: answer) as url, History(folder / log.FILE) as record:
         ledger = Ledger(record, Backend(url), NOBODY)
         ledger.accept("m1", "queue")
@@ -82,6 +88,7 @@ def test_a_queue_that_could_not_be_counted_meanwhile_has_not_been_quiet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settling._Quiet, "EVERY_S", 0.0)
+    monkeypatch.setattr(Ledger, "depths", _none_ready)
     said: list[Any] = [EMPTY, EMPTY, [], EMPTY]
     with answering(lambda *_: said.pop(0)) as url, History(tmp_path / log.FILE) as record:
         quiet = settling._Quiet(Ledger(record, Backend(url), NOBODY), Management(url, NOBODY))
