@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+LOOKS_EVERY = "5s"
+"""A file that is read while it is half written is no JSON, and the news of its end can come before
+that: without this, Prometheus would look again after five minutes."""
+
 
 def placed(
     prometheus: Mapping[str, Any],
@@ -27,7 +31,15 @@ def placed(
         **prometheus,
         "rule_files": list(rule_files),
         "scrape_configs": [
-            {**job, "file_sd_configs": [{"files": [f"{targets_folder}/{job['job_name']}.json"]}]}
+            {
+                **job,
+                "file_sd_configs": [
+                    {
+                        "files": [f"{targets_folder}/{job['job_name']}.json"],
+                        "refresh_interval": LOOKS_EVERY,
+                    }
+                ],
+            }
             for job in prometheus["scrape_configs"]
         ],
     }

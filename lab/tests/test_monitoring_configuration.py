@@ -261,3 +261,9 @@ def test_the_labs_metrics_are_served_for_the_block_only() -> None:
     assert 'missing_table_lab_messages{state="accepted"} 3.0' in text
     with pytest.raises(ConnectionRefusedError):
         HTTPConnection(address, timeout=1).connect()
+
+
+def test_targets_that_were_read_half_written_are_read_again_soon(tmp_path: Path) -> None:
+    content = yaml.safe_load(prometheus_file(tmp_path).read_text("utf-8"))
+    every = [each["file_sd_configs"][0]["refresh_interval"] for each in content["scrape_configs"]]
+    assert set(every) == {"5s"}
