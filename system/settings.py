@@ -18,7 +18,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from system.contract.submission import BATCH_MAX
+from system.contract.submission import BATCH_MAX, WORKERS_BATCH
 from system.errors import SettingsError
 from system.secret_files import SecretFile
 
@@ -172,7 +172,7 @@ class WorkerSettings(_MeteredRole):
         " batches per child if that is more",
     )
     batch_size: int = Field(
-        100,
+        WORKERS_BATCH,
         ge=1,
         le=BATCH_MAX,
         description="matches applied together at most, in one request or transaction; 1: each"

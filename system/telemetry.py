@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Iterator
 
 import structlog
 
@@ -59,35 +58,35 @@ def configure(role: str, level: str = "INFO") -> None:
 _JSON = json.JSONEncoder(default=str)
 
 
-def _lines(
-    _logger: object, _name: str, event: structlog.typing.EventDict
-) -> tuple[tuple[list[str]], dict[str, object]]:
+def _lines(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
     each = event.pop(EACH, ({},))
-    return ([_JSON.encode({**fields, **event}) for fields in each],), {}
+    if not each:
+        raise structlog.DropEvent
+    return "\n".join(_JSON.encode({**fields, **event}) for fields in each)
 
 
-class _Writer:
-    """Writes lines; each method is a level."""
+class _Writer(structlog.WriteLogger):
+    """Writes an event as structlog does, its lines in pieces."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def msg(self, lines: Sequence[str]) -> None:
-        for piece in pieces(lines):
-            self._file.write(piece)
-            self._file.flush()
+    def msg(self, message: str) -> None:
+        for piece in pieces(message.split("\n")):
+            super().msg(piece)
 
     debug = info = warning = error = critical = exception = msg
 
 
-def pieces(lines: Sequence[str]) -> Iterator[str]:
-    """Join lines into pieces of WRITE_BYTES_MAX at most; a longer line is one of its own."""
+def pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines, of ASCII, so that each piece and the line feed behind it fit WRITE_BYTES_MAX.
+
+    A line that is longer is a piece of its own.
+    """
     piece = ""
-    for line in lines:  # of ASCII, as JSON is written here
-        if piece and len(piece) + len(line) >= WRITE_BYTES_MAX:
+    for line in lines:
+        longer = f"{piece}\n{line}" if piece else line
+        if piece and len(longer) >= WRITE_BYTES_MAX:
             yield piece
-            piece = ""
-        piece += line + "\n"
+            longer = line
+        piece = longer
     if piece:
         yield piece
 

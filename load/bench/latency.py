@@ -31,9 +31,10 @@ from lab.workload.publisher import LoadPublisher
 from load.bench.backlog import WARM_UP, publish, wait_for_receipts
 from load.bench.messages import observations
 from system.contract.envelope import PUBLISHED_AT
+from system.contract.submission import WORKERS_BATCH
 from system.contract.topology import EXCHANGE, PROCESS_QUEUE
 
-BATCH_SIZES = (1, 100)
+BATCH_SIZES = (1, WORKERS_BATCH)
 PERCENTILES = (50, 95, 99)
 WARM_UP_SEED, SEED = 1, 2
 

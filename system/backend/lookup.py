@@ -12,9 +12,10 @@ from system.backend import arrays, merge, rows, statements, which
 from system.backend.merge import Row
 from system.backend.rows import StoredMatch
 from system.contract.observation import Observation
+from system.contract.submission import WORKERS_BATCH
 
-LOCKS_FEW = 200
-"""Two for each match of a worker's batch, by default: a server has room for thirty such batches at
+LOCKS_FEW = 2 * WORKERS_BATCH
+"""Two for each match of a batch: a server has room for thirty such batches at
 once. Those that take more take turns."""
 
 

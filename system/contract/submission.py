@@ -14,6 +14,8 @@ from system.contract.schema import shape_of
 
 BATCH_MAX = 500
 """Messages in one request at most."""
+WORKERS_BATCH = 100
+"""Messages that a worker sends together at most, unless its settings say otherwise."""
 
 BODY_BYTES_MAX = 1024 * 1024
 """Bytes of one request at most; a match is some 400 bytes, a batch of 500 some 250 KiB."""
