@@ -13,6 +13,7 @@ from helm.tests.rendering import (
     render,
     variant,
 )
+from system.contract.submission import WORKERS_BATCH
 from system.settings import BackendSettings, ScraperSettings, WorkerSettings, described, load
 
 PASSWORD = "p" * 20
@@ -49,6 +50,7 @@ def test_the_workers_settings_are_ones_that_a_worker_takes(
     assert _value(settings.result_url) == f"redis://:{PASSWORD}@redis:6379/0"
     assert settings.metrics_host == "0.0.0.0"  # noqa: S104 - in the pod's own network
     assert settings.task_events == (name == "everything")
+    assert settings.batch_size == WORKERS_BATCH
     if name == "local":
         assert settings.api_url == "https://api.missing-table.example"
     else:
