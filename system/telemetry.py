@@ -60,8 +60,6 @@ _JSON = json.JSONEncoder(default=str)
 
 def _lines(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
     each = event.pop(EACH, ({},))
-    if not each:
-        raise structlog.DropEvent
     return "\n".join(_JSON.encode({**fields, **event}) for fields in each)
 
 

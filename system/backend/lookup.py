@@ -15,8 +15,8 @@ from system.contract.observation import Observation
 from system.contract.submission import WORKERS_BATCH
 
 LOCKS_FEW = 2 * WORKERS_BATCH
-"""Two for each match of a batch: a server has room for thirty such batches at
-once. Those that take more take turns."""
+"""Two for each match of a batch: a server has room for thirty such batches at once. Those that take
+more take turns."""
 
 
 class SomeAreNewError(SerializationFailure):
